@@ -1,0 +1,10 @@
+"""One module per DVC stage, run as `python -m stages.NAME` from the project's root."""
+
+import importlib.util
+import sys
+
+if importlib.util.find_spec("pydantic") is None:
+    sys.exit(
+        f"error: Tench's packages are missing from this Python ({sys.executable}): "
+        "run `make setup` once, then `source .venv/bin/activate` in every new terminal"
+    )

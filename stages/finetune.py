@@ -1,0 +1,91 @@
+"""finetune: train the head and the backbone's layers from fine_tune_at on.
+
+In:  data/features/tapped, models/backbone.weights.h5, models/head.weights.h5, finetune, seed;
+     data/prepared, whose pictures are needed again where fine_tune_at lies before tap_at.
+Out: models/classifier.keras (picture in, probabilities out), models/labels.txt (class names, one a
+     line, in the order of the probabilities), metrics/finetune/ (loss and accuracy of every epoch,
+     the model's summary).
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tench.cli import run_stage
+from tench.index import FOLDER, Row, class_names, labels_of, of_split, read_index
+from tench.params import Params, load_params
+
+TAPPED = Path("data/features/tapped")
+
+
+@contextmanager
+def activations(backbone: Any, cut: int, params: Params, rows: list[Row]) -> Iterator[Path]:
+    """The folder with the activations entering layer `cut`: what embed stored if it tapped there,
+    else made now and removed afterwards."""
+    from tench.backbone import build_trunk, cut_at
+    from tench.embedding import embed, make_engine
+
+    if cut == cut_at(backbone, params.backbone.tap_at):
+        yield TAPPED
+        return
+    folder = Path(tempfile.mkdtemp(prefix="activations-", dir="data"))
+    try:
+        engine = make_engine(build_trunk(backbone, cut), params.backbone.engine)
+        for split in ("train", "val"):
+            pictures = [FOLDER / row.path for row in of_split(rows, split)]
+            embed(pictures, engine, [folder / split], f"embed {split}")
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def finetune(params: Params) -> None:
+    """Train the tail and the head and write the classifier."""
+    from tench import backbone as net
+    from tench.model_figure import summary_svg
+    from tench.runtime import keras
+    from tench.shards import open_shards
+    from tench.training import Epochs, Examples, fit
+
+    settings, before = params.finetune, params.extract_train.epochs
+    rows = read_index()
+    keras.utils.set_random_seed(params.seed)
+    backbone = net.load_backbone(Path("models/backbone.weights.h5"), params.data.image_size)
+    head = net.build_head(params.extract_train, len(class_names(rows)))
+    head.load_weights("models/head.weights.h5")
+    cut = net.training_cut(backbone, settings.fine_tune_at, params.backbone.tap_at)
+    tail = net.trainable_tail(backbone, cut, settings.fine_tune_at)
+    with activations(backbone, cut, params, rows) as folder:
+        train, val = (
+            Examples(open_shards(folder / split), labels_of(of_split(rows, split)))
+            for split in ("train", "val")
+        )
+        fit(
+            net.on_activations(tail, head),
+            train,
+            val,
+            Epochs(before + 1, before + settings.epochs),
+            settings.learning_rate,
+            settings.batch_size,
+            params.seed,
+            Path("metrics/finetune"),
+            "finetune",
+        )
+    net.copy_weights(tail, backbone)
+    for layer in backbone.layers[: settings.fine_tune_at]:
+        layer.trainable = False
+    classifier = net.assemble(backbone, head)
+    net.save_classifier(classifier, Path("models/classifier.keras"))
+    Path("models/labels.txt").write_text("\n".join(class_names(rows)) + "\n", encoding="utf-8")
+    Path("metrics/finetune/model.svg").write_text(summary_svg(classifier), encoding="utf-8")
+
+
+def main() -> None:
+    finetune(load_params())
+
+
+if __name__ == "__main__":
+    run_stage(main)

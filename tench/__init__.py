@@ -1,0 +1,1 @@
+"""Tench: reproducible transfer learning for image folders. The library the stages share."""

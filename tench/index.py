@@ -1,0 +1,72 @@
+"""The data index: one row per prepared picture, the order every later stage goes by."""
+
+import csv
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+SPLITS = ("train", "val", "test")
+FOLDER = Path("data/prepared")
+# ImageNet's own names: training pictures are n…_…, on which the backbone was trained.
+SEEN = re.compile(r"n\d{8}_\d+\.")
+
+
+class Row(NamedTuple):
+    """One prepared picture."""
+
+    path: str  # below data/prepared
+    split: str  # one of SPLITS
+    label: int  # 0 … classes - 1, in the order of the sorted class names
+    class_name: str
+    source: str  # below data.raw
+    sha256: str  # of the decoded picture at full size: mode RGB, size, pixels
+    seen: int  # 1 if the backbone was trained on it, by its ImageNet name
+
+
+def seen_by_backbone(file_name: str) -> bool:
+    """Whether a file name is that of an ImageNet training picture (n01440764_10043.JPEG)."""
+    return SEEN.match(file_name) is not None
+
+
+def write_index(rows: Iterable[Row], file: Path) -> None:
+    """Write the index as CSV, UTF-8, with a header."""
+    with file.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(Row._fields)
+        writer.writerows(rows)
+
+
+def read_index(folder: Path = FOLDER) -> list[Row]:
+    """Read data/prepared/index.csv."""
+    with (folder / "index.csv").open(newline="", encoding="utf-8") as lines:
+        return [
+            Row(
+                row["path"],
+                row["split"],
+                int(row["label"]),
+                row["class_name"],
+                row["source"],
+                row["sha256"],
+                int(row["seen"]),
+            )
+            for row in csv.DictReader(lines)
+        ]
+
+
+def of_split(rows: Iterable[Row], split: str) -> list[Row]:
+    """The rows of one split, in the index's order."""
+    return [row for row in rows if row.split == split]
+
+
+def labels_of(rows: Iterable[Row]) -> NDArray[np.int32]:
+    """The labels, int32 (rows,)."""
+    return np.array([row.label for row in rows], np.int32)
+
+
+def class_names(rows: Iterable[Row]) -> list[str]:
+    """The class names; a name's place is its label."""
+    return [name for _, name in sorted({(row.label, row.class_name) for row in rows})]

@@ -1,0 +1,58 @@
+"""Keras on TensorFlow, imported without its start-up noise and made deterministic.
+
+Import `keras` and `tf` from here, and this module only where they are used: it takes seconds.
+"""
+
+import ctypes
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tench.cli import CORES
+
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
+
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+
+@contextmanager
+def silenced_stderr() -> Iterator[None]:
+    """Send what C++ libraries write to file descriptor 2 to nowhere; Python errors still raise."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to keep freed blocks instead of returning them to the system at once.
+
+    TensorFlow allocates every tensor anew at every step; with glibc's defaults, half the time of a
+    training step on CPU goes into page faults. Elsewhere than on glibc nothing happens.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if sys.platform == "linux" and mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, 32 * 2**20)  # the most it accepts
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+        mallopt(M_TOP_PAD, 256 * 2**20)
+
+
+keep_freed_memory()
+with silenced_stderr():
+    import keras
+    import tensorflow as tf
+
+    # A float sum depends on how many threads share it, so their number is fixed, not left to load.
+    tf.config.threading.set_intra_op_parallelism_threads(CORES)
+    tf.config.threading.set_inter_op_parallelism_threads(CORES)
+    tf.config.experimental.enable_op_determinism()
+
+__all__ = ["keras", "silenced_stderr", "tf"]

@@ -1,0 +1,117 @@
+"""What a raw picture folder holds: its classes and files, checked before anything is read."""
+
+import os
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from tench.cli import TenchError
+
+STRAY = {"thumbs.db", "desktop.ini"}  # left by file managers; hidden files are passed over too
+
+
+class Source(NamedTuple):
+    """One file of a raw folder."""
+
+    folder: str  # "train" or "val"
+    class_name: str
+    file: Path
+
+
+def hidden(name: str) -> bool:
+    """Whether a file or folder is no part of the data: .DS_Store, ._x.jpg, Thumbs.db, …"""
+    return name.startswith(".") or name.lower() in STRAY
+
+
+def class_folders(folder: Path) -> list[str]:
+    """The names of the class folders of train/ or val/, sorted."""
+    return sorted(p.name for p in folder.iterdir() if p.is_dir() and not hidden(p.name))
+
+
+def class_files(folder: Path) -> list[Path]:
+    """Every file below a class folder, sorted by name.
+
+    Raises:
+        TenchError: two files would get one name (equal but for case or Unicode composition).
+    """
+    files: dict[str, Path] = {}
+    for top, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not hidden(name)]
+        for name in names:
+            if hidden(name):
+                continue
+            file = Path(top, name)
+            other = files.setdefault(unicodedata.normalize("NFC", name).casefold(), file)
+            if other != file:
+                first, second = sorted((other, file))
+                raise TenchError(
+                    f"{first} and {second}: the same file name twice in a class; rename one"
+                )
+    return [files[key] for key in sorted(files)]
+
+
+def same_classes(raw: Path, train: list[str], val: list[str]) -> None:
+    """Check the class folders of train/ against those of val/. Raises TenchError."""
+    for here, there, missing in (
+        ("train", "val", set(train) - set(val)),
+        ("val", "train", set(val) - set(train)),
+    ):
+        if missing:
+            name = min(missing)
+            raise TenchError(
+                f"{raw / here / name}: this class has no folder {raw / there / name}; "
+                "every class needs pictures in both train/ and val/"
+            )
+    if len(train) < 2:
+        found = f"only one class ({train[0]})" if train else "no class folders"
+        raise TenchError(
+            f"{raw / 'train'}: {found}; a classifier needs at least two, one sub-folder per class"
+        )
+
+
+def renamed(raw: Path, folders: list[str], names: Mapping[str, str]) -> dict[str, str]:
+    """Map each class folder to its class name; a folder that `names` does not list keeps its own.
+
+    Raises:
+        TenchError: two folders end up with one name.
+    """
+    result: dict[str, str] = {}
+    taken: dict[str, str] = {}
+    for folder in folders:
+        result[folder] = names.get(folder, folder)
+        other = taken.setdefault(result[folder].casefold(), folder)
+        if other != folder:
+            raise TenchError(
+                f"params.yaml: data.classes: the folders {other} and {folder} of {raw} "
+                f"would both be named {result[folder]!r}; give one another name"
+            )
+    return result
+
+
+def scan(raw: Path, names: Mapping[str, str]) -> list[Source]:
+    """List every picture file of a raw folder: train before val, by class name, by file name.
+
+    Args:
+        raw: a folder with train/ and val/, each with one sub-folder per class.
+        names: class folder to class name.
+
+    Raises:
+        TenchError: whatever keeps the folder from being a data set.
+    """
+    for part in ("train", "val"):
+        if not (raw / part).is_dir():
+            raise TenchError(
+                f"{raw}: has no folder {part}/; expected {raw}/train/CLASS/… and {raw}/val/CLASS/…"
+            )
+    folders = class_folders(raw / "train")
+    same_classes(raw, folders, class_folders(raw / "val"))
+    name_of = renamed(raw, folders, names)
+    sources = []
+    for part in ("train", "val"):
+        for folder in sorted(folders, key=lambda f: name_of[f]):
+            files = class_files(raw / part / folder)
+            if not files:
+                raise TenchError(f"{raw / part / folder}: no files; every class needs pictures")
+            sources += [Source(part, name_of[folder], file) for file in files]
+    return sources
