@@ -54,5 +54,6 @@ with silenced_stderr():
     tf.config.threading.set_intra_op_parallelism_threads(CORES)
     tf.config.threading.set_inter_op_parallelism_threads(CORES)
     tf.config.experimental.enable_op_determinism()
+    tf.get_logger().setLevel("ERROR")  # it warns of retracing where several models are run once
 
 __all__ = ["keras", "silenced_stderr", "tf"]

@@ -1,0 +1,59 @@
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONDONTWRITEBYTECODE =
+
+# TensorFlow has wheels for these and no others.
+define CHECK_PYTHON
+import platform, sys
+version, machine = sys.version_info[:2], (platform.system(), platform.machine())
+if not (3, 11) <= version <= (3, 13):
+    sys.exit("error: Python %d.%d has no TensorFlow; use 3.11, 3.12 or 3.13: make PYTHON=python3.12 setup" % version)
+if machine not in {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64")}:
+    sys.exit("error: there is no TensorFlow for %s on %s; use Linux or a Mac with Apple silicon" % machine)
+endef
+export CHECK_PYTHON
+
+.PHONY: help setup demo test test-imagenette repro lint lock clean
+
+help:  ## what there is to make
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
+
+setup: .venv/ready  ## make .venv from requirements.lock
+
+.venv/ready: requirements.lock
+	@$(PYTHON) -c "$$CHECK_PYTHON"
+	$(PYTHON) -m venv --clear .venv
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.lock
+	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock
+	.venv/bin/uv pip install --python .venv --compile-bytecode --require-hashes -r requirements.lock
+	@touch .venv/ready
+
+demo: setup  ## run every stage on drawn pictures, in demo/
+	@test -d demo/.git || git clone --quiet . demo
+	@cd demo && git fetch --quiet origin HEAD && \
+	  { git diff --quiet HEAD FETCH_HEAD || git checkout --quiet --force FETCH_HEAD; }
+	@sed 's|raw: data/imagenette|raw: data/sample    |' params.yaml > demo/params.yaml
+	cd demo && dvc repro
+	@cd demo && python -m stages.summary
+
+test: setup  ## run the tests on the drawn pictures
+	python -m pytest -n 2 --dist loadgroup
+
+test-imagenette: setup  ## run the whole pipeline on Imagenette and compare with the committed metrics
+	python -m pytest -m imagenette
+
+repro: setup  ## run the pipeline on what data.raw names: Imagenette, unless you changed it
+	dvc repro
+	@python -m stages.summary
+
+lint: setup  ## formatting, lint and types
+	ruff format --check .
+	ruff check .
+	mypy
+
+lock: setup  ## pin the newest packages
+	uv pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header --group dev pyproject.toml -o requirements.lock
+
+clean:  ## remove what make made, but not the results
+	rm -rf .venv demo

@@ -1,0 +1,54 @@
+"""The real thing: the whole pipeline on all 13,394 pictures of Imagenette, in a temporary clone."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PICTURES = Path(os.environ.get("IMAGENETTE_DIR", ROOT / "../shared/imagenette")).resolve()
+
+pytestmark = pytest.mark.imagenette
+
+
+@pytest.fixture(scope="module")
+def metrics(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, dict]:
+    """The metrics of a run from nothing, and those the checkout has committed."""
+    if not PICTURES.is_dir():
+        pytest.skip("needs Imagenette: set IMAGENETTE_DIR")
+    clone = tmp_path_factory.mktemp("imagenette") / "tench"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+    committed = read_metrics(clone)
+    shutil.rmtree(clone / "metrics")
+    environment = {**os.environ, "IMAGENETTE_DIR": str(PICTURES)}
+    subprocess.run(["dvc", "repro"], cwd=clone, check=True, env=environment)
+    return read_metrics(clone), committed
+
+
+def read_metrics(folder: Path) -> dict:
+    """All metrics of a checkout, by file name."""
+    files = ("prepare", "extract-train/metrics", "finetune/metrics", "evaluate")
+    return {name: json.loads((folder / f"metrics/{name}.json").read_text()) for name in files}
+
+
+def test_every_picture_is_prepared(metrics: tuple[dict, dict]) -> None:
+    counts = metrics[0]["prepare"]
+    pictures = [counts[split]["pictures"] for split in ("train", "val", "test")]
+    seen = [counts[split]["seen_by_backbone"] for split in ("train", "val", "test")]
+    assert (pictures, counts["rejected"]) == ([9469, 3140, 785], 0)
+    assert seen[0] == 9469 - 366
+    assert seen[1] + seen[2] == 3925 - 134
+
+
+def test_it_learns_as_well_as_plain_keras(metrics: tuple[dict, dict]) -> None:
+    assert metrics[0]["extract-train/metrics"]["val"]["accuracy"] >= 0.955
+    assert metrics[0]["finetune/metrics"]["val"]["accuracy"] >= 0.965
+
+
+def test_accuracies_are_the_committed_ones(metrics: tuple[dict, dict]) -> None:
+    fresh, committed = (m["evaluate"] for m in metrics)
+    for model in ("frozen", "finetuned"):
+        assert fresh[model]["accuracy"] == pytest.approx(committed[model]["accuracy"], abs=0.005)
