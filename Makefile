@@ -34,7 +34,7 @@ demo: setup  ## run every stage on drawn pictures, in demo/
 	  { git diff --quiet HEAD FETCH_HEAD || git checkout --quiet --force FETCH_HEAD; }
 	@sed 's|raw: data/imagenette|raw: data/sample    |' params.yaml > demo/params.yaml
 	cd demo && dvc repro
-	@cd demo && python -m stages.summary
+	@cd demo && python -m tench.summary
 
 test: setup  ## run the tests on the drawn pictures
 	python -m pytest -n 2 --dist loadgroup
@@ -44,7 +44,7 @@ test-imagenette: setup  ## run the whole pipeline on Imagenette and compare with
 
 repro: setup  ## run the pipeline on what data.raw names: Imagenette, unless you changed it
 	dvc repro
-	@python -m stages.summary
+	@python -m tench.summary
 
 lint: setup  ## formatting, lint and types
 	ruff format --check .

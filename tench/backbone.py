@@ -97,7 +97,7 @@ def build_trunk(backbone: Model, cut: int, pooled: bool = False) -> Model:
     tensors = [entering(backbone, cut)]
     if pooled:
         tensors.append(keras.layers.GlobalAveragePooling2D()(backbone.output))
-    outputs = keras.Model(backbone.input, tensors)(scaling()(picture), training=False)
+    outputs = keras.Model(backbone.input, tensors)(scaling()(picture))
     return keras.Model(picture, outputs)
 
 
@@ -134,6 +134,17 @@ def is_pointwise(layer: Any) -> bool:
     )
 
 
+class InferenceBatchNorm(keras.layers.BatchNormalization):  # type: ignore[misc]
+    """BatchNorm that learns its scale and offset but never uses or changes batch statistics.
+
+    Calling a model with training=False does not do that: once it is part of another model, Keras 3
+    overrides the argument with that model's own.
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        return super().call(inputs, training=False, mask=mask)
+
+
 def trainable_tail(backbone: Model, cut: int, fine_tune_at: int) -> Model:
     """A copy of the backbone from `cut` on, in which the layers before `fine_tune_at` are frozen.
 
@@ -145,7 +156,10 @@ def trainable_tail(backbone: Model, cut: int, fine_tune_at: int) -> Model:
     def copy(layer: Any) -> Any:
         if is_pointwise(layer):
             return keras.layers.Dense(layer.filters, use_bias=False, name=layer.name)
-        return type(layer).from_config(layer.get_config())
+        kind = type(layer)
+        if kind is keras.layers.BatchNormalization:
+            kind = InferenceBatchNorm
+        return kind.from_config(layer.get_config())
 
     twin = keras.models.clone_model(tail, clone_function=copy)
     copy_weights(tail, twin)
@@ -167,11 +181,9 @@ def copy_weights(source: Model, target: Model) -> None:
 
 
 def on_activations(tail: Model, head: Model) -> Model:
-    """Activations entering the tail to class probabilities, BatchNorm in inference mode."""
+    """Activations entering the tail to class probabilities."""
     activations = keras.Input(tail.input_shape[1:], name="activations")
-    features = keras.layers.GlobalAveragePooling2D(name="pooling")(
-        tail(activations, training=False)
-    )
+    features = keras.layers.GlobalAveragePooling2D(name="pooling")(tail(activations))
     return keras.Model(activations, head(features))
 
 
@@ -179,7 +191,7 @@ def assemble(backbone: Model, head: Model) -> Model:
     """The whole classifier: pictures (n, size, size, 3) in 0 ... 255 to class probabilities."""
     size = backbone.input_shape[1]
     picture = keras.Input((size, size, 3), name="picture")
-    x = backbone(scaling()(picture), training=False)
+    x = backbone(scaling()(picture))
     x = keras.layers.GlobalAveragePooling2D(name="pooling")(x)
     for layer in head.layers:
         x = layer(x)
@@ -205,7 +217,7 @@ def with_activations(classifier: Model, cut: int) -> Model:
     backbone, head = classifier_parts(classifier)
     both = keras.Model(backbone.input, [entering(backbone, cut), backbone.output])
     scaled = classifier.get_layer("scaling")(classifier.input)
-    activations, features = both(scaled, training=False)
+    activations, features = both(scaled)
     pooled = classifier.get_layer("pooling")(features)
     return keras.Model(classifier.input, [activations, head(pooled)])
 

@@ -4,6 +4,7 @@ LiteRT (XNNPACK) on CPU, TensorFlow where there is a GPU. Every batch is compute
 the numbers do not depend on how many there are.
 """
 
+import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -107,6 +108,8 @@ def embed(pictures: Sequence[Path], engine: Engine, folders: Sequence[Path], lab
         folders: where the shards of each output go.
         label: of the progress bar.
     """
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)  # shards of an earlier, larger set would stay
     with ThreadPoolExecutor(CORES) as pool, progress(None, label, len(pictures)) as bar:
         for start in range(0, len(pictures), ROWS):
             part = pictures[start : start + ROWS]

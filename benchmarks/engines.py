@@ -1,0 +1,237 @@
+"""What the choice of engine and of picture format rests on, measured here.
+
+    python -m benchmarks.engines PICTURES [--weights models/backbone.weights.h5] [--count 512]
+
+First table: pictures per second through the frozen trunk (activations at layer 125, and pooled
+features), without decoding. Second: writing and reading resized pictures in several formats.
+PICTURES is any folder with pictures in it, at any depth.
+"""
+
+import argparse
+import importlib.util
+import io
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tench.cli import CORES
+from tench.images import RGB, UnreadableError, read_picture, resize
+from tench.summary import table
+
+REPEATS = 3
+TAP, SIZE = 125, 160
+Pooled = NDArray[np.float32]  # (n, 1280)
+Forward = Callable[[RGB], list[NDArray[np.float32]]]  # one batch to the trunk's outputs
+
+FORMATS: dict[str, dict[str, Any]] = {
+    "PNG level 1": {"format": "PNG", "compress_level": 1},
+    "PNG level 6": {"format": "PNG", "compress_level": 6},
+    "BMP": {"format": "BMP"},
+    "WebP lossless, method 0": {"format": "WEBP", "lossless": True, "quality": 0, "method": 0},
+    "JPEG 95": {"format": "JPEG", "quality": 95},
+}
+
+
+def load_pictures(folder: Path, count: int) -> list[Image.Image]:
+    """`count` pictures of a folder, spread evenly over it, resized to SIZE x SIZE."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    pictures = []
+    for place in np.linspace(0, len(files) - 1, min(count, len(files)), dtype=int):
+        try:
+            pictures.append(resize(read_picture(files[place]), SIZE))
+        except UnreadableError as error:
+            print(f"left out: {files[place]}: {error}", file=sys.stderr)
+    return pictures
+
+
+def in_batches(forward: Forward, batch: int, threads: int) -> Callable[[RGB], Pooled]:
+    """Run `forward` on batches in a pool of threads; return the pooled features, the last output.
+
+    Pictures left over after the last full batch are not run: some engines take full ones only.
+    """
+
+    def run(pictures: RGB) -> Pooled:
+        starts = range(0, len(pictures) - batch + 1, batch)
+        with ThreadPoolExecutor(threads) as pool:
+            outputs = pool.map(lambda start: forward(pictures[start : start + batch])[-1], starts)
+            return np.concatenate(list(outputs))
+
+    return run
+
+
+def litert(content: bytes, interpreters: int, threads: int) -> Forward:
+    """A LiteRT model on so many interpreters of so many threads each."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    from tench.runtime import silenced_stderr
+
+    idle: SimpleQueue[Any] = SimpleQueue()
+    with silenced_stderr():
+        for _ in range(interpreters):
+            net = Interpreter(model_content=content, num_threads=threads)
+            net.allocate_tensors()
+            idle.put(net)
+
+    def forward(pictures: RGB) -> list[NDArray[np.float32]]:
+        net = idle.get()
+        try:
+            net.set_tensor(net.get_input_details()[0]["index"], pictures.astype(np.float32))
+            net.invoke()
+            details = sorted(net.get_output_details(), key=lambda one: str(one["name"]))
+            return [net.get_tensor(one["index"]) for one in details]
+        finally:
+            idle.put(net)
+
+    return forward
+
+
+def openvino(trunk: Any) -> Forward:
+    """The trunk on OpenVINO, tuned for throughput."""
+    import openvino as ov
+
+    with tempfile.TemporaryDirectory() as folder:
+        trunk.export(folder, verbose=False)
+        model = ov.convert_model(folder)
+    compiled = ov.compile_model(model, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT"})
+
+    def forward(pictures: RGB) -> list[NDArray[np.float32]]:
+        request = compiled.create_infer_request()
+        outputs = request.infer([pictures.astype(np.float32)]).values()
+        return sorted(outputs, key=lambda one: -one.ndim)  # pooled last
+
+    return forward
+
+
+def onnx_runtime(trunk: Any) -> Forward:
+    """The trunk on ONNX Runtime with one thread a call."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    with tempfile.TemporaryDirectory() as folder:
+        file = str(Path(folder, "trunk.onnx"))
+        trunk.export(file, format="onnx", verbose=False)
+        session = ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+
+    def forward(pictures: RGB) -> list[NDArray[np.float32]]:
+        outputs = session.run(None, {name: pictures.astype(np.float32)})
+        return sorted(outputs, key=lambda one: -one.ndim)
+
+    return forward
+
+
+def make_engines(trunk: Any) -> dict[str, Callable[[RGB], Pooled]]:
+    """Every engine that can be had here, by its name in the table; Keras predict first."""
+    from tench.embedding import LITERT_BATCH, litert_engine, tensorflow_engine, to_litert
+
+    def predict(pictures: RGB) -> Pooled:
+        return np.asarray(trunk.predict(pictures.astype(np.float32), batch_size=32, verbose=0)[-1])
+
+    traced = tensorflow_engine(trunk).forward
+    engines: dict[str, Callable[[RGB], Pooled]] = {"Keras predict, batch 32": predict}
+    for batch in (8, 32):
+        engines[f"TensorFlow function, batch {batch}"] = in_batches(traced, batch, CORES)
+    content = {batch: to_litert(trunk, batch) for batch in (1, 8, 32)}
+    for batch, model in content.items():
+        one = litert(model, 1, CORES)
+        engines[f"LiteRT, one interpreter, all threads, batch {batch}"] = in_batches(one, batch, 1)
+    for batch, model in content.items():
+        own = batch == LITERT_BATCH  # then Tench's own engine, not its like
+        many = litert_engine(trunk).forward if own else litert(model, CORES, 1)
+        name = f"LiteRT, one interpreter a core, batch {batch}{' (Tench)' if own else ''}"
+        engines[name] = in_batches(many, batch, CORES)
+    for module, needs, make in (
+        ("openvino", ("openvino",), openvino),
+        ("onnxruntime", ("onnxruntime", "tf2onnx", "onnx"), onnx_runtime),
+    ):
+        missing = [need for need in needs if importlib.util.find_spec(need) is None]
+        if missing:
+            print(f"{module}: left out, not installed: {', '.join(missing)}", file=sys.stderr)
+        else:
+            engines[f"{module}, batch 8"] = in_batches(make(trunk), 8, CORES)
+    return engines
+
+
+def measure_engines(pictures: RGB, weights: Path) -> str:
+    """The table of engines: median of REPEATS runs over all pictures, the engines taking turns."""
+    from tench import backbone as net
+
+    backbone = net.load_backbone(weights, SIZE)
+    trunk = net.build_trunk(backbone, net.cut_at(backbone, TAP), pooled=True)
+    engines = make_engines(trunk)
+    results = {name: run(pictures) for name, run in engines.items()}  # warms up, too
+    seconds: dict[str, list[float]] = {name: [] for name in engines}
+    for _ in range(REPEATS):
+        for name, run in engines.items():
+            started = time.perf_counter()
+            run(pictures)
+            seconds[name].append(time.perf_counter() - started)
+    rates = {name: len(results[name]) / statistics.median(seconds[name]) for name in engines}
+    base = next(iter(engines))
+    rows: list[tuple[str, ...]] = [
+        ("Engine", "Pictures/s", "to Keras predict", "largest difference")
+    ]
+    for name, rate in rates.items():
+        features = results[name]
+        difference = float(np.abs(features - results[base][: len(features)]).max())
+        rows.append((name, f"{rate:.0f}", f"{rate / rates[base]:.2f}", f"{difference:.0e}"))
+    return table(rows)
+
+
+def measure_formats(pictures: Sequence[Image.Image]) -> str:
+    """The table of formats: medians of REPEATS turns, one thread, files in a temporary folder."""
+    figures: dict[str, list[tuple[float, float]]] = {name: [] for name in FORMATS}
+    notes: dict[str, tuple[float, bool]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder, str(number)) for number in range(len(pictures))]
+        for _ in range(REPEATS):
+            for name, options in FORMATS.items():
+                started = time.perf_counter()
+                for picture, file in zip(pictures, files, strict=True):
+                    picture.save(file, **options)
+                written = time.perf_counter()
+                read = [np.asarray(Image.open(io.BytesIO(file.read_bytes()))) for file in files]
+                figures[name].append((written - started, time.perf_counter() - written))
+                same = all(
+                    np.array_equal(one, np.asarray(picture))
+                    for one, picture in zip(read, pictures, strict=True)
+                )
+                notes[name] = (statistics.mean(file.stat().st_size for file in files), same)
+    rows: list[tuple[str, ...]] = [("Format", "Bytes a picture", "write ms", "read ms", "lossless")]
+    for name, times in figures.items():
+        write, back = (
+            f"{statistics.median(column) / len(pictures) * 1000:.2f}"
+            for column in zip(*times, strict=True)
+        )
+        size, same = notes[name]
+        rows.append((name, f"{size:,.0f}", write, back, "yes" if same else "no"))
+    return table(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("pictures", type=Path)
+    parser.add_argument("--weights", type=Path, default=Path("models/backbone.weights.h5"))
+    parser.add_argument("--count", type=int, default=512, help="pictures to use at most")
+    args = parser.parse_args()
+    pictures = load_pictures(args.pictures, args.count)
+    print(f"{len(pictures)} pictures of {SIZE} x {SIZE} pixels, {CORES} cores\n")
+    print(measure_engines(np.stack([np.asarray(one) for one in pictures]), args.weights) + "\n")
+    print(measure_formats(pictures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Running a command and measuring it: wall time, peak memory, both by stage of `dvc repro` too."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+BESIDE = Path(__file__).resolve().parents[1] / "../shared/imagenette"
+INTERVAL = 0.1  # seconds between two looks at the memory
+MB = 1e6
+STAGE = re.compile(r"Running stage '(?:.*:)?([^':]+)'")
+BAR = re.compile(r"(embed \w+).*?(\d+)/\2 \[.*?([\d.]+) pictures/s")
+
+
+class Sample(NamedTuple):
+    """One look at the memory."""
+
+    time: float
+    largest: int  # resident bytes of the largest process
+    tree: int  # of all of them together; what they share is counted for each
+    processes: int
+
+
+class Run(NamedTuple):
+    """One command, measured."""
+
+    started: float
+    ended: float
+    samples: list[Sample]
+    lines: list[tuple[float, str]]  # when it arrived, and what
+
+
+def look(root: psutil.Process) -> Sample:
+    """Sum up the resident memory of a process and its descendants."""
+    sizes = []
+    try:
+        for process in [root, *root.children(recursive=True)]:
+            try:
+                sizes.append(process.memory_info().rss)
+            except psutil.NoSuchProcess:
+                continue
+    except psutil.NoSuchProcess:
+        pass
+    return Sample(time.perf_counter(), max(sizes, default=0), sum(sizes), len(sizes))
+
+
+def measure(command: list[str], folder: Path, log: Path) -> Run:
+    """Run a command, look at its memory every INTERVAL, keep its output; exit if it fails."""
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    if BESIDE.is_dir():  # the clone lies elsewhere and would not find it
+        environment.setdefault("IMAGENETTE_DIR", str(BESIDE.resolve()))
+    samples: list[Sample] = []
+    lines: list[tuple[float, str]] = []
+    over = threading.Event()
+    started = time.perf_counter()
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,  # a bar's \r ends a line too
+    ) as child:
+        root = psutil.Process(child.pid)
+
+        def watch() -> None:
+            while not over.wait(INTERVAL):
+                samples.append(look(root))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            assert child.stdout is not None
+            lines.extend((time.perf_counter(), line.rstrip("\n")) for line in child.stdout)
+            code = child.wait()
+            ended = time.perf_counter()
+        finally:
+            over.set()
+            watcher.join()
+    log.write_text("".join(f"{at - started:8.2f}  {text}\n" for at, text in lines), "utf-8")
+    if code:
+        sys.exit(f"{' '.join(command)} failed; its output is in {log}")
+    return Run(started, ended, samples, lines)
+
+
+def summary(run: Run) -> dict[str, float]:
+    """Wall seconds and peak MB of a run."""
+    return {
+        "seconds": run.ended - run.started,
+        "process_mb": max(sample.largest for sample in run.samples) / MB,
+        "tree_mb": max(sample.tree for sample in run.samples) / MB,
+    }
+
+
+def stages_of(run: Run) -> dict[str, dict[str, float]]:
+    """Per stage of a `dvc repro`: seconds up to the next stage (with DVC's own work), seconds in
+    which the stage's process was alive, peak MB."""
+    marks = [(at, match[1]) for at, text in run.lines if (match := STAGE.match(text))]
+    marks = [(run.started, "(DVC starts)"), *marks]
+    ends = [at for at, _ in marks[1:]] + [run.ended]
+    stages = {}
+    for (start, name), end in zip(marks, ends, strict=True):
+        samples = [sample for sample in run.samples if start <= sample.time < end]
+        alive = [sample.time for sample in samples if sample.processes > 1]
+        stages[name] = {
+            "seconds": end - start,
+            "own_seconds": alive[-1] - alive[0] + INTERVAL if alive else 0.0,
+            "process_mb": max((sample.largest for sample in samples), default=0) / MB,
+            "tree_mb": max((sample.tree for sample in samples), default=0) / MB,
+        }
+    return stages
+
+
+def embed_rates(run: Run, seconds: float) -> dict[str, float]:
+    """Pictures per second of embed: by the stage's wall time, and by its progress bars (which
+    start when the network is ready)."""
+    found = (BAR.search(text) for _, text in run.lines)
+    bars = {bar[1]: (int(bar[2]), float(bar[3])) for bar in found if bar}  # the last of each
+    bars = {name: bar for name, bar in bars.items() if name != "embed test"}  # evaluate's
+    pictures = sum(count for count, _ in bars.values())
+    return {
+        "pictures": pictures,
+        "by_stage": pictures / seconds,
+        "by_bar": pictures / sum(count / rate for count, rate in bars.values()),
+    }

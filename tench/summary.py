@@ -1,0 +1,66 @@
+"""The metrics of the last run as tables: `python -m tench.summary`."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+METRICS = Path("metrics")
+COLUMNS = (("loss", "train"), ("accuracy", "train"), ("loss", "val"), ("accuracy", "val"))
+
+
+def table(rows: Sequence[tuple[str, ...]]) -> str:
+    """Rows of text as an aligned Markdown table; the first row is the header."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "| " + " | ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)) + " |"
+        for row in rows
+    ]
+    return "\n".join([lines[0], "|" + "|".join("-" * (w + 2) for w in widths) + "|", *lines[1:]])
+
+
+def epochs(stage: str) -> list[tuple[str, ...]]:
+    """One row per epoch of a training stage: epoch, loss, accuracy, val loss, val accuracy."""
+    columns = []
+    for metric, split in COLUMNS:
+        file = METRICS / stage / "plots/metrics" / split / f"{metric}.tsv"
+        with file.open(encoding="utf-8") as lines:
+            rows = list(csv.DictReader(lines, delimiter="\t"))
+        columns.append([f"{float(row[metric]):.3f}" for row in rows])
+    steps = [f"{row['step']} {stage}" for row in rows]
+    return list(zip(steps, *columns, strict=True))
+
+
+def score_rows(scores: dict[str, Any]) -> list[tuple[str, ...]]:
+    """One row per group of test pictures: pictures, then both models' accuracy and loss."""
+    rows = []
+    for name in ("all", "seen", "unseen"):
+        before, after = (
+            scores[model] if name == "all" else scores[model].get(name)
+            for model in ("frozen", "finetuned")
+        )
+        if before and after:
+            figures = [before["accuracy"], after["accuracy"], before["loss"], after["loss"]]
+            rows.append((name, str(after["pictures"]), *(f"{figure:.3f}" for figure in figures)))
+    return rows
+
+
+def main() -> None:
+    header: tuple[str, ...] = ("Epoch", "Loss", "Accuracy", "Val loss", "Val accuracy")
+    print("\n" + table([header, *epochs("extract-train"), *epochs("finetune")]) + "\n")
+    header = ("Test pictures", "Number", "Accuracy frozen", "finetuned", "Loss frozen", "finetuned")
+    scores = json.loads((METRICS / "evaluate.json").read_text(encoding="utf-8"))
+    print(table([header, *score_rows(scores)]))
+    print(
+        f"\nIn {Path.cwd()}:\n"
+        "  models/classifier.keras    the classifier: RGB pictures in, a probability a class out\n"
+        "  models/labels.txt          the classes, in that order\n"
+        "  metrics/                   every number; metrics/examples.jpg shows the pictures\n"
+        "  dvc plots show             curves and confusion matrix in the browser\n"
+        "  dvc exp run -S finetune.learning_rate=1.0e-5    try something; reruns what it must"
+    )
+
+
+if __name__ == "__main__":
+    main()
