@@ -1,0 +1,143 @@
+"""Clones of the checkout in temporary folders, and the real git and dvc run in them."""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ruamel.yaml import YAML
+
+CHECKOUT = Path(__file__).parent.parent
+REMOVED = object()  # in place of a parameter's value: no such key
+
+
+class Finished(NamedTuple):
+    """A clone in which `dvc repro` on the sample has run to its end, all committed."""
+
+    folder: Path
+    output: str  # of the first `dvc repro`
+    status: list[str]  # `git status`, ignored files included, after it
+    again: str  # output of the second `dvc repro`
+    seconds: float  # which it took
+
+
+def run(folder: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in `folder`; stdout holds its stderr too, carriage returns as line ends."""
+    # Tests may run inside a git hook, whose variables would lead git to another repository.
+    kept = {k: v for k, v in os.environ.items() if k not in {"GIT_DIR", "GIT_INDEX_FILE"}}
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=kept | variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git, which must succeed; return its output."""
+    answer = run(folder, "git", *arguments)
+    assert answer.returncode == 0, answer.stdout
+    return answer.stdout
+
+
+def dvc(folder: Path, *arguments: str, **variables: str) -> str:
+    """Run dvc, which must succeed; return its output."""
+    answer = run(folder, sys.executable, "-m", "dvc", *arguments, **variables)
+    assert answer.returncode == 0, answer.stdout
+    return answer.stdout
+
+
+def refusal(folder: Path, *arguments: str, **variables: str) -> str:
+    """Run dvc, which must fail and show no traceback; return its output."""
+    answer = run(folder, sys.executable, "-m", "dvc", *arguments, **variables)
+    assert answer.returncode != 0, answer.stdout
+    assert "Traceback" not in answer.stdout
+    return answer.stdout
+
+
+def commit(folder: Path) -> None:
+    """Commit everything git does not ignore."""
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message=test")
+
+
+def ran(output: str) -> list[str]:
+    """The stages that dvc ran, or with --dry would run, in their order."""
+    return re.findall(r"^Running stage '(?:.*:)?(.+)':$", output, re.MULTILINE)
+
+
+def change(folder: Path, changes: Mapping[str, Any]) -> None:
+    """Set parameters, by dotted key, in a clone's params.yaml."""
+    yaml, file = YAML(), folder / "params.yaml"
+    content = yaml.load(file)
+    for key, value in changes.items():
+        *sections, name = key.split(".")
+        place = content
+        for section in sections:
+            place = place[section]
+        place[name] = value
+        if value is REMOVED:
+            del place[name]
+    yaml.dump(content, file)
+
+
+def clone(folder: Path) -> None:
+    """Copy what git tracks or would track, uncommitted work too, to a new repository."""
+    listed = git(CHECKOUT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    for name in filter(None, listed.split("\0")):
+        if (CHECKOUT / name).is_file():  # not so where a tracked file is deleted
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(CHECKOUT / name, folder / name)
+    git(folder, "init", "--quiet")
+    commit(folder)
+
+
+def finish(folder: Path, hash_seed: str) -> dict[str, Any]:
+    """Clone, run the whole pipeline on the sample and commit; return the rest of Finished."""
+    clone(folder)
+    change(folder, {"data.raw": "data/sample"})
+    output = dvc(folder, "repro", PYTHONHASHSEED=hash_seed)
+    status = git(folder, "status", "--porcelain", "--ignored", "-z").split("\0")
+    commit(folder)
+    start = time.monotonic()
+    again = dvc(folder, "repro")
+    seconds = time.monotonic() - start
+    return {"output": output, "status": status, "again": again, "seconds": seconds}
+
+
+def finished(folder: Path, hash_seed: str) -> Finished:
+    """The finished clone at `folder`, made by whichever test process asks first."""
+    made = folder.with_suffix(".json")
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            try:
+                result = finish(folder, hash_seed)
+            except AssertionError as error:  # tell every process, instead of trying in each
+                result = {"failed": str(error)}
+            made.write_text(json.dumps(result), encoding="utf-8")
+    result = json.loads(made.read_text(encoding="utf-8"))
+    assert "failed" not in result, result["failed"]
+    return Finished(folder, **result)
+
+
+def own_pictures(project: Path, names: dict[str, str], train: int = 8, val: int = 5) -> Path:
+    """Make the folder `own` of some sample pictures: raw folder to the name of its class folder."""
+    for split, count in (("train", train), ("val", val)):
+        for source, name in names.items():
+            (project / "own" / split / name).mkdir(parents=True)
+            pictures = sorted((project / "data/sample" / split / source).iterdir())
+            for file in pictures[:count]:
+                shutil.copy(file, project / "own" / split / name)
+    return project / "own"

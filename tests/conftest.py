@@ -1,0 +1,65 @@
+"""What tests share: two finished pipelines, copies of one, and an environment of their own."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from clones import Finished, finished
+
+COSTLY = ("twin", "base")  # fixtures, the longest to make first
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that parallel test processes end at one time."""
+
+    def place(item: pytest.Item) -> int:
+        names = getattr(item, "fixturenames", ())
+        return next((n for n, name in enumerate(COSTLY) if name in names), len(COSTLY))
+
+    items.sort(key=place)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep git's, DVC's and Keras's files of the user out of the tests, and theirs out of home."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("DVC_SITE_CACHE", "DVC_GLOBAL_CONFIG", "DVC_SYSTEM_CONFIG"):
+            patch.setenv(f"{name}_DIR", str(home / name))
+        patch.setenv("KERAS_HOME", str(home / "keras"))
+        patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+        patch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
+        for role in ("AUTHOR", "COMMITTER"):
+            patch.setenv(f"GIT_{role}_NAME", "test")
+            patch.setenv(f"GIT_{role}_EMAIL", "test@example.com")
+        # dvc starts the stages with the first `python` on the path
+        patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all test processes of this run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def twin(shared: Path) -> Finished:
+    """The finished pipeline a second time, from scratch: another folder, another hash seed."""
+    return finished(shared / "the twin's földer", "1")
+
+
+@pytest.fixture(scope="session")
+def base(shared: Path) -> Finished:
+    """The finished pipeline on the sample, with the committed parameters. Not to be changed."""
+    return finished(shared / "base", "0")
+
+
+@pytest.fixture
+def project(base: Finished, tmp_path: Path) -> Path:
+    """A copy of the finished pipeline for one test."""
+    return Path(shutil.copytree(base.folder, tmp_path / "project", symlinks=True))

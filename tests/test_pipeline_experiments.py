@@ -1,0 +1,80 @@
+"""DVC's experiments on the pipeline: in the workspace, in the queue, in a temporary folder."""
+
+import csv
+import io
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from clones import dvc, git, ran
+
+PATIENCE = 300  # seconds for a queued experiment
+
+
+def experiments(project: Path) -> dict[str, dict[str, str]]:
+    """`dvc exp show` by experiment name; `workspace` and the branch are there too."""
+    rows = list(csv.DictReader(io.StringIO(dvc(project, "exp", "show", "--csv"))))
+    return {row["Experiment"] or row["rev"]: row for row in rows}
+
+
+def difference(project: Path, what: str, *revisions: str) -> dict[str, dict[str, Any]]:
+    """`dvc metrics diff` or `dvc params diff`: key to old and new value, over all files."""
+    files = json.loads(dvc(project, what, "diff", "--json", *revisions))
+    return {key: values for file in files.values() for key, values in file.items()}
+
+
+def wait_for_queue(project: Path) -> str:
+    """Wait until no experiment of the queue waits or runs; return `dvc queue status`."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        status = dvc(project, "queue", "status")
+        if not any(word in status for word in ("Queued", "Running")):
+            return status
+        assert time.monotonic() < end, status
+        time.sleep(1)
+
+
+def test_an_experiment_in_the_workspace(project: Path, tmp_path: Path) -> None:
+    output = dvc(project, "exp", "run", "--name", "slow", "-S", "finetune.learning_rate=1.0e-5")
+    assert ran(output) == ["finetune", "evaluate"]
+
+    shown = experiments(project)
+    assert float(shown["slow"]["finetune.learning_rate"]) == 1e-5
+    assert float(shown["slow"]["finetuned.accuracy"]) <= 1
+    assert difference(project, "params") == {"finetune.learning_rate": {"old": 1e-4, "new": 1e-5}}
+    changed = difference(project, "metrics")
+    assert "finetuned.loss" in changed
+    assert not [key for key in changed if key.startswith("frozen")]
+
+    for command in ("show", "diff"):
+        revisions = ["HEAD", "slow"] if command == "diff" else []
+        dvc(project, "plots", command, "--out", str(tmp_path / command), *revisions)
+        page = (tmp_path / command / "index.html").read_text(encoding="utf-8")
+        for title in ("Accuracy of training", "Loss of training", "Confusion matrix"):
+            assert title in page
+        assert sorted(file.suffix for file in (tmp_path / command / "static").iterdir())
+
+
+def test_a_queue_and_a_temporary_folder(project: Path) -> None:
+    untouched = git(project, "status", "--porcelain")
+    dvc(project, "exp", "run", "--queue", "--name", "grid", "-S", "finetune.epochs=1,3")
+    dvc(project, "queue", "start", "--jobs", "1")
+    assert wait_for_queue(project).count("Success") == 2
+    assert ran(dvc(project, "queue", "logs", "grid-1")) == ["finetune", "evaluate"]
+    assert ran(dvc(project, "queue", "logs", "grid-2")) == []  # three epochs are what base had
+
+    # the same again elsewhere finds everything in the cache that all folders share
+    settings = ("--name", "elsewhere", "-S", "finetune.epochs=1")
+    output = dvc(project, "exp", "run", "--temp", *settings)
+    assert ran(output) == []
+    for stage in ("finetune", "evaluate"):
+        assert f"Stage '{stage}' is cached - skipping run, checking out outputs" in output
+    assert git(project, "status", "--porcelain") == untouched
+
+    dvc(project, "exp", "apply", "grid-1")
+    shown = experiments(project)
+    for column in ("finetune.epochs", "finetuned.loss", "models/classifier.keras"):
+        assert shown["workspace"][column] == shown["grid-1"][column] == shown["elsewhere"][column]
+    assert shown["workspace"]["finetuned.loss"] != shown["grid-2"]["finetuned.loss"]
+    assert ran(dvc(project, "repro")) == []

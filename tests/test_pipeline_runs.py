@@ -1,0 +1,116 @@
+"""The whole pipeline on the sample, with real dvc and the real backbone: what one run leaves."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clones import Finished, ran
+
+CLASSES = 10
+AFTER_PREPARE = ["embed", "extract-train", "finetune", "evaluate"]
+
+
+def read_json(folder: Path, name: str) -> Any:
+    return json.loads((folder / "metrics" / name).read_text(encoding="utf-8"))
+
+
+def test_a_second_run_elsewhere_gives_the_same_bytes(twin: Finished, base: Finished) -> None:
+    for name in ("dvc.lock", "data/dvc.lock"):  # the digests of every output
+        assert (twin.folder / name).read_bytes() == (base.folder / name).read_bytes(), name
+
+
+def test_every_stage_runs_once(base: Finished) -> None:
+    stages = ran(base.output)
+    assert len(stages) == 8
+    assert {"raw", "sample", "prepare", "weights"} | set(AFTER_PREPARE) == set(stages)
+    assert [stage for stage in stages if stage in AFTER_PREPARE] == AFTER_PREPARE
+
+
+def test_no_start_up_noise(base: Finished) -> None:
+    noise = ("warning", "cuda", "oneDNN", "XNNPACK", "deprecated", "absl")
+    lines = base.output.splitlines()
+    assert [line for line in lines if any(word.lower() in line.lower() for word in noise)] == []
+
+
+def test_nothing_changed_runs_nothing(base: Finished) -> None:
+    print(f"dvc repro with nothing changed took {base.seconds:.1f} s")
+    assert ran(base.again) == []
+
+
+def test_git_sees_the_parameters_the_locks_and_the_metrics(base: Finished) -> None:
+    seen = {line[3:] for line in base.status if line and not line.startswith("!!")}
+    assert {"params.yaml", "dvc.lock", "metrics/evaluate.json"} <= seen
+    others = seen - {"params.yaml", "dvc.lock", "data/dvc.lock"}
+    assert {name for name in others if not name.startswith("metrics/")} == set()
+
+
+def test_git_ignores_what_dvc_keeps_and_nothing_else_is_left(base: Finished) -> None:
+    ignored = {line[3:] for line in base.status if line.startswith("!!")}
+    assert {name for name in ignored if not name.endswith("__pycache__/")} == {
+        ".dvc/cache/",
+        ".dvc/tmp/",
+        "data/features/",
+        "data/prepared/",
+        "data/raw.txt",
+        "data/sample/",
+        "models/",
+    }
+    assert sorted(file.name for file in (base.folder / "models").iterdir()) == [
+        "backbone.weights.h5",
+        "classifier.keras",
+        "head.weights.h5",
+        "labels.txt",
+    ]
+
+
+def test_fine_tuned_model_knows_the_sample(base: Finished) -> None:
+    metrics = read_json(base.folder, "evaluate.json")
+    assert metrics["finetuned"]["accuracy"] >= 0.9
+    assert metrics["finetuned"]["loss"] < metrics["frozen"]["loss"]
+
+
+def test_counts_and_scores_cover_the_same_pictures(base: Finished) -> None:
+    counts = read_json(base.folder, "prepare.json")
+    assert counts["classes"] == CLASSES
+    assert counts["rejected"] == 0
+    for split, pictures in {"train": 400, "val": 160, "test": 40}.items():
+        assert counts[split]["pictures"] == pictures
+        assert counts[split]["seen_by_backbone"] == 0
+        assert set(counts[split]["per_class"].values()) == {pictures // CLASSES}
+
+    scores = read_json(base.folder, "evaluate.json")
+    for model in ("frozen", "finetuned"):
+        everything = {name: scores[model][name] for name in ("accuracy", "loss", "pictures")}
+        assert everything["pictures"] == 40
+        assert scores[model]["unseen"] == everything  # the backbone has seen none of them
+        assert "seen" not in scores[model]
+
+
+def test_confusion_matrix_agrees_with_the_accuracy(base: Finished) -> None:
+    with (base.folder / "metrics/confusion.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    right = sum(row["actual"] == row["predicted"] for row in rows)
+    scores = read_json(base.folder, "evaluate.json")["finetuned"]
+    assert (len(rows), right / len(rows)) == (scores["pictures"], scores["accuracy"])
+
+
+@pytest.mark.parametrize(
+    ("stage", "epochs"), [("extract-train", ["1", "2", "3"]), ("finetune", ["4", "5", "6"])]
+)
+def test_epochs_are_counted_on(base: Finished, stage: str, epochs: list[str]) -> None:
+    summary = read_json(base.folder, f"{stage}/metrics.json")
+    assert summary["step"] == int(epochs[-1])
+    for split in ("train", "val"):
+        for metric in ("accuracy", "loss"):
+            file = base.folder / f"metrics/{stage}/plots/metrics/{split}/{metric}.tsv"
+            with file.open(newline="", encoding="utf-8") as lines:
+                rows = list(csv.DictReader(lines, delimiter="\t"))
+            assert [row["step"] for row in rows] == epochs
+            assert float(rows[-1][metric]) == pytest.approx(summary[split][metric])
+
+
+def test_pictures_for_the_eye(base: Finished) -> None:
+    assert (base.folder / "metrics/examples.jpg").read_bytes().startswith(b"\xff\xd8")
+    assert (base.folder / "metrics/finetune/model.svg").read_text().startswith("<svg")

@@ -1,0 +1,280 @@
+"""prepare: from any raw folder to a complete index, or to one clear error."""
+
+import csv
+import hashlib
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stages import prepare as stage
+from stages.prepare import prepare
+from tench.cli import TenchError
+from tench.images import read_prepared
+from tench.index import (
+    FOLDER,
+    Row,
+    class_names,
+    labels_of,
+    of_split,
+    read_index,
+    seen_by_backbone,
+    write_index,
+)
+from tench.params import Data
+from tench.scan import Source
+from tench.splitting import hold_out
+
+ROOT = Path(__file__).parent.parent
+RAW = Path("raw")
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """prepare reads and writes below the current directory."""
+    monkeypatch.chdir(tmp_path)
+
+
+def draw(*files: str) -> None:
+    """Write a small picture, of its own colours, for each path below RAW."""
+    for name in files:
+        file = RAW / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
+        noise = np.random.default_rng(seed).integers(0, 256, (9, 12, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(file, "PNG")
+
+
+def draw_class(folder: str, train: int = 10, val: int = 10) -> None:
+    """Write a class folder of train/ and of val/."""
+    draw(*(f"train/{folder}/t{n}.png" for n in range(train)))
+    draw(*(f"val/{folder}/v{n}.png" for n in range(val)))
+
+
+def spoil(pattern: str) -> None:
+    """Make the files below RAW that match the pattern unreadable."""
+    for file in RAW.glob(pattern):
+        file.write_text("no picture")
+
+
+def settings(
+    classes: dict[str, str] | None = None, fraction: float = 0.2, max_rejected: float = 0.01
+) -> Data:
+    """Parameters for RAW."""
+    return Data(
+        raw=str(RAW),
+        classes=classes,
+        image_size=32,
+        test_fraction=fraction,
+        max_rejected=max_rejected,
+    )
+
+
+def error(data: Data | None = None) -> str:
+    """What prepare says of RAW: one line."""
+    with pytest.raises(TenchError) as caught:
+        prepare(data or settings(), 42)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def rejected_files() -> list[dict[str, str]]:
+    """What rejected.csv lists."""
+    with (FOLDER / "rejected.csv").open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
+def test_index_holds_every_picture_once() -> None:
+    draw_class("a", 7, 10)
+    draw_class("b", 8, 20)
+    rows, rejected = prepare(settings({"a": "zander", "b": "bream"}), 42)
+    assert not rejected
+    counts = Counter((row.split, row.class_name) for row in rows)
+    assert counts == {
+        ("train", "zander"): 7,
+        ("val", "zander"): 8,
+        ("test", "zander"): 2,
+        ("train", "bream"): 8,
+        ("val", "bream"): 16,
+        ("test", "bream"): 4,
+    }
+    assert [row.split for row in rows] == ["train"] * 15 + ["val"] * 24 + ["test"] * 6
+    on_disk = {file.relative_to(FOLDER).as_posix() for file in FOLDER.rglob("*.webp")}
+    assert Counter(row.path for row in rows) == Counter(on_disk)
+    sources = {file.relative_to(RAW).as_posix() for file in RAW.rglob("*.png")}
+    assert Counter(row.source for row in rows) == Counter(sources)
+    for row in rows:
+        assert row.path.startswith(f"{row.split}/{row.class_name}/")
+        assert row.source.startswith("train/" if row.split == "train" else "val/")
+        assert read_prepared(FOLDER / row.path).shape == (32, 32, 3)
+
+
+def test_labels_follow_the_sorted_class_names() -> None:
+    draw_class("n1")
+    draw_class("n2")
+    draw_class("n3")
+    rows, _ = prepare(settings({"n1": "zander", "n2": "bream"}), 42)
+    assert class_names(rows) == ["bream", "n3", "zander"]
+    assert {(row.source.split("/")[1], row.label) for row in rows} == {
+        ("n1", 2),
+        ("n2", 0),
+        ("n3", 1),
+    }
+    assert labels_of(rows).dtype == np.int32
+
+
+def test_digest_is_that_of_the_decoded_pixels() -> None:
+    draw_class("a")
+    draw_class("b")
+    with Image.open(RAW / "train/a/t0.png") as picture:
+        picture.save(RAW / "train/a/same.bmp")
+        content = b"RGB 12 9\n" + picture.tobytes()
+    rows, _ = prepare(settings(), 42)
+    digests = {row.source: row.sha256 for row in rows}
+    assert digests["train/a/t0.png"] == hashlib.sha256(content).hexdigest()
+    assert digests["train/a/same.bmp"] == digests["train/a/t0.png"]
+    assert len(set(digests.values())) == len(rows) - 1
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("n01440764_10043.JPEG", True),
+        ("n01440764_10043.jpg", True),
+        ("ILSVRC2012_val_00000293.JPEG", False),
+        ("n01440764.JPEG", False),
+        ("tench_0001.jpg", False),
+        ("an01440764_1.JPEG", False),
+    ],
+)
+def test_seen_by_backbone_is_told_by_the_name(name: str, seen: bool) -> None:
+    assert seen_by_backbone(name) is seen
+    draw_class("a")
+    draw_class("b")
+    draw(f"train/a/{name}")
+    rows, _ = prepare(settings(), 42)
+    assert {row.source: row.seen for row in rows}[f"train/a/{name}"] == int(seen)
+    assert sum(row.seen for row in rows) == int(seen)
+
+
+def test_the_stage_writes_index_counts_and_examples() -> None:
+    draw_class("a", 300)
+    draw_class("b")
+    spoil("train/a/t7.png")
+    (RAW / "train/a/t8.png").write_bytes(b"")
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    Path("params.yaml").write_text(text.replace("data/imagenette", "raw"), encoding="utf-8")
+    stage.main()
+    rows = read_index()
+    assert len(of_split(rows, "train")) == 308
+    assert all(isinstance(row, Row) for row in rows)
+    summary = json.loads(Path("metrics/prepare.json").read_text())
+    assert (summary["classes"], summary["rejected"]) == (2, 2)
+    assert summary["train"] == {
+        "pictures": 308,
+        "seen_by_backbone": 0,
+        "per_class": {"a": 298, "b": 10},
+    }
+    assert summary["test"]["per_class"] == {"a": 2, "b": 2}
+    assert [(one["source"], one["class_name"]) for one in rejected_files()] == [
+        ("train/a/t7.png", "a"),
+        ("train/a/t8.png", "a"),
+    ]
+    assert rejected_files()[1]["reason"] == "the file is empty"
+    assert not (FOLDER / "train/a/t7.png.webp").exists()
+    with Image.open("metrics/examples.jpg") as sheet:
+        assert sheet.width > 400
+
+
+def test_split_is_stratified_and_seeded() -> None:
+    classes = ["a"] * 50 + ["b"] * 20 + ["c"] * 10
+    held = hold_out(classes, 0.2, 42)
+    assert Counter(classes[place] for place in held) == {"a": 10, "b": 4, "c": 2}
+    assert held.tolist() == sorted(set(held.tolist()))
+    assert hold_out(classes, 0.2, 42).tolist() == held.tolist()
+    assert hold_out(classes, 0.2, 43).tolist() != held.tolist()
+
+
+def test_index_does_not_depend_on_the_hash_seed() -> None:
+    draw_class("a")
+    draw_class("b")
+    draw_class("c")
+    where = {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "12345", "PYTHONDONTWRITEBYTECODE": "1"}
+    program = (
+        "import sys; from pathlib import Path; from stages.prepare import prepare, write_index;"
+        "from tench.params import Data; data = Data.model_validate_json(sys.argv[1]);"
+        "write_index(prepare(data, 42)[0], Path('other.csv'))"
+    )
+    data = settings().model_dump_json()
+    subprocess.run([sys.executable, "-c", program, data], env=where, check=True)
+    write_index(prepare(settings(), 42)[0], Path("index.csv"))
+    assert Path("index.csv").read_bytes() == Path("other.csv").read_bytes()
+
+
+def test_names_with_blanks_and_unicode_are_kept() -> None:
+    draw_class("sea fish")
+    draw_class("鱼")
+    # macOS puts U+202F into the names of screenshots
+    names = [
+        "two words.png",
+        "Schlüssel 鱼 🐟.png",
+        "at 3.04\u202fPM.png",
+        "a,b\"c'.png",
+        "no_suffix",
+    ]
+    draw(*(f"train/sea fish/{name}" for name in names))
+    rows, _ = prepare(settings(), 42)
+    write_index(rows, FOLDER / "index.csv")
+    assert read_index() == rows
+    assert {f"train/sea fish/{name}" for name in names} < {row.source for row in rows}
+
+
+def test_too_many_unreadable_files_fail_and_are_listed() -> None:
+    draw_class("a")
+    draw_class("b")
+    spoil("train/a/t3.png")
+    said = error(settings({"a": "fish"}))
+    assert "class fish: 1 of 20 files unreadable" in said
+    assert "data.max_rejected = 0.01" in said
+    assert f"{RAW / 'train/a/t3.png'}: not a picture" in said
+    assert str(FOLDER / "rejected.csv") in said
+    assert [one["source"] for one in rejected_files()] == ["train/a/t3.png"]
+    assert len(prepare(settings(max_rejected=0.05), 42)[1]) == 1
+
+
+def test_share_of_unreadable_files_may_be_exactly_the_allowed_one() -> None:
+    sources = [Source("train", "a", Path(f"{n}.png")) for n in range(100)]
+    rejected = [(source, "damaged") for source in sources[:29]]
+    stage.check_rejected(sources, rejected, 0.29)
+    with pytest.raises(TenchError):
+        stage.check_rejected(sources, rejected, 0.28)
+
+
+@pytest.mark.parametrize("pattern", ["*/a/*", "train/a/*", "val/a/*"])
+def test_class_without_readable_pictures_fails(pattern: str) -> None:
+    for name in ("a", "b", "c"):
+        draw_class(name)
+    spoil(pattern)
+    assert "class a" in error(settings(max_rejected=1))
+
+
+@pytest.mark.parametrize(("pictures", "fraction"), [(1, 0.2), (10, 0.99), (10, 0.001)])
+def test_class_too_small_to_split(pictures: int, fraction: float) -> None:
+    draw_class("a", val=pictures)
+    draw_class("b", val=10)
+    said = error(settings(fraction=fraction))
+    assert said.startswith("class a: ")
+    assert f"data.test_fraction = {fraction}" in said
+
+
+def test_one_stem_may_have_two_extensions() -> None:
+    draw_class("a")
+    draw_class("b")
+    draw("train/a/t1.jpg", "train/a/t1.png.webp")
+    rows, _ = prepare(settings(), 42)
+    assert len({row.path for row in rows}) == len(rows) == 42

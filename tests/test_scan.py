@@ -1,0 +1,181 @@
+"""What a raw picture folder may look like, and one clear error for every way it may not."""
+
+from pathlib import Path
+
+import pytest
+
+from stages.raw import check_raw
+from tench.cli import TenchError
+from tench.scan import Source, scan
+
+RAW = Path("raw")
+TWO_CLASSES = ("train/a/1.jpg", "train/b/1.jpg", "val/a/1.jpg", "val/b/1.jpg")
+
+
+@pytest.fixture(autouse=True)
+def raw_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RAW with two classes, below the current directory."""
+    monkeypatch.chdir(tmp_path)
+    add(*TWO_CLASSES)
+
+
+def add(*files: str) -> None:
+    """Make empty files below RAW: scan does not look into them."""
+    for name in files:
+        (RAW / name).parent.mkdir(parents=True, exist_ok=True)
+        (RAW / name).touch()
+
+
+def found(names: dict[str, str] | None = None) -> list[str]:
+    """The files that scan lists, below RAW."""
+    return [source.file.relative_to(RAW).as_posix() for source in scan(RAW, names or {})]
+
+
+def error(names: dict[str, str] | None = None) -> str:
+    """What scan says of RAW: one line."""
+    with pytest.raises(TenchError) as caught:
+        scan(RAW, names or {})
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_train_before_val_by_class_name_by_file_name() -> None:
+    add("train/a/0.jpg", "val/a/B.jpg", "val/a/a.jpg")
+    assert scan(RAW, {"a": "zander", "b": "bream"}) == [
+        Source("train", "bream", RAW / "train/b/1.jpg"),
+        Source("train", "zander", RAW / "train/a/0.jpg"),
+        Source("train", "zander", RAW / "train/a/1.jpg"),
+        Source("val", "bream", RAW / "val/b/1.jpg"),
+        Source("val", "zander", RAW / "val/a/1.jpg"),
+        Source("val", "zander", RAW / "val/a/a.jpg"),
+        Source("val", "zander", RAW / "val/a/B.jpg"),
+    ]
+
+
+def test_files_of_file_managers_are_passed_over() -> None:
+    add(".DS_Store", "train/.DS_Store", "train/a/.DS_Store", "val/b/Thumbs.db", "val/b/desktop.ini")
+    add("notes.txt", "train/readme.txt", "train/a/._1.jpg", "train/.cache/x.jpg")
+    add("train/a/.cache/x.jpg")
+    assert found() == list(TWO_CLASSES)
+
+
+def test_nested_folders_belong_to_their_class() -> None:
+    add("train/a/more/deep/x.jpg")
+    assert "train/a/more/deep/x.jpg" in found()
+
+
+def test_any_file_name_is_listed() -> None:
+    # macOS puts U+202F into the names of screenshots
+    names = ["two words.jpg", "Schlüssel 鱼 🐟.jpg", "3.04\u202fPM.jpg", "a,b\"c'.jpg", "no_suffix"]
+    add(*(f"train/a/{name}" for name in names))
+    assert {f"train/a/{name}" for name in names} < set(found())
+
+
+@pytest.mark.parametrize("folder", ["sea fish", "鱼", "می‌خواهم", "a.b"])
+def test_class_folders_of_any_language_are_listed(folder: str) -> None:
+    add(f"train/{folder}/1.jpg", f"val/{folder}/1.jpg")
+    assert f"train/{folder}/1.jpg" in found()
+
+
+def test_class_in_train_or_val_only() -> None:
+    add("train/c/x.jpg")
+    assert error().startswith(f"{RAW / 'train/c'}: this class has no folder {RAW / 'val/c'}")
+    add("val/c/x.jpg", "val/d/x.jpg")
+    assert error().startswith(f"{RAW / 'val/d'}: this class has no folder {RAW / 'train/d'}")
+
+
+@pytest.mark.parametrize("part", ["train", "val"])
+def test_empty_class(part: str) -> None:
+    add("train/c/x.jpg", "val/c/x.jpg")
+    (RAW / part / "c/x.jpg").unlink()
+    assert error().startswith(f"{RAW / part / 'c'}: no files")
+    add(f"{part}/c/.DS_Store")
+    assert error().startswith(f"{RAW / part / 'c'}: no files")
+
+
+def test_fewer_than_two_classes() -> None:
+    for part in ("train", "val"):
+        (RAW / part / "b").rename(RAW / f"{part}-b")
+    assert error().startswith(f"{RAW / 'train'}: only one class (a)")
+    for part in ("train", "val"):
+        (RAW / part / "a").rename(RAW / f"{part}-a")
+    assert error().startswith(f"{RAW / 'train'}: no class folders")
+
+
+@pytest.mark.parametrize("part", ["train", "val"])
+def test_no_train_or_val(part: str) -> None:
+    (RAW / part).rename(RAW / "elsewhere")
+    assert error().startswith(f"{RAW}: has no folder {part}/")
+    (RAW / part).write_text("a file")
+    assert error().startswith(f"{RAW}: has no folder {part}/")
+
+
+@pytest.mark.parametrize("other", ["deep/x1.jpg", "X1.jpg", "deep/X1.JPG"])
+def test_same_file_name_twice_in_a_class(other: str) -> None:
+    add("train/a/x1.jpg", f"train/a/{other}")
+    if len(list((RAW / "train/a").rglob("*1.*"))) == 2:
+        pytest.skip("this file system does not tell them apart")
+    first, second = sorted((RAW / "train/a/x1.jpg", RAW / "train/a" / other))
+    assert error().startswith(f"{first} and {second}: the same file name twice")
+
+
+@pytest.mark.parametrize("name", ["b", "B"])
+def test_mapped_name_must_not_be_that_of_another_folder(name: str) -> None:
+    assert "params.yaml: data.classes: the folders a and b " in error({"a": name})
+    assert found({"a": name, "b": "c"}) == [
+        "train/a/1.jpg",
+        "train/b/1.jpg",
+        "val/a/1.jpg",
+        "val/b/1.jpg",
+    ]
+
+
+def test_class_folders_must_differ_in_more_than_unicode_composition() -> None:
+    folders = ("\u00e9", "e\u0301")
+    add(*(f"{part}/{folder}/1.jpg" for part in ("train", "val") for folder in folders))
+    if len(list((RAW / "train").iterdir())) == 3:
+        pytest.skip("this file system does not tell them apart")
+    assert "would both be named" in error()
+
+
+def test_listed_folder_that_is_not_there_does_not_matter() -> None:
+    assert found({"x": "b", "a": "fish"}) == [
+        "train/b/1.jpg",
+        "train/a/1.jpg",
+        "val/b/1.jpg",
+        "val/a/1.jpg",
+    ]
+
+
+def test_file_name_too_long_to_keep() -> None:
+    name = "x" * 251 + ".jpg"  # 255 bytes are allowed, and prepare needs five more
+    add(f"train/a/{name}")
+    assert name in error()
+
+
+def test_file_name_that_is_no_text() -> None:
+    try:
+        add("train/a/\udcff.jpg")
+    except OSError:
+        pytest.skip("this file system has no such names")
+    assert r"\udcff" in error()
+
+
+@pytest.mark.parametrize("folder", ["c\nd", " c", "c\t"])
+def test_class_folder_whose_name_is_no_class_name(folder: str) -> None:
+    add(f"train/{folder}/1.jpg", f"val/{folder}/1.jpg")
+    assert repr(folder) in error()
+
+
+def test_missing_raw_folder_is_told_with_three_ways_on() -> None:
+    with pytest.raises(TenchError) as caught:
+        check_raw("data/mine")
+    said = str(caught.value)
+    assert said.startswith("params.yaml: data.raw = data/mine: no such folder")
+    assert all(way in said for way in ("1. ", "2. ", "3. ", "data/imagenette", "data/sample"))
+
+
+def test_raw_folder_is_there_or_made_by_a_stage() -> None:
+    check_raw(str(RAW))
+    check_raw("data/sample")
+    check_raw("data/imagenette")
