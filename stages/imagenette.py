@@ -1,6 +1,7 @@
 """imagenette: obtain the ten classes of Imagenette v2 at 224 pixels and verify them.
 
-In:  the folder in $IMAGENETTE_DIR, or ../shared/imagenette, or else the public git repository.
+In:  the folder in $IMAGENETTE_DIR, or ../shared/imagenette, or, in the temporary folder of an
+     experiment, the pictures of the checkout it belongs to, or else the public git repository.
 Out: data/imagenette/{train,val}/WORDNET-ID/*.JPEG, 13,394 pictures.
 """
 
@@ -86,12 +87,20 @@ def verify(out: Path) -> None:
             )
 
 
-def main() -> None:
+def nearby() -> Path | None:
+    """The folder on this machine to take the pictures from, if there is one. Raises TenchError."""
     named = os.environ.get("IMAGENETTE_DIR")
     if named and not Path(named).is_dir():
         raise TenchError(f"IMAGENETTE_DIR = {named}: no such folder; {WAYS}")
-    source = Path(named) if named else BESIDE
-    if source.is_dir():
+    # DVC runs queued experiments in .dvc/tmp/exps/… of the checkout.
+    checkouts = [folder / OUT for folder in Path.cwd().parents if (folder / ".dvc").is_dir()]
+    folders = [Path(named)] if named else [BESIDE, *checkouts]
+    return next((folder for folder in folders if folder.is_dir()), None)
+
+
+def main() -> None:
+    source = nearby()
+    if source:
         copy_folder(source, OUT)
     else:
         fetch_repository(OUT)

@@ -53,10 +53,11 @@ def write_rejected(rejected: list[tuple[Source, str]], raw: Path) -> None:
 def check_rejected(
     sources: list[Source], rejected: list[tuple[Source, str]], max_rejected: float
 ) -> None:
-    """Raise TenchError if more than `max_rejected` of any class (train and val) is unreadable."""
+    """Raise TenchError if more than `max_rejected` of any class (train and val) is unreadable, or
+    all of it in one of the two."""
     total = Counter(source.class_name for source in sources)
     lost = Counter(source.class_name for source, _ in rejected)
-    over = sorted(name for name in lost if lost[name] > max_rejected * total[name])
+    over = sorted(name for name in lost if lost[name] / total[name] > max_rejected)
     if over:
         name = over[0]
         source, reason = next(pair for pair in rejected if pair[0].class_name == name)
@@ -66,6 +67,13 @@ def check_rejected(
             f"data.max_rejected = {max_rejected} allows; first {source.file}: {reason}; all are "
             f"listed in {REJECTED}; remove or replace them, or raise data.max_rejected"
         )
+    left = Counter((source.class_name, source.folder) for source in sources)
+    left.subtract((source.class_name, source.folder) for source, _ in rejected)
+    for (name, folder), count in sorted(left.items()):
+        if count == 0:
+            raise TenchError(
+                f"class {name}: no file in {folder}/ could be read; the reasons are in {REJECTED}"
+            )
 
 
 def prepare(data: Data, seed: int) -> tuple[list[Row], list[tuple[Source, str]]]:

@@ -6,6 +6,7 @@ inference mode and no augmentation, training the tail on the trunk's outputs is 
 the whole model with the trunk frozen.
 """
 
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,9 @@ def build_head(settings: ExtractTrain, classes: int) -> Model:
 
 def build_tail(backbone: Model, cut: int) -> Model:
     """The backbone's own layers from `cut` on: activations to features (n, h, w, 1280)."""
+    if cut == len(backbone.layers):  # none: Keras refuses a model whose input is its output
+        features = keras.Input(backbone.output_shape[1:])
+        return keras.Model(features, keras.layers.Identity()(features))
     return keras.Model(entering(backbone, cut), backbone.output)
 
 
@@ -223,7 +227,8 @@ def with_activations(classifier: Model, cut: int) -> Model:
 
 
 def save_classifier(model: Model, file: Path) -> None:
-    """Save as .keras so that the same weights give the same bytes: no dates, in it or on it."""
+    """Save as .keras so that the same weights give the same bytes in every process: without dates,
+    in it or on it, and with shared objects numbered instead of named by their memory address."""
     fresh = file.with_name(f"fresh-{file.name}")
     model.save(fresh)
     with zipfile.ZipFile(fresh) as source, zipfile.ZipFile(file, "w") as target:
@@ -231,8 +236,20 @@ def save_classifier(model: Model, file: Path) -> None:
             content = source.read(name)
             if name == "metadata.json":
                 content = f'{{"keras_version": "{keras.__version__}"}}'.encode()
+            if name == "config.json":
+                content = number_shared_objects(content)
             target.writestr(zipfile.ZipInfo(name), content)
     fresh.unlink()
+
+
+def number_shared_objects(config: bytes) -> bytes:
+    """Replace the values of shared_object_id in Keras's JSON by 1, 2, ... as they appear."""
+    numbers: dict[bytes, int] = {}
+
+    def number(found: re.Match[bytes]) -> bytes:
+        return found[1] + str(numbers.setdefault(found[2], len(numbers) + 1)).encode()
+
+    return re.sub(rb'("shared_object_id": )(\d+)', number, config)
 
 
 def weight_arrays(model: Model) -> list[np.ndarray]:

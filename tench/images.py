@@ -1,6 +1,7 @@
 """Pictures: reading any file as 8-bit RGB, and resizing."""
 
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +22,17 @@ class UnreadableError(Exception):
 
 
 def eight_bit(picture: Image.Image) -> Image.Image:
-    """Scale a 16-bit grey picture (modes I;16*, I) to 8 bits; Pillow's own conversion clips it."""
+    """Scale a 16-bit grey picture (modes I;16*, I) to 8 bits; Pillow's own conversion clips it.
+    A value declared transparent becomes white."""
     values = np.asarray(picture).astype(np.float64)
+    values[values == picture.info.get("transparency")] = 65535
     return Image.fromarray((values.clip(0, 65535) / 257).round().astype(np.uint8))
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:
     """Convert any Pillow mode to RGB; transparency is laid on white."""
+    if picture.mode == "F":
+        raise UnreadableError("floating-point pixels: what is black and white in them is not said")
     if picture.mode.startswith("I"):
         picture = eight_bit(picture)
     if picture.has_transparency_data:
@@ -47,11 +52,16 @@ def read_picture(file: Path) -> Image.Image:
     try:
         if file.stat().st_size == 0:
             raise UnreadableError("the file is empty")
-        with Image.open(file) as picture:
+        # By an open file: by name, Pillow 13 maps uncompressed grey TIFFs into memory and scrambles
+        # those whose EXIF orientation swaps width and height.
+        with file.open("rb") as content, Image.open(content) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
             picture.load()
-            return to_rgb(ImageOps.exif_transpose(picture))
+            upright: Image.Image = picture
+            with suppress(Exception):  # damaged EXIF data says nothing of the pixels
+                upright = ImageOps.exif_transpose(picture)
+            return to_rgb(upright)
     except UnidentifiedImageError:
         raise UnreadableError("not a picture, or of a format Pillow does not know") from None
     except Image.DecompressionBombError:

@@ -1,6 +1,7 @@
 """params.yaml: what it may hold, read and checked before a stage does anything."""
 
 import math
+import unicodedata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,19 +17,27 @@ LAYERS = 154  # of MobileNetV2 without its top
 
 def folder_name(name: str) -> str:
     """Return `name` if it can be one folder's name on any system; ValueError if it cannot."""
-    plain = name and name == name.strip() and name.isprintable() and not set(name) & set("/\\")
-    if not plain or name.startswith("."):
+    plain = name and name == name.strip() and not set(name) & set("/\\")
+    # control characters, lone surrogates, line and paragraph separators; joiners are part of words
+    text = not any(unicodedata.category(one) in {"Cc", "Cs", "Zl", "Zp"} for one in name)
+    if not (plain and text) or name.startswith(".") or len(name.encode()) > 255:
         raise ValueError(
-            "must be a plain folder name: no / or \\, no dot in front, no blanks around it"
+            "must be a plain folder name: no / or \\, no dot in front, no blanks around it, on one "
+            "line, at most 255 bytes"
         )
     return name
+
+
+def same_name(name: str) -> str:
+    """What two names have in common that some file system takes for one: case, composition."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def distinct_names(classes: dict[str, str] | None) -> dict[str, str]:
     """Return the mapping (None as {}) if no two folders get one name; ValueError if they do."""
     folders: dict[str, str] = {}
     for folder, name in (classes or {}).items():
-        other = folders.setdefault(name.casefold(), folder)
+        other = folders.setdefault(same_name(name), folder)
         if other != folder:
             raise ValueError(f"{other} and {folder} must not both be named {name!r}")
     return classes or {}
@@ -108,11 +117,13 @@ class Params(Section):
 def describe(problem: Any, file: Path) -> str:
     """One pydantic problem as a line: file, key, value, what is allowed."""
     key = ".".join(str(part) for part in problem["loc"] if part != "[key]")
+    section = Params.model_fields.get(key.split(".")[0])
+    known = ", ".join(getattr(section.annotation if section else Params, "model_fields", {}))
     if problem["type"] == "extra_forbidden":
-        section = Params.model_fields.get(str(problem["loc"][0]))
-        known = getattr(section.annotation, "model_fields", {}) if section else {}
-        allowed = known if len(problem["loc"]) > 1 else Params.model_fields
-        return f"{file}: {key}: unknown key; known here: {', '.join(allowed)}"
+        return f"{file}: {key}: unknown key; known here: {known}"
+    if problem["type"] == "model_type":
+        shown = f"{key or 'content'} = {problem['input']!r}"
+        return f"{file}: {shown}: must be a mapping with the keys {known}"
     if problem["type"] == "missing":
         return f"{file}: {key}: is missing"
     wanted = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")

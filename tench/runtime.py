@@ -50,6 +50,10 @@ with silenced_stderr():
     import keras
     import tensorflow as tf
 
+    # ~/.keras/keras.json may say otherwise
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
     # A float sum depends on how many threads share it, so their number is fixed, not left to load.
     tf.config.threading.set_intra_op_parallelism_threads(CORES)
     tf.config.threading.set_inter_op_parallelism_threads(CORES)

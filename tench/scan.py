@@ -1,12 +1,12 @@
 """What a raw picture folder holds: its classes and files, checked before anything is read."""
 
 import os
-import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from tench.cli import TenchError
+from tench.params import folder_name, same_name
 
 STRAY = {"thumbs.db", "desktop.ini"}  # left by file managers; hidden files are passed over too
 
@@ -29,11 +29,25 @@ def class_folders(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.iterdir() if p.is_dir() and not hidden(p.name))
 
 
+def check_name(file: Path) -> None:
+    """Raise TenchError unless the index can hold the path and a prepared copy have the name."""
+    try:
+        str(file).encode()
+        fits = len(file.name.encode()) <= 250  # of 255, .webp takes five
+    except UnicodeEncodeError:
+        fits = False
+    if not fits:
+        raise TenchError(
+            f"{str(file)!r}: a name must be UTF-8, of a file at most 250 bytes; rename it"
+        )
+
+
 def class_files(folder: Path) -> list[Path]:
     """Every file below a class folder, sorted by name.
 
     Raises:
-        TenchError: two files would get one name (equal but for case or Unicode composition).
+        TenchError: two files would get one name (equal but for case or Unicode composition), or a
+            name cannot be kept.
     """
     files: dict[str, Path] = {}
     for top, folders, names in os.walk(folder):
@@ -42,7 +56,8 @@ def class_files(folder: Path) -> list[Path]:
             if hidden(name):
                 continue
             file = Path(top, name)
-            other = files.setdefault(unicodedata.normalize("NFC", name).casefold(), file)
+            check_name(file)
+            other = files.setdefault(same_name(name), file)
             if other != file:
                 first, second = sorted((other, file))
                 raise TenchError(
@@ -74,13 +89,17 @@ def renamed(raw: Path, folders: list[str], names: Mapping[str, str]) -> dict[str
     """Map each class folder to its class name; a folder that `names` does not list keeps its own.
 
     Raises:
-        TenchError: two folders end up with one name.
+        TenchError: two folders end up with one name, or one with a name that is none.
     """
     result: dict[str, str] = {}
     taken: dict[str, str] = {}
     for folder in folders:
         result[folder] = names.get(folder, folder)
-        other = taken.setdefault(result[folder].casefold(), folder)
+        try:
+            folder_name(result[folder])
+        except ValueError as error:
+            raise TenchError(f"{raw}: the class folder {folder!r} {error}; rename it") from None
+        other = taken.setdefault(same_name(result[folder]), folder)
         if other != folder:
             raise TenchError(
                 f"params.yaml: data.classes: the folders {other} and {folder} of {raw} "

@@ -99,7 +99,7 @@ def clone(folder: Path) -> None:
         if (CHECKOUT / name).is_file():  # not so where a tracked file is deleted
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(CHECKOUT / name, folder / name)
-    git(folder, "init", "--quiet")
+    git(folder, "init", "--quiet", "--initial-branch=main")
     commit(folder)
 
 

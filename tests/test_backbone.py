@@ -14,8 +14,6 @@ from tench.model_figure import summary_lines, summary_svg
 from tench.params import ExtractTrain
 from tench.runtime import keras, tf
 
-pytestmark = pytest.mark.xdist_group("backbone")  # its fixtures take seconds
-
 SIZE = 64
 CUTS = [1, 98, 125, 154]
 

@@ -16,8 +16,6 @@ from tench.images import read_prepared, write_prepared
 from tench.runtime import keras
 from tench.shards import new_shard, open_shards, read_rows
 
-pytestmark = pytest.mark.xdist_group("embedding")  # its fixtures take seconds
-
 SIZE = 64
 COUNT = 21  # two batches and a part of one
 

@@ -49,19 +49,20 @@ def test_fine_tuning_parameters_concern_the_last_two_stages(base: Finished, tmp_
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "run_to", "stages"),
+    ("key", "value", "first", "stages"),
     [
         ("extract_train.learning_rate", 1e-3, "extract-train", EXTRACT),
         ("data.test_fraction", 0.3, "prepare", PREPARE),
         ("data.classes.n01440764", "tench", "prepare", PREPARE),
-        ("data.image_size", 96, "embed", PREPARE),
+        # extract-train reads no picture: it follows when embed has made other features of them
+        ("data.image_size", 96, "prepare", PREPARE - {"extract-train"}),
     ],
 )
 def test_what_depends_on_a_parameter_runs_again(
-    project: Path, key: str, value: Any, run_to: str, stages: set[str]
+    project: Path, key: str, value: Any, first: str, stages: set[str]
 ) -> None:
     change(project, {key: value})
-    assert reruns(project, run_to) == stages
+    assert reruns(project, first) == stages
 
 
 def test_another_tap_leaves_the_pooled_features_and_the_head(project: Path) -> None:

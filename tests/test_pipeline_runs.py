@@ -23,8 +23,8 @@ def test_a_second_run_elsewhere_gives_the_same_bytes(twin: Finished, base: Finis
 
 def test_every_stage_runs_once(base: Finished) -> None:
     stages = ran(base.output)
-    assert len(stages) == 8
-    assert {"raw", "sample", "prepare", "weights"} | set(AFTER_PREPARE) == set(stages)
+    assert len(stages) == len(set(stages))
+    assert {"raw", "sample", "prepare", "weights"} <= set(stages)
     assert [stage for stage in stages if stage in AFTER_PREPARE] == AFTER_PREPARE
 
 
