@@ -3,11 +3,12 @@
 import csv
 import io
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
 
-from clones import dvc, git, ran
+from clones import change, commit, dvc, git, ran
 
 PATIENCE = 300  # seconds for a queued experiment
 
@@ -58,7 +59,13 @@ def test_an_experiment_in_the_workspace(project: Path, tmp_path: Path) -> None:
         assert sorted(file.suffix for file in (tmp_path / command / "static").iterdir())
 
 
-def test_a_queue_and_a_temporary_folder(project: Path) -> None:
+def test_a_queue_and_a_temporary_folder(project: Path, tmp_path: Path) -> None:
+    # The queue works in folders of its own, from which an absolute path leads to the same pictures.
+    pictures = shutil.copytree(project / "data/sample", tmp_path / "pictures")
+    change(project, {"data.raw": str(pictures)})
+    assert ran(dvc(project, "repro")) == ["raw", "prepare"]
+    commit(project)
+
     untouched = git(project, "status", "--porcelain")
     dvc(project, "exp", "run", "--queue", "--name", "grid", "-S", "finetune.epochs=1,3")
     dvc(project, "queue", "start", "--jobs", "1")
@@ -66,7 +73,7 @@ def test_a_queue_and_a_temporary_folder(project: Path) -> None:
     assert ran(dvc(project, "queue", "logs", "grid-1")) == ["finetune", "evaluate"]
     assert ran(dvc(project, "queue", "logs", "grid-2")) == []  # three epochs are what base had
 
-    # the same again elsewhere finds everything in the cache that all folders share
+    # The same again, in another folder, finds everything in the cache that all folders share.
     settings = ("--name", "elsewhere", "-S", "finetune.epochs=1")
     output = dvc(project, "exp", "run", "--temp", *settings)
     assert ran(output) == []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clones import REMOVED, change, dvc, own_pictures, ran
 
-NAMES = ["Grüße & 東京", "<script>alert(1)<", "with blanks"]  # as their pictures are sorted below
+NAMES = ["Grüße & 東京", "<script>alert(1)<", "with blanks"]
 STAGES = ["prepare", "embed", "extract-train", "finetune", "evaluate"]
 
 

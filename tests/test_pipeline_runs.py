@@ -55,6 +55,7 @@ def test_git_ignores_what_dvc_keeps_and_nothing_else_is_left(base: Finished) -> 
         "data/prepared/",
         "data/raw.txt",
         "data/sample/",
+        "metrics/examples.jpg",
         "models/",
     }
     assert sorted(file.name for file in (base.folder / "models").iterdir()) == [
