@@ -13,7 +13,7 @@ if machine not in {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64"
 endef
 export CHECK_PYTHON
 
-.PHONY: help setup demo test test-imagenette repro lint lock clean
+.PHONY: help setup demo test test-imagenette repro report lint lock clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -34,17 +34,20 @@ demo: setup  ## run every stage on drawn pictures, in demo/
 	  { git diff --quiet HEAD FETCH_HEAD || git checkout --quiet --force FETCH_HEAD; }
 	@sed 's|raw: data/imagenette|raw: data/sample    |' params.yaml > demo/params.yaml
 	cd demo && dvc repro
-	@cd demo && python -m tench.summary
+	@cd demo && python -m tench.summary && python -m tench.publish
 
 test: setup  ## run the tests on the drawn pictures
-	python -m pytest -n 2 --dist loadgroup
+	python -m pytest -n 2 --maxschedchunk=1
 
 test-imagenette: setup  ## run the whole pipeline on Imagenette and compare with the committed metrics
 	python -m pytest -m imagenette
 
 repro: setup  ## run the pipeline on what data.raw names: Imagenette, unless you changed it
 	dvc repro
-	@python -m tench.summary
+	@python -m tench.summary && python -m tench.publish
+
+report: setup  ## write report/index.html anew, after dvc exp apply or dvc repro baseline/dvc.yaml
+	@python -m tench.publish
 
 lint: setup  ## formatting, lint and types
 	ruff format --check .

@@ -1,22 +1,22 @@
-"""embed: run the frozen backbone over every training and validation picture, once.
+"""embed: run the frozen backbone over every picture, once.
 
 In:  data/prepared, models/backbone.weights.h5, backbone.tap_at, backbone.engine.
-Out: data/features/pooled/{train,val}: the pooled features, float32 (1280,) a picture;
-     data/features/tapped/{train,val}: the activations entering layer tap_at, or the last layer
+Out: data/features/pooled/{train,val,test}: the pooled features, float32 (1280,) a picture;
+     data/features/tapped/{train,val,test}: the activations entering layer tap_at, or the last layer
      before it that a single tensor enters. Rows in the index's order.
 """
 
 from pathlib import Path
 
 from tench.cli import run_stage
-from tench.index import FOLDER, of_split, read_index
+from tench.index import FOLDER, SPLITS, of_split, read_index
 from tench.params import Params, load_params
 
 FEATURES = Path("data/features")
 
 
 def embed_splits(params: Params) -> None:
-    """Write the features of the training and validation pictures."""
+    """Write the features of all pictures."""
     from tench.backbone import build_trunk, cut_at, load_backbone
     from tench.embedding import embed, make_engine
 
@@ -24,7 +24,7 @@ def embed_splits(params: Params) -> None:
     trunk = build_trunk(backbone, cut_at(backbone, params.backbone.tap_at), pooled=True)
     engine = make_engine(trunk, params.backbone.engine)
     rows = read_index()
-    for split in ("train", "val"):
+    for split in SPLITS:
         pictures = [FOLDER / row.path for row in of_split(rows, split)]
         folders = [FEATURES / "tapped" / split, FEATURES / "pooled" / split]
         embed(pictures, engine, folders, f"embed {split}")

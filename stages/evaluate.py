@@ -1,31 +1,36 @@
 """evaluate: score the model before and after fine-tuning on the test pictures.
 
-In:  data/prepared, models/classifier.keras, models/backbone.weights.h5, models/head.weights.h5.
-Out: metrics/evaluate.json (accuracy and loss of the frozen and of the fine-tuned model, for all
-     test pictures and for those the backbone has and has not seen), metrics/confusion.csv (actual
-     and predicted class of every test picture).
+In:  data/prepared, data/features/tapped, models/classifier.keras, models/backbone.weights.h5,
+     models/head.weights.h5, seed (of the bootstrap).
+Out: metrics/evaluate.json (accuracy and loss of the frozen and of the fine-tuned model with their
+     95 % intervals, for all test pictures and for those the backbone has and has not seen;
+     calibration; whether the two models differ), metrics/predictions.csv (what both say of every
+     test picture), metrics/per_class.csv, metrics/calibration/, metrics/mistakes/ (the surest
+     mistakes, and where the model looked).
 
 Every picture goes two ways: through the assembled model in plain Keras, whose scores are kept, and
-through the embedding engine and the tail, as in training. The stage fails if they disagree.
+through the stored activations and the tail, as in training. The stage fails if they disagree.
 """
 
-import csv
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tench import results
 from tench.cli import TenchError, progress, run_stage
 from tench.images import read_prepared
-from tench.index import FOLDER, Row, class_names, labels_of, of_split, read_index
+from tench.index import FOLDER, Row, labels_of, of_split, read_index
 from tench.params import Params, load_params
-from tench.scores import normalised, score
+from tench.scores import Outcome, normalised, outcome
+from tench.tables import write_csv
 
 TOLERANCE = 1e-3  # of a probability, between the two ways
 BATCH = 32
+MISTAKES = 12  # shown with their heat maps
+METRICS = Path("metrics")
 
 Probabilities = NDArray[np.float32]
 
@@ -39,30 +44,27 @@ def plain_way(pictures: list[Path], classifier: Any, cut: int, frozen: Any) -> l
     from tench.backbone import with_activations
 
     both = with_activations(classifier, cut)
-    results: list[list[Any]] = [[], []]
+    parts: list[list[Any]] = [[], []]
     for start in progress(
         range(0, len(pictures), BATCH), "evaluate", -(-len(pictures) // BATCH), "batches"
     ):
         batch = np.stack([read_prepared(file) for file in pictures[start : start + BATCH]])
         activations, finetuned = both.predict_on_batch(batch.astype(np.float32))
-        results[0].append(frozen.predict_on_batch(activations))
-        results[1].append(finetuned)
-    return [np.concatenate(parts) for parts in results]
+        parts[0].append(frozen.predict_on_batch(activations))
+        parts[1].append(finetuned)
+    return [np.concatenate(part) for part in parts]
 
 
-def fast_way(pictures: list[Path], engine: Any, frozen: Any, tuned: Any) -> list[Probabilities]:
-    """Probabilities of the frozen and of the fine-tuned model, by trunk and tail."""
-    from tench.embedding import embed
+def fast_way(folder: Path, pictures: int, frozen: Any, tuned: Any) -> list[Probabilities]:
+    """Probabilities of the frozen and of the fine-tuned model, from stored activations."""
     from tench.shards import open_shards, read_rows
 
-    with tempfile.TemporaryDirectory(prefix="activations-", dir="data") as folder:
-        embed(pictures, engine, [Path(folder)], "embed test")
-        shards = open_shards(Path(folder))
-        parts = np.array_split(np.arange(len(pictures)), -(-len(pictures) // BATCH))
-        return [
-            np.concatenate([model.predict_on_batch(read_rows(shards, part)) for part in parts])
-            for model in (frozen, tuned)
-        ]
+    shards = open_shards(folder)
+    parts = np.array_split(np.arange(pictures), -(-pictures // BATCH))
+    return [
+        np.concatenate([model.predict_on_batch(read_rows(shards, part)) for part in parts])
+        for model in (frozen, tuned)
+    ]
 
 
 def check_agreement(
@@ -81,50 +83,68 @@ def check_agreement(
     return worst
 
 
-def evaluate(params: Params) -> tuple[dict[str, object], Probabilities]:
-    """Score both models; return the metrics and the fine-tuned model's probabilities."""
+def evaluate(params: Params, rows: list[Row], classifier: Any) -> dict[str, Outcome]:
+    """What the frozen and the fine-tuned model say of the test pictures `rows`."""
     from tench import backbone as net
-    from tench.embedding import make_engine
-    from tench.runtime import keras
+    from tench.embedding import activations
 
-    rows = of_split(read_index(), "test")
-    size = params.data.image_size
-    classifier = keras.models.load_model("models/classifier.keras", compile=False)
-    original = net.load_backbone(Path("models/backbone.weights.h5"), size)
+    original = net.load_backbone(Path("models/backbone.weights.h5"), params.data.image_size)
     head = net.build_head(params.extract_train, classifier.output_shape[-1])
     head.load_weights("models/head.weights.h5")
     cut = net.training_cut(original, params.finetune.fine_tune_at, params.backbone.tap_at)
     frozen = net.on_activations(net.build_tail(original, cut), head)
     tuned = net.on_activations(*net.split_classifier(classifier, cut))
-    engine = make_engine(net.build_trunk(original, cut), params.backbone.engine)
 
-    pictures = [FOLDER / row.path for row in rows]
-    plain = plain_way(pictures, classifier, cut, frozen)
-    fast = fast_way(pictures, engine, frozen, tuned)
-    labels, seen = labels_of(rows), np.array([bool(row.seen) for row in rows])
-    metrics: dict[str, object] = {}
-    for name, slow, quick in zip(("frozen", "finetuned"), plain, fast, strict=True):
-        worst = check_agreement(slow, quick, rows, name)
-        metrics[name] = score(normalised(slow, params.extract_train.activation), labels, seen)
-        print(f"{name}: plain Keras and trunk-then-tail agree to {worst:.1e}")
-    return metrics, plain[1]
+    plain = plain_way([FOLDER / row.path for row in rows], classifier, cut, frozen)
+    with activations(original, cut, params, rows, ("test",)) as folder:
+        fast = fast_way(folder / "test", len(rows), frozen, tuned)
+    outcomes = {}
+    for model, slow, quick in zip(results.MODELS, plain, fast, strict=True):
+        worst = check_agreement(slow, quick, rows, model)
+        distribution = normalised(slow, params.extract_train.activation)
+        outcomes[model] = outcome(distribution, labels_of(rows))
+        print(f"{model}: plain Keras and trunk-then-tail agree to {worst:.1e}")
+    return outcomes
 
 
-def write_confusion(rows: list[Row], probabilities: Probabilities, file: Path) -> None:
-    """Write actual and predicted class name of every picture as CSV."""
-    names = class_names(rows)
-    with file.open("w", newline="", encoding="utf-8") as out:
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["actual", "predicted"])
-        for row, predicted in zip(rows, probabilities.argmax(axis=1), strict=True):
-            writer.writerow([row.class_name, names[predicted]])
+def draw_mistakes(said: Outcome, rows: list[Row], classifier: Any, folder: Path) -> None:
+    """Draw the surest mistakes with their heat maps into `folder`, and list them there."""
+    from tench.gradcam import heat_maps, overlay
+
+    folder.mkdir(parents=True, exist_ok=True)
+    places = results.worst_mistakes(said, MISTAKES)
+    pictures = [read_prepared(FOLDER / rows[place].path) for place in places]
+    if pictures:
+        maps = heat_maps(classifier, np.stack(pictures), said.predicted[places])
+        for number, (picture, heat) in enumerate(zip(pictures, maps, strict=True), 1):
+            overlay(picture, heat).save(folder / f"{number:02d}.jpg", quality=88)
+
+
+def write_tables(outcomes: dict[str, Outcome], rows: list[Row]) -> None:
+    """Write the tables of predictions, classes and calibration."""
+    said = outcomes["finetuned"]
+    tables = {
+        "predictions": results.prediction_rows(outcomes, rows),
+        "per_class": results.class_rows(said, rows),
+        **{f"calibration/{model}": results.calibration_rows(outcomes[model]) for model in outcomes},
+    }
+    for name, table in tables.items():
+        write_csv(table, list(table[0]), METRICS / f"{name}.csv")
 
 
 def main() -> None:
-    metrics, probabilities = evaluate(load_params())
+    params = load_params()
+    from tench.runtime import keras
+
+    everything = read_index()
+    rows = of_split(everything, "test")
+    classifier = keras.models.load_model("models/classifier.keras", compile=False)
+    outcomes = evaluate(params, rows, classifier)
+    metrics = results.summarise(outcomes, rows, params.seed)
     text = json.dumps(metrics, indent=2) + "\n"
-    Path("metrics/evaluate.json").write_text(text, encoding="utf-8")
-    write_confusion(of_split(read_index(), "test"), probabilities, Path("metrics/confusion.csv"))
+    write_tables(outcomes, rows)
+    (METRICS / "evaluate.json").write_text(text, encoding="utf-8")
+    draw_mistakes(outcomes["finetuned"], rows, classifier, METRICS / "mistakes")
 
 
 if __name__ == "__main__":

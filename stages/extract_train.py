@@ -17,13 +17,12 @@ def extract_train(params: Params) -> None:
     """Train the head and write its weights."""
     from tench.backbone import build_head
     from tench.runtime import keras
-    from tench.shards import open_shards
-    from tench.training import Epochs, Examples, fit
+    from tench.training import Epochs, fit, stored
 
     settings = params.extract_train
     rows = read_index()
     train, val = (
-        Examples(open_shards(Path("data/features/pooled", split)), labels_of(of_split(rows, split)))
+        stored(Path("data/features/pooled", split), labels_of(of_split(rows, split)))
         for split in ("train", "val")
     )
     keras.utils.set_random_seed(params.seed)

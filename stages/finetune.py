@@ -7,48 +7,20 @@ Out: models/classifier.keras (picture in, probabilities out), models/labels.txt 
      the model's summary).
 """
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from tench.cli import run_stage
-from tench.index import FOLDER, Row, class_names, labels_of, of_split, read_index
+from tench.index import class_names, labels_of, of_split, read_index
 from tench.params import Params, load_params
-
-TAPPED = Path("data/features/tapped")
-
-
-@contextmanager
-def activations(backbone: Any, cut: int, params: Params, rows: list[Row]) -> Iterator[Path]:
-    """The folder with the activations entering layer `cut`: what embed stored if it tapped there,
-    else made now and removed afterwards."""
-    from tench.backbone import build_trunk, cut_at
-    from tench.embedding import embed, make_engine
-
-    if cut == cut_at(backbone, params.backbone.tap_at):
-        yield TAPPED
-        return
-    folder = Path(tempfile.mkdtemp(prefix="activations-", dir="data"))
-    try:
-        engine = make_engine(build_trunk(backbone, cut), params.backbone.engine)
-        for split in ("train", "val"):
-            pictures = [FOLDER / row.path for row in of_split(rows, split)]
-            embed(pictures, engine, [folder / split], f"embed {split}")
-        yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 def finetune(params: Params) -> None:
     """Train the tail and the head and write the classifier."""
     from tench import backbone as net
+    from tench.embedding import activations
     from tench.model_figure import summary_svg
     from tench.runtime import keras
-    from tench.shards import open_shards
-    from tench.training import Epochs, Examples, fit
+    from tench.training import Epochs, fit, stored
 
     settings, before = params.finetune, params.extract_train.epochs
     rows = read_index()
@@ -58,10 +30,9 @@ def finetune(params: Params) -> None:
     head.load_weights("models/head.weights.h5")
     cut = net.training_cut(backbone, settings.fine_tune_at, params.backbone.tap_at)
     tail = net.trainable_tail(backbone, cut, settings.fine_tune_at)
-    with activations(backbone, cut, params, rows) as folder:
+    with activations(backbone, cut, params, rows, ("train", "val")) as folder:
         train, val = (
-            Examples(open_shards(folder / split), labels_of(of_split(rows, split)))
-            for split in ("train", "val")
+            stored(folder / split, labels_of(of_split(rows, split))) for split in ("train", "val")
         )
         fit(
             net.on_activations(tail, head),

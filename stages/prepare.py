@@ -13,6 +13,9 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
 
 from tench.cli import CORES, TenchError, progress, run_stage
 from tench.examples import contact_sheet
@@ -30,15 +33,29 @@ def prepared_path(source: Source, split: str) -> str:
     return f"{split}/{source.class_name}/{source.file.name}.webp"
 
 
-def prepare_one(source: Source, size: int) -> tuple[str, str]:
-    """Decode, resize and write one picture; return (SHA-256 of its pixels, "") or ("", reason)."""
+class Prepared(NamedTuple):
+    """What became of one raw file: its digests, or else the reason why it could not be read."""
+
+    sha256: str = ""
+    prepared_sha256: str = ""
+    reason: str = ""
+
+
+def pixel_digest(picture: Image.Image) -> str:
+    """SHA-256 of a picture's mode, size and pixels."""
+    header = f"{picture.mode} {picture.width} {picture.height}\n".encode()
+    return hashlib.sha256(header + picture.tobytes()).hexdigest()
+
+
+def prepare_one(source: Source, size: int) -> Prepared:
+    """Decode, resize and write one picture."""
     try:
         picture = read_picture(source.file)
     except UnreadableError as error:
-        return "", str(error)
-    write_prepared(resize(picture, size), FOLDER / prepared_path(source, source.folder))
-    header = f"{picture.mode} {picture.width} {picture.height}\n".encode()
-    return hashlib.sha256(header + picture.tobytes()).hexdigest(), ""
+        return Prepared(reason=str(error))
+    small = resize(picture, size)
+    write_prepared(small, FOLDER / prepared_path(source, source.folder))
+    return Prepared(pixel_digest(picture), pixel_digest(small))
 
 
 def write_rejected(rejected: list[tuple[Source, str]], raw: Path) -> None:
@@ -90,17 +107,18 @@ def prepare(data: Data, seed: int) -> tuple[list[Row], list[tuple[Source, str]]]
             )
         )
     FOLDER.mkdir(parents=True, exist_ok=True)
-    rejected = [(s, reason) for s, (_, reason) in zip(sources, results, strict=True) if reason]
+    pairs = list(zip(sources, results, strict=True))
+    rejected = [(source, result.reason) for source, result in pairs if result.reason]
     write_rejected(rejected, raw)
     check_rejected(sources, rejected, data.max_rejected)
 
-    readable = [(s, digest) for s, (digest, _) in zip(sources, results, strict=True) if digest]
+    readable = [(source, result) for source, result in pairs if not result.reason]
     validation = [s for s, _ in readable if s.folder == "val"]
     places = hold_out([s.class_name for s in validation], data.test_fraction, seed)
     held = {validation[place] for place in places}
     labels = {name: n for n, name in enumerate(sorted({s.class_name for s in sources}))}
     rows = []
-    for source, digest in readable:
+    for source, result in readable:
         split = "test" if source in held else source.folder
         path = prepared_path(source, split)
         if split == "test":
@@ -113,7 +131,8 @@ def prepare(data: Data, seed: int) -> tuple[list[Row], list[tuple[Source, str]]]
                 label=labels[source.class_name],
                 class_name=source.class_name,
                 source=source.file.relative_to(raw).as_posix(),
-                sha256=digest,
+                sha256=result.sha256,
+                prepared_sha256=result.prepared_sha256,
                 seen=int(seen_by_backbone(source.file.name)),
             )
         )

@@ -12,27 +12,29 @@ from tench.params import load_params
 from tench.weights import digest, fetch, read_hdf5, verify
 
 OUT = Path("models/backbone.weights.h5")
+SIZES = {"imagenet-224": 224, "imagenet-160": 160}  # pixels the checkpoints were trained at
 
 
 def obtain(weights: str, seed: int, out: Path) -> str:
     """Write the backbone that `weights` names to `out`; return its digest. Raises TenchError."""
     if weights.endswith(".weights.h5") and not Path(weights).is_file():
         raise TenchError(f"{weights}: no such file (backbone.weights)")
-    from tench.backbone import build_backbone, load_backbone, weight_arrays
-    from tench.runtime import keras
+    size = SIZES.get(weights)
+    with tempfile.TemporaryDirectory() as folder:
+        # before the seconds that importing Keras takes: it may well fail
+        fetched = fetch(size, Path(folder)) if size else None
+        from tench.backbone import build_backbone, load_backbone, weight_arrays
+        from tench.runtime import keras
 
-    keras.utils.set_random_seed(seed)
-    if weights == "random":
-        backbone = build_backbone(224)
-    elif weights.endswith(".weights.h5"):
-        backbone = load_backbone(Path(weights), 224)
-    else:
-        size = int(weights.removeprefix("imagenet-"))
-        backbone = build_backbone(224)
-        with tempfile.TemporaryDirectory() as folder:
-            arrays = read_hdf5(fetch(size, Path(folder)), {one.name for one in backbone.layers})
-        verify(arrays, size)
-        backbone.set_weights(arrays)
+        keras.utils.set_random_seed(seed)
+        if weights.endswith(".weights.h5"):
+            backbone = load_backbone(Path(weights), 224)
+        else:
+            backbone = build_backbone(224)
+        if size and fetched:
+            arrays = read_hdf5(fetched, {one.name for one in backbone.layers})
+            verify(arrays, size)
+            backbone.set_weights(arrays)
     out.parent.mkdir(exist_ok=True)
     backbone.save_weights(out)
     return digest(weight_arrays(backbone))

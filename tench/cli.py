@@ -1,9 +1,13 @@
 """How a stage meets its user and its machine: help, one-line errors, progress bars, cores."""
 
 import argparse
+import json
 import os
+import resource
 import sys
+import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
@@ -12,22 +16,42 @@ from tqdm import tqdm
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+RUNS = Path("report/runs")  # what each stage's last run here cost; for the report alone
+
+
 class TenchError(Exception):
     """A mistake the user can mend; the message says what, where and how."""
 
 
 def run_stage(main: Callable[[], None]) -> None:
-    """Run a stage's `main`: answer --help with its module's docstring, exit 1 on a TenchError."""
+    """Run a stage's `main`: answer --help with its module's docstring, exit 1 on a TenchError,
+    note what the run cost."""
+    module = sys.modules[main.__module__]
     argparse.ArgumentParser(
-        description=sys.modules[main.__module__].__doc__,
+        description=module.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args()
+    started = time.monotonic()
     try:
         main()
+        note_cost(Path(str(module.__file__)).stem.replace("_", "-"), time.monotonic() - started)
     except TenchError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("stopped: what was finished before is kept; run `dvc repro` again to go on")
+
+
+def note_cost(stage: str, seconds: float) -> None:
+    """Write down, beside the outputs and unknown to DVC, what a stage's run cost."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    run = {
+        "stage": stage,
+        "seconds": seconds,
+        "peak_mb": peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6,
+        "ended": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()),
+    }
+    RUNS.mkdir(parents=True, exist_ok=True)
+    (RUNS / f"{stage}.json").write_text(json.dumps(run), encoding="utf-8")
 
 
 def progress(items: Iterable[Any] | None, label: str, total: int, unit: str = "pictures") -> Any:

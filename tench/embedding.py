@@ -5,8 +5,10 @@ the numbers do not depend on how many there are.
 """
 
 import shutil
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -17,13 +19,17 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from tench.backbone import build_trunk, cut_at
 from tench.cli import CORES, progress
 from tench.images import RGB, read_prepared
+from tench.index import FOLDER, Row, of_split
+from tench.params import Params
 from tench.runtime import silenced_stderr, tf
 from tench.shards import ROWS, new_shard
 
 Features = list[NDArray[np.float32]]  # one array (n, ...) per output of the trunk
 
+TAPPED = Path("data/features/tapped")
 LITERT_BATCH = 8
 GPU_BATCH = 256
 
@@ -131,3 +137,20 @@ def embed_batch(
     for shard, output in zip(shards, outputs, strict=True):
         shard[start : start + len(files)] = output
     return len(files)
+
+
+@contextmanager
+def activations(
+    backbone: Any, cut: int, params: Params, rows: Sequence[Row], splits: Sequence[str]
+) -> Iterator[Path]:
+    """The folder with the activations entering layer `cut`, a folder for each split: what the
+    stage embed stored if it tapped there, else made now and removed afterwards."""
+    if cut == cut_at(backbone, params.backbone.tap_at):
+        yield TAPPED
+        return
+    with tempfile.TemporaryDirectory(prefix="activations-", dir="data") as folder:
+        engine = make_engine(build_trunk(backbone, cut), params.backbone.engine)
+        for split in splits:
+            pictures = [FOLDER / row.path for row in of_split(rows, split)]
+            embed(pictures, engine, [Path(folder, split)], f"embed {split}")
+        yield Path(folder)

@@ -1,4 +1,8 @@
-"""The data index: one row per prepared picture, the order every later stage goes by."""
+"""The data index: one row per prepared picture, the order every later stage goes by.
+
+It holds a digest of every picture's pixels, raw and prepared, so that a stage which depends on the
+index depends on them: DVC need not look at every file for every stage.
+"""
 
 import csv
 import re
@@ -24,6 +28,7 @@ class Row(NamedTuple):
     class_name: str
     source: str  # below data.raw
     sha256: str  # of the decoded picture at full size: mode RGB, size, pixels
+    prepared_sha256: str  # of the prepared picture's pixels
     seen: int  # 1 if the backbone was trained on it, by its ImageNet name
 
 
@@ -51,6 +56,7 @@ def read_index(folder: Path = FOLDER) -> list[Row]:
                 row["class_name"],
                 row["source"],
                 row["sha256"],
+                row["prepared_sha256"],
                 int(row["seen"]),
             )
             for row in csv.DictReader(lines)

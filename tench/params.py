@@ -104,14 +104,30 @@ class Finetune(Section):
     epochs: Epochs
 
 
+class Audit(Section):
+    """What counts as a leak between splits, and how many are borne."""
+
+    near_duplicate: Annotated[float, Field(gt=0, le=1)]
+    max_leaks: Annotated[int, Field(ge=0)]
+
+
+class Baseline(Section):
+    """The small network trained from scratch, for comparison."""
+
+    learning_rate: LearningRate
+    batch_size: BatchSize
+
+
 class Params(Section):
     """The whole of params.yaml."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     data: Data
     backbone: Backbone
+    audit: Audit
     extract_train: ExtractTrain
     finetune: Finetune
+    baseline: Baseline
 
 
 def describe(problem: Any, file: Path) -> str:

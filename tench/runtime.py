@@ -45,8 +45,21 @@ def keep_freed_memory() -> None:
         mallopt(M_TOP_PAD, 256 * 2**20)
 
 
+@contextmanager
+def without(*packages: str) -> Iterator[None]:
+    """Let imports of packages fail that are not imported yet: Keras and TensorFlow take them up
+    where they are installed, for features not used here, and spend half of their start-up on it."""
+    absent = [name for name in packages if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
+
+
 keep_freed_memory()
-with silenced_stderr():
+with silenced_stderr(), without("matplotlib", "pandas", "scipy", "sklearn"):
     import keras
     import tensorflow as tf
 

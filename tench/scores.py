@@ -1,14 +1,24 @@
 """Scores of class probabilities against labels."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
+
+from tench.uncertainty import bootstrap_intervals, calibration_error, reliability
 
 EPSILON = 1e-7  # Keras's, below which it clips probabilities
 
 
-def accuracy(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """Share of pictures whose most probable class is the label, 0 ... 1."""
-    return float(np.mean(probabilities.argmax(axis=1) == labels))
+class Outcome(NamedTuple):
+    """What a model says of every picture; all arrays are (pictures,)."""
+
+    predicted: NDArray[np.int64]  # the most probable class
+    confidence: NDArray[np.float64]  # its probability
+    of_label: NDArray[np.float64]  # the true class's probability
+    rank: NDArray[np.int64]  # the true class's place among all by probability, 1 the first
+    right: NDArray[np.bool_]
+    loss: NDArray[np.float64]  # categorical cross-entropy, nats
 
 
 def normalised(probabilities: NDArray[np.floating], activation: str) -> NDArray[np.float64]:
@@ -28,31 +38,57 @@ def normalised(probabilities: NDArray[np.floating], activation: str) -> NDArray[
     return np.asarray(weight / weight.sum(axis=1, keepdims=True))
 
 
-def loss(distribution: NDArray[np.float64], labels: NDArray[np.integer]) -> float:
-    """Mean categorical cross-entropy in nats of rows that sum to one."""
-    return float(-np.log(distribution[np.arange(len(labels)), labels]).mean())
-
-
-def score(
-    distribution: NDArray[np.float64], labels: NDArray[np.integer], seen: NDArray[np.bool_]
-) -> dict[str, object]:
-    """Accuracy and loss of all pictures, and of those the backbone has seen and has not.
+def outcome(distribution: NDArray[np.float64], labels: NDArray[np.integer]) -> Outcome:
+    """Compare a model's probabilities with the labels, picture by picture.
 
     Args:
         distribution: (pictures, classes), rows that sum to one.
         labels: (pictures,).
+    """
+    predicted = distribution.argmax(axis=1)
+    of_label = distribution[np.arange(len(labels)), labels]
+    return Outcome(
+        predicted=predicted,
+        confidence=distribution.max(axis=1),
+        of_label=of_label,
+        rank=1 + (distribution > of_label[:, None]).sum(axis=1),
+        right=predicted == labels,
+        loss=-np.log(of_label),
+    )
+
+
+def score(
+    said: Outcome, labels: NDArray[np.integer], seen: NDArray[np.bool_], seed: int
+) -> dict[str, object]:
+    """Accuracy and loss of all pictures, and of those the backbone has seen and has not, each with
+    the ends of its 95 % interval; of all pictures the calibration error too.
+
+    The test set was held out class by class, and is resampled so. How many pictures of a class the
+    backbone has seen is chance: those two groups are resampled as a whole.
+
+    Args:
+        said: of every picture.
+        labels: (pictures,).
         seen: (pictures,).
+        seed: of the bootstrap.
 
     Returns:
-        accuracy, loss, pictures, and the same three under `seen` and `unseen` where there are any.
+        accuracy, accuracy_low, accuracy_high, loss, loss_low, loss_high, pictures, and the same
+        under `seen` and `unseen` where there are any; calibration_error.
     """
 
-    def of(group: NDArray[np.bool_]) -> dict[str, object]:
-        return {
-            "accuracy": accuracy(distribution[group], labels[group]),
-            "loss": loss(distribution[group], labels[group]),
-            "pictures": int(group.sum()),
-        }
+    def of(group: NDArray[np.bool_], strata: NDArray[np.integer]) -> dict[str, object]:
+        values = np.column_stack([said.right, said.loss])[group]
+        means = values.mean(axis=0)
+        intervals = bootstrap_intervals(values, strata[group], seed)
+        figures: dict[str, object] = {}
+        for name, mean, (low, high) in zip(("accuracy", "loss"), means, intervals, strict=True):
+            figures |= {name: float(mean), f"{name}_low": low, f"{name}_high": high}
+        return figures | {"pictures": int(group.sum())}
 
     groups = {"seen": seen, "unseen": ~seen}
-    return of(np.ones_like(seen)) | {name: of(g) for name, g in groups.items() if g.any()}
+    return (
+        of(np.ones_like(seen), labels)
+        | {"calibration_error": calibration_error(reliability(said.confidence, said.right))}
+        | {name: of(group, np.zeros_like(labels)) for name, group in groups.items() if group.any()}
+    )

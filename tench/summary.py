@@ -56,7 +56,7 @@ def main() -> None:
         f"\nIn {Path.cwd()}:\n"
         "  models/classifier.keras    the classifier: RGB pictures in, a probability a class out\n"
         "  models/labels.txt          the classes, in that order\n"
-        "  metrics/                   every number; metrics/examples.jpg shows the pictures\n"
+        "  metrics/                   every number\n"
         "  dvc plots show             curves and confusion matrix in the browser\n"
         "  dvc exp run -S finetune.learning_rate=1.0e-5    try something; reruns what it must"
     )

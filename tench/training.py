@@ -1,6 +1,7 @@
-"""The training loop: Keras's steps on feature shards, seeded by epoch, watched by DVCLive."""
+"""The training loop: Keras's steps, batch by batch, seeded by epoch, watched by DVCLive."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,14 +11,19 @@ from numpy.typing import NDArray
 
 from tench.cli import progress
 from tench.runtime import keras
-from tench.shards import Shards, read_rows
+from tench.shards import open_shards, read_rows
 
 
 class Examples(NamedTuple):
-    """Stored activations and their labels, row by row."""
+    """What to learn from: rows, read when they are needed, and their labels."""
 
-    activations: Shards
+    read: Callable[[NDArray[np.int64]], NDArray[Any]]  # row numbers to an array, a row for each
     labels: NDArray[np.int32]
+
+
+def stored(folder: Path, labels: NDArray[np.int32]) -> Examples:
+    """The rows of the shards in `folder`, with their labels."""
+    return Examples(partial(read_rows, open_shards(folder)), labels)
 
 
 class Epochs(NamedTuple):
@@ -30,10 +36,10 @@ class Epochs(NamedTuple):
 def batches(
     examples: Examples, batch_size: int, order: NDArray[np.int64]
 ) -> Iterator[tuple[NDArray[Any], NDArray[np.int32]]]:
-    """Activations and labels of the rows numbered `order`, `batch_size` at a time."""
+    """Inputs and labels of the rows numbered `order`, `batch_size` at a time."""
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        yield read_rows(examples.activations, rows), examples.labels[rows]
+        yield examples.read(rows), examples.labels[rows]
 
 
 def shuffled(rows: int, seed: int, epoch: int) -> NDArray[np.int64]:
@@ -66,7 +72,7 @@ def fit(
     went before it in this process.
 
     Args:
-        model: activations to class probabilities.
+        model: inputs to class probabilities.
         train: to learn from.
         val: scored after every epoch.
         epochs: which, counted from 1.
@@ -114,8 +120,8 @@ def run(
     """
     totals: dict[str, float] = {"loss": 0.0, "accuracy": 0.0}
     count = 0
-    for activations, labels in examples:
-        figures = step(activations, labels, return_dict=True)
+    for inputs, labels in examples:
+        figures = step(inputs, labels, return_dict=True)
         count += len(labels)
         for metric in totals:
             totals[metric] += float(figures[metric]) * len(labels)

@@ -66,6 +66,13 @@ def refusal(folder: Path, *arguments: str, **variables: str) -> str:
     return answer.stdout
 
 
+def message(output: str) -> str:
+    """The one line in which a stage tells its user what is wrong."""
+    lines = [line for line in output.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, output
+    return lines[0]
+
+
 def commit(folder: Path) -> None:
     """Commit everything git does not ignore."""
     git(folder, "add", "--all")

@@ -167,7 +167,7 @@ def test_powers_of_ten_are_numbers(file: Path, notation: str) -> None:
 
 def test_unknown_key_is_told_with_the_known_ones(file: Path) -> None:
     said = message(file, "learning_rate", 1)
-    known = "seed, data, backbone, extract_train, finetune"
+    known = "seed, data, backbone, audit, extract_train, finetune, baseline"
     assert said == f"{file}: learning_rate: unknown key; known here: {known}"
     file.write_bytes(COMMITTED.read_bytes())
     said = message(file, "finetune.learning_rat", 1)
@@ -194,7 +194,7 @@ def test_file_without_sections_is_told_which_it_needs(file: Path, text: str) -> 
     with pytest.raises(TenchError) as caught:
         load_text(file, text)
     assert str(caught.value).startswith(f"{file}: ")
-    assert "seed, data, backbone, extract_train, finetune" in str(caught.value)
+    assert "seed, data, backbone, audit, extract_train, finetune, baseline" in str(caught.value)
 
 
 @pytest.mark.parametrize("value", [None, [], 3])

@@ -5,17 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clones import CHECKOUT, change, dvc, own_pictures, ran, refusal, run
+from clones import CHECKOUT, change, dvc, message, own_pictures, ran, refusal, run
 
 STAGES = sorted(file.stem for file in (CHECKOUT / "stages").glob("[!_]*.py"))
 UNREACHABLE = "http://127.0.0.1:9"  # a proxy that is not there
-
-
-def message(output: str) -> str:
-    """The one line in which a stage tells its user what is wrong."""
-    lines = [line for line in output.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 1, output
-    return lines[0]
 
 
 def test_a_bad_parameter_is_named_and_costs_nothing(project: Path) -> None:

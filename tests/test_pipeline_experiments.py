@@ -40,7 +40,7 @@ def wait_for_queue(project: Path) -> str:
 
 def test_an_experiment_in_the_workspace(project: Path, tmp_path: Path) -> None:
     output = dvc(project, "exp", "run", "--name", "slow", "-S", "finetune.learning_rate=1.0e-5")
-    assert ran(output) == ["finetune", "evaluate"]
+    assert ran(output) == ["finetune", "evaluate", "report"]
 
     shown = experiments(project)
     assert float(shown["slow"]["finetune.learning_rate"]) == 1e-5
@@ -63,21 +63,21 @@ def test_a_queue_and_a_temporary_folder(project: Path, tmp_path: Path) -> None:
     # The queue works in folders of its own, from which an absolute path leads to the same pictures.
     pictures = shutil.copytree(project / "data/sample", tmp_path / "pictures")
     change(project, {"data.raw": str(pictures)})
-    assert ran(dvc(project, "repro")) == ["raw", "prepare"]
+    assert set(ran(dvc(project, "repro"))) == {"raw", "prepare", "audit", "report"}
     commit(project)
 
     untouched = git(project, "status", "--porcelain")
     dvc(project, "exp", "run", "--queue", "--name", "grid", "-S", "finetune.epochs=1,3")
     dvc(project, "queue", "start", "--jobs", "1")
     assert wait_for_queue(project).count("Success") == 2
-    assert ran(dvc(project, "queue", "logs", "grid-1")) == ["finetune", "evaluate"]
+    assert ran(dvc(project, "queue", "logs", "grid-1")) == ["finetune", "evaluate", "report"]
     assert ran(dvc(project, "queue", "logs", "grid-2")) == []  # three epochs are what base had
 
     # The same again, in another folder, finds everything in the cache that all folders share.
     settings = ("--name", "elsewhere", "-S", "finetune.epochs=1")
     output = dvc(project, "exp", "run", "--temp", *settings)
     assert ran(output) == []
-    for stage in ("finetune", "evaluate"):
+    for stage in ("finetune", "evaluate", "report"):
         assert f"Stage '{stage}' is cached - skipping run, checking out outputs" in output
     assert git(project, "status", "--porcelain") == untouched
 

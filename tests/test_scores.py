@@ -1,17 +1,23 @@
 """Scores: as scikit-learn and Keras have them, for seen and unseen pictures apart."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sklearn.metrics import accuracy_score, log_loss
+from sklearn.metrics import accuracy_score, classification_report, f1_score, log_loss
 
-from stages.evaluate import check_agreement, write_confusion
+from stages.evaluate import check_agreement
 from tench.cli import TenchError
 from tench.index import Row
-from tench.scores import accuracy, loss, normalised, score
+from tench.results import (
+    calibration_rows,
+    class_rows,
+    prediction_rows,
+    summarise,
+    worst_mistakes,
+)
+from tench.scores import normalised, outcome, score
 
 CLASSES = 4
 
@@ -28,7 +34,7 @@ def guesses(count: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
 def index_rows(labels: NDArray[np.int32]) -> list[Row]:
     """A row of the index for each label."""
     return [
-        Row(f"test/c{y}/{n}.webp", "test", int(y), f"c{y}", f"val/c{y}/{n}", "", n % 2)
+        Row(f"test/c{y}/{n}.webp", "test", int(y), f"c{y}", f"val/c{y}/{n}", "", "", n % 2)
         for n, y in enumerate(labels)
     ]
 
@@ -38,9 +44,10 @@ def test_scores_are_scikit_learns(activation: str) -> None:
     p, labels = guesses(200)
     distribution = normalised(p, activation)
     np.testing.assert_allclose(distribution.sum(axis=1), 1)
-    assert accuracy(distribution, labels) == accuracy_score(labels, p.argmax(axis=1))
+    said = outcome(distribution, labels)
+    assert said.right.mean() == accuracy_score(labels, p.argmax(axis=1))
     expected = log_loss(labels, distribution, labels=range(CLASSES))
-    assert loss(distribution, labels) == pytest.approx(expected)
+    assert said.loss.mean() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
@@ -61,15 +68,16 @@ def test_loss_is_what_keras_trains_on(activation: str) -> None:
         model.fit(rows, labels, batch_size=120, epochs=epochs, verbose=0)
         expected = model.evaluate(rows, labels, verbose=0, return_dict=True)
         p = model.predict(rows, verbose=0)
-        assert loss(normalised(p, activation), labels) == pytest.approx(expected["loss"], abs=1e-4)
-        assert accuracy(p, labels) == pytest.approx(expected["accuracy"], abs=1e-6)
+        said = outcome(normalised(p, activation), labels)
+        assert said.loss.mean() == pytest.approx(expected["loss"], abs=1e-4)
+        assert said.right.mean() == pytest.approx(expected["accuracy"], abs=1e-6)
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
 def test_certain_outputs_have_a_finite_loss(activation: str) -> None:
     p = np.array([[1, 0, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]], np.float32)
     distribution = normalised(p, activation)
-    assert np.isfinite(loss(distribution, np.array([1, 1, 1])))
+    assert np.isfinite(outcome(distribution, np.array([1, 1, 1])).loss).all()
     np.testing.assert_allclose(distribution[1:], 0.25)
 
 
@@ -79,18 +87,25 @@ def test_order_of_the_classes_is_kept() -> None:
         assert np.array_equal(normalised(p, activation).argsort(axis=1), p.argsort(axis=1))
 
 
+FIGURES = {f"{name}{end}" for name in ("accuracy", "loss") for end in ("", "_low", "_high")}
+FIGURES |= {"pictures"}
+
+
 def test_seen_and_unseen_pictures_are_scored_apart() -> None:
     p, labels = guesses(100)
     distribution = normalised(p, "softmax")
     seen = np.arange(100) < 70
-    result: dict[str, Any] = score(distribution, labels, seen)
-    assert set(result) == {"accuracy", "loss", "pictures", "seen", "unseen"}
+    result: dict[str, Any] = score(outcome(distribution, labels), labels, seen, 1)
+    assert set(result) == FIGURES | {"calibration_error", "seen", "unseen"}
     for part, group in (("seen", seen), ("unseen", ~seen)):
-        assert result[part] == {
-            "accuracy": accuracy_score(labels[group], p[group].argmax(axis=1)),
-            "loss": pytest.approx(log_loss(labels[group], distribution[group], labels=range(4))),
-            "pictures": group.sum(),
-        }
+        assert set(result[part]) == FIGURES
+        assert result[part]["accuracy"] == accuracy_score(labels[group], p[group].argmax(axis=1))
+        expected = log_loss(labels[group], distribution[group], labels=range(4))
+        assert result[part]["loss"] == pytest.approx(expected)
+        assert result[part]["pictures"] == group.sum()
+        for name in ("accuracy", "loss"):
+            low, high = (result[part][f"{name}_{end}"] for end in ("low", "high"))
+            assert low < result[part][name] < high
     assert result["pictures"] == 100
     both = 0.7 * result["seen"]["accuracy"] + 0.3 * result["unseen"]["accuracy"]
     assert result["accuracy"] == pytest.approx(both)
@@ -99,8 +114,8 @@ def test_seen_and_unseen_pictures_are_scored_apart() -> None:
 @pytest.mark.parametrize(("seen", "group"), [(True, "seen"), (False, "unseen")])
 def test_no_group_without_pictures(seen: bool, group: str) -> None:
     p, labels = guesses(20)
-    result = score(normalised(p, "softmax"), labels, np.full(20, seen))
-    assert set(result) == {"accuracy", "loss", "pictures", group}
+    result = score(outcome(normalised(p, "softmax"), labels), labels, np.full(20, seen), 1)
+    assert set(result) == FIGURES | {"calibration_error", group}
 
 
 def test_disagreement_of_the_two_ways_is_an_error() -> None:
@@ -117,10 +132,59 @@ def test_disagreement_of_the_two_ways_is_an_error() -> None:
         assert "frozen" in str(caught.value)
 
 
-def test_confusion_names_every_picture(tmp_path: Path) -> None:
-    p, labels = guesses(12)
+def two_models(count: int) -> tuple[dict[str, Any], list[Row]]:
+    """What two made-up models say of pictures of CLASSES classes."""
+    first, labels = guesses(count)
     labels[:CLASSES] = range(CLASSES)
-    write_confusion(index_rows(labels), p, tmp_path / "confusion.csv")
-    lines = (tmp_path / "confusion.csv").read_text().splitlines()
-    pairs = zip(labels, p.argmax(axis=1), strict=True)
-    assert lines == ["actual,predicted", *(f"c{a},c{b}" for a, b in pairs)]
+    second = first.copy()
+    second[np.arange(count), labels] += 0.3
+    outcomes = {
+        name: outcome(normalised(p, "softmax"), labels)
+        for name, p in (("frozen", first), ("finetuned", second))
+    }
+    return outcomes, index_rows(labels)
+
+
+def test_per_class_scores_are_scikit_learns() -> None:
+    outcomes, rows = two_models(80)
+    labels, said = [row.label for row in rows], outcomes["finetuned"]
+    report = classification_report(labels, said.predicted, output_dict=True, zero_division=0)
+    for number, row in enumerate(class_rows(said, rows)):
+        expected = report[str(number)]
+        assert row["class_name"] == f"c{number}"
+        assert row["f1"] == pytest.approx(expected["f1-score"])
+        assert (row["precision"], row["recall"], row["pictures"]) == pytest.approx(
+            (expected["precision"], expected["recall"], expected["support"])
+        )
+    metrics: dict[str, Any] = summarise(outcomes, rows, 1)
+    assert metrics["macro_f1"] == pytest.approx(f1_score(labels, said.predicted, average="macro"))
+
+
+def test_scores_can_be_had_again_from_the_predictions() -> None:
+    outcomes, rows = two_models(80)
+    metrics: dict[str, Any] = summarise(outcomes, rows, 1)
+    table = prediction_rows(outcomes, rows)
+    for prefix, model in (("frozen_", "frozen"), ("", "finetuned")):
+        right = [row["label"] == row[f"{prefix}prediction"] for row in table]
+        assert np.mean(right) == metrics[model]["accuracy"]
+        of_label = [row[f"{prefix}label_probability"] for row in table]
+        assert -np.log(of_label).mean() == pytest.approx(metrics[model]["loss"])
+        assert [row[f"{prefix}rank"] == 1 for row in table] == right
+        bins = calibration_rows(outcomes[model])
+        assert sum(one["pictures"] * one["accuracy"] for one in bins) == pytest.approx(sum(right))
+    won = sum(r["prediction"] == r["label"] != r["frozen_prediction"] for r in table)
+    assert metrics["mcnemar"]["only_finetuned"] == won > 0
+
+
+def test_rank_counts_the_classes_before_the_label() -> None:
+    said = outcome(np.array([[0.5, 0.2, 0.3], [0.1, 0.2, 0.7]]), np.array([1, 2]))
+    assert said.rank.tolist() == [3, 1]
+
+
+def test_surest_mistakes_come_first() -> None:
+    outcomes, _ = two_models(80)
+    said = outcomes["frozen"]
+    places = worst_mistakes(said, 5)
+    assert len(places) == 5
+    assert not said.right[places].any()
+    assert said.confidence[places[0]] == said.confidence[~said.right].max()

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from tench.backbone import build_head
 from tench.params import ExtractTrain
 from tench.runtime import keras
-from tench.shards import new_shard, open_shards
-from tench.training import Epochs, Examples, batches, fit, reseed_dropout, shuffled
+from tench.shards import new_shard
+from tench.training import Epochs, Examples, batches, fit, reseed_dropout, shuffled, stored
 
 CLASSES = 3
 
@@ -31,7 +31,7 @@ def examples(count: int, name: str, seed: int = 0) -> Examples:
     centres = np.random.default_rng(99).normal(0, 1, (CLASSES, 1280))
     rows = centres[labels] + rng.normal(0, 0.5, (count, 1280))
     new_shard(Path(name), 0, (count, 1280), np.float32)[:] = rows
-    return Examples(open_shards(Path(name)), labels)
+    return stored(Path(name), labels)
 
 
 def head(dropout: float = 0.2) -> Any:

@@ -1,0 +1,110 @@
+"""baseline: a small network trained from scratch on the same pictures, for comparison.
+
+In:  data/prepared, seed, baseline; as many epochs as extract_train and finetune have together.
+Out: metrics/baseline/ (loss and accuracy of every epoch),
+     metrics/baseline.json (accuracy and loss on the test pictures with their 95 % intervals, and
+     the number of the network's parameters).
+
+Run by `dvc repro baseline/dvc.yaml` alone; nothing of the pipeline waits for it.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tench.cli import run_stage
+from tench.images import read_prepared
+from tench.index import FOLDER, Row, class_names, labels_of, of_split, read_index
+from tench.params import Params, load_params
+from tench.scores import normalised, outcome, score
+
+BATCH = 32
+
+
+def build_cnn(image_size: int, classes: int, dropout: float, dense_units: int) -> Any:
+    """Four 3 x 3 convolutions with BatchNorm, halving the picture five times, then the head:
+    pictures (n, size, size, 3) in 0 ... 255 to class probabilities."""
+    from tench.backbone import scaling
+    from tench.runtime import keras
+
+    layers = keras.layers
+    blocks: list[Any] = [keras.Input((image_size, image_size, 3), name="picture"), scaling()]
+    for number, filters in enumerate((32, 64, 128, 128)):
+        blocks += [
+            layers.Conv2D(
+                filters, 3, strides=2 if number == 0 else 1, padding="same", use_bias=False
+            ),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.MaxPooling2D(2),
+        ]
+    blocks += [
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(dense_units, activation="relu"),
+        layers.Dropout(dropout),
+        layers.Dense(classes, activation="softmax", name="probabilities"),
+    ]
+    return keras.Sequential(blocks, name="baseline")
+
+
+def reader(rows: list[Row]) -> Any:
+    """A function from row numbers to pictures, float32 (n, size, size, 3)."""
+
+    def read(numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.stack([read_prepared(FOLDER / rows[n].path) for n in numbers]).astype(np.float32)
+
+    return read
+
+
+def train(params: Params, rows: list[Row]) -> Any:
+    """Train the network; return it."""
+    from tench.runtime import keras
+    from tench.training import Epochs, Examples, fit
+
+    keras.utils.set_random_seed(params.seed)
+    head = params.extract_train
+    model = build_cnn(
+        params.data.image_size, len(class_names(rows)), head.dropout, head.dense_units
+    )
+    train, val = (
+        Examples(reader(part), labels_of(part))
+        for part in (of_split(rows, split) for split in ("train", "val"))
+    )
+    fit(
+        model,
+        train,
+        val,
+        Epochs(1, head.epochs + params.finetune.epochs),
+        params.baseline.learning_rate,
+        params.baseline.batch_size,
+        params.seed,
+        Path("metrics/baseline"),
+        "baseline",
+    )
+    return model
+
+
+def test(model: Any, rows: list[Row], seed: int) -> dict[str, object]:
+    """Score the network on the test pictures `rows`."""
+    read, numbers = reader(rows), np.arange(len(rows))
+    answers = [
+        model.predict_on_batch(read(numbers[start : start + BATCH]))
+        for start in range(0, len(rows), BATCH)
+    ]
+    said = outcome(normalised(np.concatenate(answers), "softmax"), labels_of(rows))
+    seen = np.array([bool(row.seen) for row in rows])
+    return {"parameters": model.count_params(), **score(said, labels_of(rows), seen, seed)}
+
+
+def main() -> None:
+    params, rows = load_params(), read_index()
+    model = train(params, rows)
+    scores = test(model, of_split(rows, "test"), params.seed)
+    Path("metrics/baseline.json").write_text(json.dumps(scores, indent=2) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    run_stage(main)

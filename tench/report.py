@@ -1,0 +1,217 @@
+"""What the report says, gathered from metrics/: one dictionary for its template."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from tench import charts
+from tench.findings import METRICS, audit_counts, audit_lists, data_uri, mistakes
+from tench.params import Params
+from tench.results import MODELS
+from tench.tables import Table, percent, read_csv, table
+
+MATRIX = 20  # classes up to which the confusion matrix is shown whole
+
+# Tables I and II of the paper: loss, accuracy, val loss, val accuracy of epochs 1 to 6.
+PAPER = {
+    1: (0.85, 0.77, 0.15, 0.97),
+    2: (0.15, 0.97, 0.08, 0.98),
+    3: (0.09, 0.98, 0.06, 0.98),
+    4: (0.04, 0.98, 0.05, 0.98),
+    5: (0.03, 0.99, 0.04, 0.98),
+    6: (0.02, 0.99, 0.04, 0.98),
+}
+PAPER_EPOCHS = (3, 3)
+COLUMNS = (("train", "loss"), ("train", "accuracy"), ("val", "loss"), ("val", "accuracy"))
+
+
+def read_json(name: str) -> Any:
+    """One of the files in metrics/."""
+    return json.loads((METRICS / name).read_text(encoding="utf-8"))
+
+
+def history(stage: str) -> dict[str, list[float]]:
+    """The metrics of every epoch of a training stage; `epoch` holds their numbers."""
+    folder = METRICS / stage / "plots/metrics"
+    columns: dict[str, list[float]] = {}
+    for split, metric in COLUMNS:
+        rows = read_csv(folder / split / f"{metric}.tsv", "\t")
+        columns["epoch"] = [int(row["step"]) for row in rows]
+        columns[f"{split} {metric}"] = [float(row[metric]) for row in rows]
+    return columns
+
+
+def epoch_rows(stage: str, paper: bool) -> list[list[str]]:
+    """One row an epoch; with `paper`, its figures and the difference below ours."""
+    columns = history(stage)
+    rows = []
+    for place, number in enumerate(columns["epoch"]):
+        epoch = int(number)
+        ours = [columns[f"{split} {metric}"][place] for split, metric in COLUMNS]
+        rows.append([f"{epoch}{' (ours)' if paper else ''}", *(f"{v:.3f}" for v in ours)])
+        if paper:
+            gaps = [f"{v - theirs:+.3f}" for v, theirs in zip(ours, PAPER[epoch], strict=True)]
+            rows.append([f"{epoch} (paper)", *(f"{v:.2f}" for v in PAPER[epoch])])
+            rows.append([f"{epoch} (difference)", *gaps])
+    return rows
+
+
+def epoch_table(stage: str, title: str, paper: bool) -> dict[str, Any]:
+    """The metrics of a training stage under a title."""
+    names = [("val " if split == "val" else "") + metric for split, metric in COLUMNS]
+    return {"title": title, "table": table(["epoch", *names], epoch_rows(stage, paper))}
+
+
+def curve(metric: str, stages: Sequence[str]) -> Any:
+    """The chart of a metric over one or two training stages."""
+    parts = [history(stage) for stage in stages]
+    joined = {name: [v for part in parts for v in part[name]] for name in parts[0]}
+    epochs = [int(epoch) for epoch in joined["epoch"]]
+    before = len(parts[0]["epoch"]) if len(parts) > 1 else 0
+    return charts.curves(metric, epochs, joined[f"train {metric}"], joined[f"val {metric}"], before)
+
+
+def with_interval(scores: dict[str, Any], name: str) -> str:
+    """A score and the ends of its interval."""
+    return f"{scores[name]:.3f} ({scores[f'{name}_low']:.3f} to {scores[f'{name}_high']:.3f})"
+
+
+def score_table(scores: dict[str, Any]) -> Table:
+    """Accuracy and loss of both models on all, seen and unseen test pictures."""
+    rows = []
+    for name, text in (
+        ("", "all"),
+        ("seen", "seen by the backbone"),
+        ("unseen", "not seen by the backbone"),
+    ):
+        groups = [scores[model] if not name else scores[model].get(name) for model in MODELS]
+        if all(groups):
+            figures = [with_interval(g, metric) for metric in ("accuracy", "loss") for g in groups]
+            rows.append([text, groups[0]["pictures"], *figures])
+    header = ("test pictures", "number", "accuracy, frozen", "accuracy, fine-tuned")
+    return table(
+        (*header, "loss, frozen", "loss, fine-tuned"),
+        rows,
+        caption="With 95 % bootstrap intervals.",
+    )
+
+
+def verdict(mcnemar: dict[str, Any], scores: dict[str, Any]) -> str:
+    """What fine-tuning did to the accuracy, in words, as far as the test can tell."""
+    if mcnemar["p_value"] >= 0.05:
+        return "no difference that this test set can show"
+    better = scores["finetuned"]["accuracy"] > scores["frozen"]["accuracy"]
+    return "fine-tuning made it better" if better else "fine-tuning made it worse"
+
+
+def sentences(scores: dict[str, Any], audit: dict[str, Any]) -> list[str]:
+    """What to bear in mind before believing the first number."""
+    tuned, test = scores["finetuned"], scores["mcnemar"]
+    lines = [
+        f"Fine-tuning: {percent(scores['frozen']['accuracy'])} before, "
+        f"{percent(tuned['accuracy'])} after; {verdict(test, scores)} (p = {test['p_value']:.3f})."
+    ]
+    if "seen" in tuned:
+        share = tuned["seen"]["pictures"] / tuned["pictures"]
+        line = f"{percent(share)} of the test pictures were among those the backbone learnt from"
+        if "unseen" in tuned:
+            new = tuned["unseen"]
+            line += (
+                f". On the {new['pictures']} others the accuracy is {percent(new['accuracy'])} "
+                f"({percent(new['accuracy_low'])} to {percent(new['accuracy_high'])}): that is the "
+                "figure for pictures it has never met, as far as so few can tell"
+            )
+        lines.append(f"{line}.")
+    odd = sum(audit["picture_issues"].values())
+    lines.append(
+        f"{odd} findings of dark, light, blurred, almost empty or oddly sized pictures; the "
+        f"largest class has {audit['balance']['ratio']:.1f} times the training pictures of the "
+        "smallest."
+    )
+    return lines
+
+
+def confusion() -> dict[str, Any]:
+    """The confusion matrix, or of many classes the commonest confusions."""
+    rows = read_csv(METRICS / "predictions.csv")
+    names = [row["class_name"] for row in read_csv(METRICS / "per_class.csv")]
+    pairs: dict[tuple[str, str], int] = {}
+    for row in rows:
+        key = row["label"], row["prediction"]
+        pairs[key] = pairs.get(key, 0) + 1
+    if len(names) <= MATRIX:
+        return {"names": names, "matrix": [[pairs.get((a, b), 0) for b in names] for a in names]}
+    wrong = sorted(((-n, *key) for key, n in pairs.items() if key[0] != key[1]))[:30]
+    header = ("it is", "the model says", "test pictures")
+    return {"matrix": None, "pairs": table(header, [(a, b, -n) for n, a, b in wrong])}
+
+
+def per_class() -> Table:
+    """Precision, recall and F1 of every class."""
+    scores = ("precision", "recall", "f1")
+    rows = [
+        (row["class_name"], *(f"{float(row[name]):.3f}" for name in scores), row["pictures"])
+        for row in read_csv(METRICS / "per_class.csv")
+    ]
+    return table(("class", "precision", "recall", "F1", "test pictures"), rows, sortable=True)
+
+
+def parameter_table(params: Params) -> Table:
+    """Every parameter by its dotted key."""
+
+    def flat(content: dict[str, Any], before: str = "") -> list[tuple[str, str]]:
+        rows = []
+        for key, value in content.items():
+            name = f"{before}{key}"
+            rows += flat(value, f"{name}.") if isinstance(value, dict) else [(name, str(value))]
+        return rows
+
+    return table(("key", "value"), flat(params.model_dump()), text=True)
+
+
+def contents(params: Params) -> dict[str, Any]:
+    """All that the report's template shows."""
+    scores, counts, audit = (read_json(f"{name}.json") for name in ("evaluate", "prepare", "audit"))
+    tuned, test = scores["finetuned"], scores["mcnemar"]
+    pictures = {split: counts[split]["pictures"] for split in ("train", "val", "test")}
+    epochs = (params.extract_train.epochs, params.finetune.epochs)
+    paper = params.data.raw == "data/imagenette" and epochs == PAPER_EPOCHS
+    stages = {"extract-train": "Table I: the head alone", "finetune": "Table II: fine-tuning"}
+    return {
+        "data": {"raw": params.data.raw},
+        "classes": counts["classes"],
+        "counts": pictures | {"all": sum(pictures.values())},
+        "summary": {
+            "accuracy": percent(tuned["accuracy"]),
+            "interval": f"{percent(tuned['accuracy_low'])} to {percent(tuned['accuracy_high'])}",
+            "leaks": audit["leaks"],
+            "suspects": audit["label_suspects"],
+            "sentences": sentences(scores, audit),
+        },
+        "macro_f1": f"{scores['macro_f1']:.3f}",
+        "scores": score_table(scores),
+        "paper": paper,
+        "epochs": [epoch_table(stage, title, paper) for stage, title in stages.items()],
+        "charts": {
+            "accuracy": curve("accuracy", list(stages)),
+            "loss": curve("loss", list(stages)),
+            "reliability": charts.reliability(
+                {model: read_csv(METRICS / f"calibration/{model}.csv") for model in MODELS}
+            ),
+        },
+        "per_class": per_class(),
+        "confusion": confusion(),
+        "mistakes": mistakes(),
+        "calibration": {
+            "sigmoid": params.extract_train.activation == "sigmoid",
+            **{model: f"{scores[model]['calibration_error']:.3f}" for model in MODELS},
+        },
+        "mcnemar": {**test, "p": f"{test['p_value']:.3g}", "verdict": verdict(test, scores)},
+        "audit": {"counts": audit_counts(audit), "lists": audit_lists()},
+        "figures": {
+            "examples": data_uri((METRICS / "examples.jpg").read_bytes(), "image/jpeg"),
+            "model": data_uri((METRICS / "finetune/model.svg").read_bytes(), "image/svg+xml"),
+            "model_text": "The model's layers with their output shapes and parameters",
+        },
+        "parameters": parameter_table(params),
+    }
