@@ -64,6 +64,13 @@ def test_what_differs_between_runs_is_in_the_open_copy_alone(base: Finished, ind
         assert text in opened
 
 
+def test_baseline_of_other_pictures_is_not_shown(base: Finished, index: Path) -> None:
+    assert (base.folder / "metrics/baseline.json").exists()  # committed, of Imagenette
+    text = index.read_text(encoding="utf-8")
+    assert "Not run on these pictures" in text
+    assert "from scratch" not in text.split("Not run on these pictures")[1]
+
+
 def test_every_stage_has_its_cost(index: Path) -> None:
     text = index.read_text(encoding="utf-8")
     for stage in ("prepare", "embed", "audit", "extract-train", "finetune", "evaluate"):
