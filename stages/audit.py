@@ -37,49 +37,37 @@ LABELS = ("path", "label", "suggestion", "label_probability", "suggestion_probab
 PICTURES = ("path", "issue", "score", "source")
 
 
-def duplicate_rows(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
-    """metrics/audit/duplicates.csv."""
-    return [
-        {
-            "kind": pair.kind,
-            "similarity": round(pair.similarity, 4),
-            "across_splits": int(pair.across),
-            "same_label": int(pair.first.label == pair.second.label),
-            "first": pair.first.path,
-            "second": pair.second.path,
-            "first_source": pair.first.source,
-            "second_source": pair.second.source,
-        }
-        for pair in pairs
-    ]
-
-
-def label_rows(doubts: Sequence[Suspect]) -> list[dict[str, Any]]:
-    """metrics/audit/labels.csv."""
-    return [
-        {
-            "path": doubt.row.path,
-            "label": doubt.row.class_name,
-            "suggestion": doubt.suggestion,
-            "label_probability": round(doubt.label_probability, 4),
-            "suggestion_probability": round(doubt.suggestion_probability, 4),
-            "source": doubt.row.source,
-        }
-        for doubt in doubts
-    ]
-
-
-def picture_rows(issues: Sequence[Issue]) -> list[dict[str, Any]]:
-    """metrics/audit/pictures.csv."""
-    return [
-        {
-            "path": issue.row.path,
-            "issue": issue.kind,
-            "score": round(issue.score, 4),
-            "source": issue.row.source,
-        }
-        for issue in issues
-    ]
+def write_lists(pairs: Sequence[Pair], doubts: Sequence[Suspect], issues: Sequence[Issue]) -> None:
+    """Write the three lists in metrics/audit/."""
+    write_csv(
+        DUPLICATES,
+        (
+            (
+                *(pair.kind, f"{pair.similarity:.4f}"),
+                *(int(pair.across), int(pair.first.label == pair.second.label)),
+                *(pair.first.path, pair.second.path, pair.first.source, pair.second.source),
+            )
+            for pair in pairs
+        ),
+        LISTS / "duplicates.csv",
+    )
+    write_csv(
+        LABELS,
+        (
+            (
+                *(doubt.row.path, doubt.row.class_name, doubt.suggestion),
+                *(f"{p:.4f}" for p in (doubt.label_probability, doubt.suggestion_probability)),
+                doubt.row.source,
+            )
+            for doubt in doubts
+        ),
+        LISTS / "labels.csv",
+    )
+    write_csv(
+        PICTURES,
+        ((one.row.path, one.kind, f"{one.score:.4f}", one.row.source) for one in issues),
+        LISTS / "pictures.csv",
+    )
 
 
 def balance(rows: Sequence[Row]) -> dict[str, float | int]:
@@ -143,9 +131,7 @@ def audit(params: Params, rows: list[Row]) -> None:
     units = params.extract_train.dense_units
     doubts = suspects(rows, out_of_fold(parts, labels_of(rows), units, params.seed))
     issues = find_issues(rows, Path(params.data.raw))
-    write_csv(duplicate_rows(pairs), DUPLICATES, LISTS / "duplicates.csv")
-    write_csv(label_rows(doubts), LABELS, LISTS / "labels.csv")
-    write_csv(picture_rows(issues), PICTURES, LISTS / "pictures.csv")
+    write_lists(pairs, doubts, issues)
     counts = json.dumps(summarise(rows, pairs, doubts, issues), indent=2)
     Path("metrics/audit.json").write_text(counts + "\n", encoding="utf-8")
     check_leaks(pairs, params.audit.max_leaks)

@@ -129,7 +129,7 @@ def write_tables(outcomes: dict[str, Outcome], rows: list[Row]) -> None:
         **{f"calibration/{model}": results.calibration_rows(outcomes[model]) for model in outcomes},
     }
     for name, table in tables.items():
-        write_csv(table, list(table[0]), METRICS / f"{name}.csv")
+        write_csv(table[0], (row.values() for row in table), METRICS / f"{name}.csv")
 
 
 def main() -> None:

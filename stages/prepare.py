@@ -6,7 +6,6 @@ Out: data/prepared/{train,val,test}/CLASS/*.webp (lossless RGB, data.image_size 
      read, and why), metrics/prepare.json (counts), metrics/examples.jpg (some of every class).
 """
 
-import csv
 import hashlib
 import json
 from collections import Counter
@@ -24,6 +23,7 @@ from tench.index import FOLDER, SPLITS, Row, class_names, of_split, seen_by_back
 from tench.params import Data, load_params
 from tench.scan import Source, scan
 from tench.splitting import hold_out
+from tench.tables import write_csv
 
 REJECTED = FOLDER / "rejected.csv"
 
@@ -60,11 +60,11 @@ def prepare_one(source: Source, size: int) -> Prepared:
 
 def write_rejected(rejected: list[tuple[Source, str]], raw: Path) -> None:
     """Write rejected.csv: source below data.raw, class, reason."""
-    with REJECTED.open("w", newline="", encoding="utf-8") as out:
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["source", "class_name", "reason"])
-        for source, reason in rejected:
-            writer.writerow([source.file.relative_to(raw).as_posix(), source.class_name, reason])
+    rows = (
+        (source.file.relative_to(raw).as_posix(), source.class_name, reason)
+        for source, reason in rejected
+    )
+    write_csv(("source", "class_name", "reason"), rows, REJECTED)
 
 
 def check_rejected(

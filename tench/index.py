@@ -4,7 +4,6 @@ It holds a digest of every picture's pixels, raw and prepared, so that a stage w
 index depends on them: DVC need not look at every file for every stage.
 """
 
-import csv
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tench.tables import read_csv, write_csv
 
 SPLITS = ("train", "val", "test")
 FOLDER = Path("data/prepared")
@@ -38,29 +39,25 @@ def seen_by_backbone(file_name: str) -> bool:
 
 
 def write_index(rows: Iterable[Row], file: Path) -> None:
-    """Write the index as CSV, UTF-8, with a header."""
-    with file.open("w", newline="", encoding="utf-8") as out:
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(Row._fields)
-        writer.writerows(rows)
+    """Write the index as CSV."""
+    write_csv(Row._fields, rows, file)
 
 
 def read_index(folder: Path = FOLDER) -> list[Row]:
     """Read data/prepared/index.csv."""
-    with (folder / "index.csv").open(newline="", encoding="utf-8") as lines:
-        return [
-            Row(
-                row["path"],
-                row["split"],
-                int(row["label"]),
-                row["class_name"],
-                row["source"],
-                row["sha256"],
-                row["prepared_sha256"],
-                int(row["seen"]),
-            )
-            for row in csv.DictReader(lines)
-        ]
+    return [
+        Row(
+            row["path"],
+            row["split"],
+            int(row["label"]),
+            row["class_name"],
+            row["source"],
+            row["sha256"],
+            row["prepared_sha256"],
+            int(row["seen"]),
+        )
+        for row in read_csv(folder / "index.csv")
+    ]
 
 
 def of_split(rows: Iterable[Row], split: str) -> list[Row]:

@@ -1,10 +1,11 @@
 """The metrics of the last run as tables: `python -m tench.summary`."""
 
-import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from tench.tables import read_csv
 
 METRICS = Path("metrics")
 COLUMNS = (("loss", "train"), ("accuracy", "train"), ("loss", "val"), ("accuracy", "val"))
@@ -25,8 +26,7 @@ def epochs(stage: str) -> list[tuple[str, ...]]:
     columns = []
     for metric, split in COLUMNS:
         file = METRICS / stage / "plots/metrics" / split / f"{metric}.tsv"
-        with file.open(encoding="utf-8") as lines:
-            rows = list(csv.DictReader(lines, delimiter="\t"))
+        rows = read_csv(file, "\t")
         columns.append([f"{float(row[metric]):.3f}" for row in rows])
     steps = [f"{row['step']} {stage}" for row in rows]
     return list(zip(steps, *columns, strict=True))

@@ -1,20 +1,20 @@
 """Tables: on disk as CSV (UTF-8, with a header), and for the report's templates."""
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 Table = dict[str, Any]
 
 
-def write_csv(table: Iterable[Mapping[str, Any]], columns: Sequence[str], file: Path) -> None:
-    """Write rows as CSV; the header even where there are none."""
+def write_csv(columns: Iterable[str], rows: Iterable[Iterable[object]], file: Path) -> None:
+    """Write rows as CSV under a header."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w", newline="", encoding="utf-8") as out:
-        writer = csv.DictWriter(out, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(table)
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
 
 
 def read_csv(file: Path, delimiter: str = ",") -> list[dict[str, str]]:
