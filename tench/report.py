@@ -73,7 +73,12 @@ def curve(metric: str, stages: Sequence[str]) -> Any:
 
 def with_interval(scores: dict[str, Any], name: str) -> str:
     """A score and the ends of its interval."""
-    return f"{scores[name]:.3f} ({scores[f'{name}_low']:.3f} to {scores[f'{name}_high']:.3f})"
+    return "{:.3f} ({:.3f} to {:.3f})".format(scores[name], *scores[f"{name}_interval"])
+
+
+def between(interval: Sequence[float]) -> str:
+    """An interval of shares in words."""
+    return " to ".join(percent(end) for end in interval)
 
 
 def score_table(scores: dict[str, Any]) -> Table:
@@ -118,7 +123,7 @@ def sentences(scores: dict[str, Any], audit: dict[str, Any]) -> list[str]:
             new = tuned["unseen"]
             line += (
                 f". On the {new['pictures']} others the accuracy is {percent(new['accuracy'])} "
-                f"({percent(new['accuracy_low'])} to {percent(new['accuracy_high'])}): that is the "
+                f"({between(new['accuracy_interval'])}): that is the "
                 "figure for pictures it has never met, as far as so few can tell"
             )
         lines.append(f"{line}.")
@@ -183,7 +188,7 @@ def contents(params: Params) -> dict[str, Any]:
         "counts": pictures | {"all": sum(pictures.values())},
         "summary": {
             "accuracy": percent(tuned["accuracy"]),
-            "interval": f"{percent(tuned['accuracy_low'])} to {percent(tuned['accuracy_high'])}",
+            "interval": between(tuned["accuracy_interval"]),
             "leaks": audit["leaks"],
             "suspects": audit["label_suspects"],
             "sentences": sentences(scores, audit),

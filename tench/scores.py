@@ -73,7 +73,8 @@ def score(
         seed: of the bootstrap.
 
     Returns:
-        accuracy, accuracy_low, accuracy_high, loss, loss_low, loss_high, pictures, and the same
+        accuracy, accuracy_interval, loss, loss_interval (lists, which DVC leaves out where it
+        compares metrics: they would fill its tables), pictures, and the same
         under `seen` and `unseen` where there are any; calibration_error.
     """
 
@@ -82,8 +83,8 @@ def score(
         means = values.mean(axis=0)
         intervals = bootstrap_intervals(values, strata[group], seed)
         figures: dict[str, object] = {}
-        for name, mean, (low, high) in zip(("accuracy", "loss"), means, intervals, strict=True):
-            figures |= {name: float(mean), f"{name}_low": low, f"{name}_high": high}
+        for name, mean, ends in zip(("accuracy", "loss"), means, intervals, strict=True):
+            figures |= {name: float(mean), f"{name}_interval": list(ends)}
         return figures | {"pictures": int(group.sum())}
 
     groups = {"seen": seen, "unseen": ~seen}

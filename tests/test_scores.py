@@ -87,7 +87,7 @@ def test_order_of_the_classes_is_kept() -> None:
         assert np.array_equal(normalised(p, activation).argsort(axis=1), p.argsort(axis=1))
 
 
-FIGURES = {f"{name}{end}" for name in ("accuracy", "loss") for end in ("", "_low", "_high")}
+FIGURES = {f"{name}{end}" for name in ("accuracy", "loss") for end in ("", "_interval")}
 FIGURES |= {"pictures"}
 
 
@@ -104,7 +104,7 @@ def test_seen_and_unseen_pictures_are_scored_apart() -> None:
         assert result[part]["loss"] == pytest.approx(expected)
         assert result[part]["pictures"] == group.sum()
         for name in ("accuracy", "loss"):
-            low, high = (result[part][f"{name}_{end}"] for end in ("low", "high"))
+            low, high = result[part][f"{name}_interval"]
             assert low < result[part][name] < high
     assert result["pictures"] == 100
     both = 0.7 * result["seen"]["accuracy"] + 0.3 * result["unseen"]["accuracy"]
