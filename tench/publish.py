@@ -116,11 +116,9 @@ def costs() -> Table:
 def baseline() -> dict[str, Any] | None:
     """The network from scratch beside the transfer model; None unless it was run on these very
     pictures."""
-    trained_on, now = (
-        locked(lock, "deps").get(str(FOLDER / "index.csv"))
-        for lock in (Path("baseline/dvc.lock"), Path("dvc.lock"))
-    )
-    if trained_on is None or trained_on != now:
+    index = FOLDER / "index.csv"
+    trained_on = locked(Path("baseline/dvc.lock"), "deps").get(index.as_posix())
+    if trained_on != hashlib.md5(index.read_bytes(), usedforsecurity=False).hexdigest():
         return None
     scratch = json.loads(Path("metrics/baseline.json").read_text(encoding="utf-8"))
     tuned = json.loads(Path("metrics/evaluate.json").read_text(encoding="utf-8"))["finetuned"]
