@@ -30,7 +30,7 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, dict]:
 
 def read_metrics(folder: Path) -> dict:
     """All metrics of a checkout, by file name."""
-    files = ("prepare", "extract-train/metrics", "finetune/metrics", "evaluate")
+    files = ("prepare", "audit", "extract-train/metrics", "finetune/metrics", "evaluate")
     return {name: json.loads((folder / f"metrics/{name}.json").read_text()) for name in files}
 
 
@@ -41,6 +41,13 @@ def test_every_picture_is_prepared(metrics: tuple[dict, dict]) -> None:
     assert (pictures, counts["rejected"]) == ([9469, 3140, 785], 0)
     assert seen[0] == 9469 - 366
     assert seen[1] + seen[2] == 3925 - 134
+
+
+def test_the_audit_finds_no_picture_in_two_splits(metrics: tuple[dict, dict]) -> None:
+    fresh, committed = (m["audit"] for m in metrics)
+    assert fresh["pictures"] == 13_394
+    assert fresh["leaks"] == 0
+    assert fresh["label_suspects"] == pytest.approx(committed["label_suspects"], abs=10)
 
 
 def test_it_learns_as_well_as_plain_keras(metrics: tuple[dict, dict]) -> None:
