@@ -12,7 +12,7 @@ from tench.shards import Shards, read_rows
 
 FOLDS = 5
 PASSES, STEPS = 8, 400  # over the training rows of a fold, and steps at least
-BATCH = 128
+BATCH = 128  # or an eighth of the rows, where they are few
 CHUNK = 16 * BATCH  # rows read at a time
 LEARNING_RATE = 1e-3
 
@@ -61,12 +61,13 @@ def out_of_fold(
     cut = StratifiedKFold(folds, shuffle=True, random_state=seed)
     result = np.zeros((len(labels), len(classes)))
     rng = np.random.default_rng(seed)
-    passes = max(PASSES, -(-STEPS * BATCH // len(labels)))
+    batch = max(1, min(BATCH, len(labels) // 8))
+    passes = max(PASSES, -(-STEPS * batch // len(labels)))
     with progress(None, "audit labels", folds * passes, "passes") as bar:
         for train, held in cut.split(row_of, labels):
             head = MLPClassifier(
                 (dense_units,),
-                batch_size=BATCH,
+                batch_size=batch,
                 learning_rate_init=LEARNING_RATE,
                 random_state=seed,
             )
@@ -80,8 +81,9 @@ def out_of_fold(
 
 
 def chunks(places: NDArray[np.integer]) -> list[NDArray[np.integer]]:
-    """`places` in parts of at most CHUNK."""
-    return [places[start : start + CHUNK] for start in range(0, len(places), CHUNK)]
+    """`places` in parts of CHUNK, the last one longer rather than shorter than a batch."""
+    count = max(1, len(places) // CHUNK + (len(places) % CHUNK >= BATCH))
+    return np.split(places, [CHUNK * number for number in range(1, count)])
 
 
 def suspects(rows: Sequence[Row], probabilities: NDArray[np.float64]) -> list[Suspect]:

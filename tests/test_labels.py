@@ -1,0 +1,48 @@
+"""Labels that look wrong: heads that have not seen a picture, on features of every size of data."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tench import labels
+from tench.index import Row
+from tench.labels import chunks, out_of_fold, suspects
+from tench.shards import Shards, new_shard, open_shards
+
+CLASSES, WIDTH = 4, 12
+
+
+def stored(folder: Path, features: np.ndarray) -> Shards:
+    new_shard(folder, 0, features.shape, np.float32)[:] = features
+    return open_shards(folder)
+
+
+@pytest.mark.parametrize("per_class", [4, 60])
+def test_swapped_labels_are_found(tmp_path: Path, per_class: int) -> None:
+    rng = np.random.default_rng(0)
+    truth = np.repeat(np.arange(CLASSES), per_class)
+    features = 3 * np.eye(WIDTH)[truth] + 0.2 * rng.random((len(truth), WIDTH))
+    said = truth.astype(np.int32)
+    wrong = rng.choice(len(truth), len(truth) // 15, replace=False)
+    said[wrong] = (said[wrong] + 1) % CLASSES
+    half = len(truth) // 2
+    parts = [stored(tmp_path / "a", features[:half]), stored(tmp_path / "b", features[half:])]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        probabilities = out_of_fold(parts, said, 16, seed=1)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(probabilities, out_of_fold(parts, said, 16, seed=1))
+    rows = [Row(str(n), "train", int(y), f"c{y}", "", "", "", 0) for n, y in enumerate(said)]
+    found = {int(one.row.path): one.suggestion for one in suspects(rows, probabilities)}
+    right = sum(found.get(n) == f"c{truth[n]}" for n in wrong.tolist())
+    assert right >= 0.9 * len(wrong)
+
+
+@pytest.mark.parametrize("size", [1, 2047, 2048, 2049, 2048 + 128, 4096, 10_715])
+def test_chunks_hold_every_place_once_and_a_batch_at_least(size: int) -> None:
+    parts = chunks(np.arange(size))
+    assert np.concatenate(parts).tolist() == list(range(size))
+    assert all(len(part) >= labels.BATCH for part in parts) or len(parts) == 1
+    assert max(map(len, parts)) < labels.CHUNK + labels.BATCH
