@@ -72,7 +72,9 @@ def fetch_repository(out: Path) -> None:
         for part, tree in TREES.items():
             content = io.BytesIO(git(folder, "archive", "--format=tar", tree))
             with tarfile.open(fileobj=content) as archive:
-                archive.extractall(out / part, filter="data")
+                # an argument of extractall only from Python 3.11.4 on
+                archive.extraction_filter = getattr(tarfile, "data_filter", None)
+                archive.extractall(out / part)
 
 
 def verify(out: Path) -> None:

@@ -38,6 +38,9 @@ def test_own_pictures_need_no_list_of_classes(project: Path) -> None:
     scores = json.loads((project / "metrics/evaluate.json").read_text(encoding="utf-8"))
     assert scores["finetuned"]["pictures"] == 3  # one of every class
     assert not list((project / "data").glob("activations-*"))
+    page = (project / "report/index.html").read_text(encoding="utf-8")
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)&lt;" in page
 
     # a list of classes that none of the folders is in changes nothing but what the report quotes
     change(project, {"data.classes": {"n01440764": "fish", "n02102040": "dog"}})
