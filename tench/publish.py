@@ -116,11 +116,13 @@ def costs() -> Table:
 def baseline() -> dict[str, Any] | None:
     """The network from scratch beside the transfer model; None unless it was run on these very
     pictures."""
-    index = FOLDER / "index.csv"
+    index, file = FOLDER / "index.csv", Path("metrics/baseline.json")
     trained_on = locked(Path("baseline/dvc.lock"), "deps").get(index.as_posix())
     if trained_on != hashlib.md5(index.read_bytes(), usedforsecurity=False).hexdigest():
         return None
-    scratch = json.loads(Path("metrics/baseline.json").read_text(encoding="utf-8"))
+    if not file.exists():  # removed by hand
+        return None
+    scratch = json.loads(file.read_text(encoding="utf-8"))
     tuned = json.loads(Path("metrics/evaluate.json").read_text(encoding="utf-8"))["finetuned"]
     models = (
         ("from scratch", scratch, ("baseline",)),

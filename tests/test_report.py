@@ -1,5 +1,6 @@
 """The report, as a file and in a real browser."""
 
+import hashlib
 import re
 import shutil
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 from clones import Finished, run
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from tench.publish import baseline
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 HOSTILE = "<script>alert(1)</script>\"'&"
@@ -69,6 +72,20 @@ def test_baseline_of_other_pictures_is_not_shown(base: Finished, index: Path) ->
     text = index.read_text(encoding="utf-8")
     assert "Not run on these pictures" in text
     assert "from scratch" not in text.split("Not run on these pictures")[1]
+
+
+def test_baseline_without_its_metrics_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("data/prepared", "baseline"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "data/prepared/index.csv").write_bytes(b"path\n")
+    digest = hashlib.md5(b"path\n", usedforsecurity=False).hexdigest()
+    entry = f"{{path: data/prepared/index.csv, md5: {digest}}}"
+    lock = f"stages:\n  baseline:\n    deps: [{entry}]\n"
+    (tmp_path / "baseline/dvc.lock").write_text(lock)
+    assert baseline() is None
 
 
 def test_every_stage_has_its_cost(index: Path) -> None:
