@@ -7,6 +7,7 @@ the whole model with the trunk frozen.
 """
 
 import re
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,13 @@ def load_backbone(file: Path, image_size: int) -> Model:
     """Build the backbone and load its weights from a .weights.h5 file. Raises TenchError."""
     backbone = build_backbone(image_size)
     try:
-        backbone.load_weights(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a line for every layer, before the error that counts
+            backbone.load_weights(file)
     except FileNotFoundError:
         raise TenchError(f"{file}: no such file (backbone.weights)") from None
     except (ValueError, OSError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = str(error).strip().splitlines()[0].partition(" Example error")[0]
         raise TenchError(
             f"{file}: not the weights of MobileNetV2 (alpha 1.0, no top) as Keras saves them "
             f"in a .weights.h5 file: {reason}"
