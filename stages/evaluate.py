@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from tench import results
 from tench.cli import TenchError, progress, run_stage
+from tench.history import METRICS
 from tench.images import read_prepared
 from tench.index import FOLDER, Row, labels_of, of_split, read_index
 from tench.params import Params, load_params
@@ -30,7 +31,6 @@ from tench.tables import write_csv
 TOLERANCE = 1e-3  # of a probability, between the two ways
 BATCH = 32
 MISTAKES = 12  # shown with their heat maps
-METRICS = Path("metrics")
 
 Probabilities = NDArray[np.float32]
 
@@ -108,7 +108,8 @@ def evaluate(params: Params, rows: list[Row], classifier: Any) -> dict[str, Outc
 
 
 def draw_mistakes(said: Outcome, rows: list[Row], classifier: Any, folder: Path) -> None:
-    """Draw the surest mistakes with their heat maps into `folder`, and list them there."""
+    """Draw the surest mistakes with their heat maps into `folder`, as RANK-ROW.jpg: the row
+    of predictions.csv, counted from 0."""
     from tench.gradcam import heat_maps, overlay
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -116,8 +117,8 @@ def draw_mistakes(said: Outcome, rows: list[Row], classifier: Any, folder: Path)
     pictures = [read_prepared(FOLDER / rows[place].path) for place in places]
     if pictures:
         maps = heat_maps(classifier, np.stack(pictures), said.predicted[places])
-        for number, (picture, heat) in enumerate(zip(pictures, maps, strict=True), 1):
-            overlay(picture, heat).save(folder / f"{number:02d}.jpg", quality=88)
+        for rank, (place, picture, heat) in enumerate(zip(places, pictures, maps, strict=True), 1):
+            overlay(picture, heat).save(folder / f"{rank:02d}-{place}.jpg", quality=88)
 
 
 def write_tables(outcomes: dict[str, Outcome], rows: list[Row]) -> None:

@@ -3,15 +3,14 @@
 import base64
 import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from tench.history import METRICS
 from tench.index import FOLDER
 from tench.tables import Table, percent, read_csv, table
 
-METRICS = Path("metrics")
 THUMBNAIL = 112  # pixels a side
 LISTED = 12  # of each kind of finding shown with pictures
 LABELS_LISTED = 20
@@ -32,14 +31,11 @@ def thumbnail(path: str) -> dict[str, object]:
     return {"src": data_uri(out.getvalue(), "image/jpeg"), **size}
 
 
-def mistakes() -> list[dict[str, Any]]:
-    """The pictures in metrics/mistakes with what predictions.csv says of them."""
-    wrong = [
-        row for row in read_csv(METRICS / "predictions.csv") if row["prediction"] != row["label"]
-    ]
-    wrong.sort(key=lambda row: -float(row["probability"]))
+def mistakes(predictions: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
+    """The pictures in metrics/mistakes, RANK-ROW.jpg, with that row of predictions.csv."""
     shown = []
-    for row, file in zip(wrong, sorted((METRICS / "mistakes").glob("*.jpg")), strict=False):
+    for file in sorted((METRICS / "mistakes").glob("*.jpg")):
+        row = predictions[int(file.stem.split("-")[1])]
         with Image.open(file) as picture:
             width, height = picture.size
         figures = {name: percent(float(row[name])) for name in ("probability", "label_probability")}

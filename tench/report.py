@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tench import charts
-from tench.findings import METRICS, audit_counts, audit_lists, data_uri, mistakes
+from tench.findings import audit_counts, audit_lists, data_uri, mistakes
+from tench.history import COLUMNS, METRICS, NAMES, history
 from tench.params import Params
 from tench.results import MODELS
 from tench.tables import Table, percent, read_csv, table
@@ -22,7 +23,6 @@ PAPER = {
     6: (0.02, 0.99, 0.04, 0.98),
 }
 PAPER_EPOCHS = (3, 3)
-COLUMNS = (("train", "loss"), ("train", "accuracy"), ("val", "loss"), ("val", "accuracy"))
 
 
 def read_json(name: str) -> Any:
@@ -30,24 +30,10 @@ def read_json(name: str) -> Any:
     return json.loads((METRICS / name).read_text(encoding="utf-8"))
 
 
-def history(stage: str) -> dict[str, list[float]]:
-    """The metrics of every epoch of a training stage; `epoch` holds their numbers."""
-    folder = METRICS / stage / "plots/metrics"
-    columns: dict[str, list[float]] = {}
-    for split, metric in COLUMNS:
-        rows = read_csv(folder / split / f"{metric}.tsv", "\t")
-        columns["epoch"] = [int(row["step"]) for row in rows]
-        columns[f"{split} {metric}"] = [float(row[metric]) for row in rows]
-    return columns
-
-
 def epoch_rows(stage: str, paper: bool) -> list[list[str]]:
     """One row an epoch; with `paper`, its figures and the difference below ours."""
-    columns = history(stage)
     rows = []
-    for place, number in enumerate(columns["epoch"]):
-        epoch = int(number)
-        ours = [columns[f"{split} {metric}"][place] for split, metric in COLUMNS]
+    for epoch, ours in history(stage):
         rows.append([f"{epoch}{' (ours)' if paper else ''}", *(f"{v:.3f}" for v in ours)])
         if paper:
             gaps = [f"{v - theirs:+.3f}" for v, theirs in zip(ours, PAPER[epoch], strict=True)]
@@ -58,17 +44,19 @@ def epoch_rows(stage: str, paper: bool) -> list[list[str]]:
 
 def epoch_table(stage: str, title: str, paper: bool) -> dict[str, Any]:
     """The metrics of a training stage under a title."""
-    names = [("val " if split == "val" else "") + metric for split, metric in COLUMNS]
-    return {"title": title, "table": table(["epoch", *names], epoch_rows(stage, paper))}
+    return {"title": title, "table": table(["epoch", *NAMES], epoch_rows(stage, paper))}
 
 
 def curve(metric: str, stages: Sequence[str]) -> Any:
     """The chart of a metric over one or two training stages."""
     parts = [history(stage) for stage in stages]
-    joined = {name: [v for part in parts for v in part[name]] for name in parts[0]}
-    epochs = [int(epoch) for epoch in joined["epoch"]]
-    before = len(parts[0]["epoch"]) if len(parts) > 1 else 0
-    return charts.curves(metric, epochs, joined[f"train {metric}"], joined[f"val {metric}"], before)
+    epochs = [epoch for part in parts for epoch in part]
+    train, val = (
+        [values[COLUMNS.index((split, metric))] for _, values in epochs]
+        for split in ("train", "val")
+    )
+    before = len(parts[0]) if len(parts) > 1 else 0
+    return charts.curves(metric, [epoch for epoch, _ in epochs], train, val, before)
 
 
 def with_interval(scores: dict[str, Any], name: str) -> str:
@@ -136,12 +124,11 @@ def sentences(scores: dict[str, Any], audit: dict[str, Any]) -> list[str]:
     return lines
 
 
-def confusion() -> dict[str, Any]:
+def confusion(predictions: Sequence[dict[str, str]]) -> dict[str, Any]:
     """The confusion matrix, or of many classes the commonest confusions."""
-    rows = read_csv(METRICS / "predictions.csv")
     names = [row["class_name"] for row in read_csv(METRICS / "per_class.csv")]
     pairs: dict[tuple[str, str], int] = {}
-    for row in rows:
+    for row in predictions:
         key = row["label"], row["prediction"]
         pairs[key] = pairs.get(key, 0) + 1
     if len(names) <= MATRIX:
@@ -177,6 +164,7 @@ def parameter_table(params: Params) -> Table:
 def contents(params: Params) -> dict[str, Any]:
     """All that the report's template shows."""
     scores, counts, audit = (read_json(f"{name}.json") for name in ("evaluate", "prepare", "audit"))
+    predictions = read_csv(METRICS / "predictions.csv")
     tuned, test = scores["finetuned"], scores["mcnemar"]
     pictures = {split: counts[split]["pictures"] for split in ("train", "val", "test")}
     epochs = (params.extract_train.epochs, params.finetune.epochs)
@@ -205,8 +193,8 @@ def contents(params: Params) -> dict[str, Any]:
             ),
         },
         "per_class": per_class(),
-        "confusion": confusion(),
-        "mistakes": mistakes(),
+        "confusion": confusion(predictions),
+        "mistakes": mistakes(predictions),
         "calibration": {
             "sigmoid": params.extract_train.activation == "sigmoid",
             **{model: f"{scores[model]['calibration_error']:.3f}" for model in MODELS},

@@ -5,10 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tench.tables import read_csv
-
-METRICS = Path("metrics")
-COLUMNS = (("loss", "train"), ("accuracy", "train"), ("loss", "val"), ("accuracy", "val"))
+from tench.history import METRICS, NAMES, history
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> str:
@@ -23,13 +20,10 @@ def table(rows: Sequence[tuple[str, ...]]) -> str:
 
 def epochs(stage: str) -> list[tuple[str, ...]]:
     """One row per epoch of a training stage: epoch, loss, accuracy, val loss, val accuracy."""
-    columns = []
-    for metric, split in COLUMNS:
-        file = METRICS / stage / "plots/metrics" / split / f"{metric}.tsv"
-        rows = read_csv(file, "\t")
-        columns.append([f"{float(row[metric]):.3f}" for row in rows])
-    steps = [f"{row['step']} {stage}" for row in rows]
-    return list(zip(steps, *columns, strict=True))
+    return [
+        (f"{epoch} {stage}", *(f"{value:.3f}" for value in values))
+        for epoch, values in history(stage)
+    ]
 
 
 def score_rows(scores: dict[str, Any]) -> list[tuple[str, ...]]:
@@ -47,7 +41,7 @@ def score_rows(scores: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def main() -> None:
-    header: tuple[str, ...] = ("Epoch", "Loss", "Accuracy", "Val loss", "Val accuracy")
+    header: tuple[str, ...] = ("Epoch", *(name.capitalize() for name in NAMES))
     print("\n" + table([header, *epochs("extract-train"), *epochs("finetune")]) + "\n")
     header = ("Test pictures", "Number", "Accuracy frozen", "finetuned", "Loss frozen", "finetuned")
     scores = json.loads((METRICS / "evaluate.json").read_text(encoding="utf-8"))

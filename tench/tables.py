@@ -29,6 +29,6 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], **more: Any) 
     return {"header": header, "rows": rows, "sortable": False, "caption": "", "text": False} | more
 
 
-def percent(share: float, digits: int = 1) -> str:
+def percent(share: float) -> str:
     """0.957 as 95.7 %."""
-    return f"{100 * share:.{digits}f} %"
+    return f"{100 * share:.1f} %"
