@@ -44,6 +44,7 @@ def finetune(params: Params) -> None:
             params.seed,
             Path("metrics/finetune"),
             "finetune",
+            settings.average_weights,
         )
     net.copy_weights(tail, backbone)
     for layer in backbone.layers[: settings.fine_tune_at]:

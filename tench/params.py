@@ -102,6 +102,7 @@ class Finetune(Section):
     learning_rate: LearningRate
     batch_size: BatchSize
     epochs: Epochs
+    average_weights: bool
 
 
 class Audit(Section):

@@ -1,5 +1,6 @@
 """The training loop: Keras's steps, batch by batch, seeded by epoch, watched by DVCLive."""
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -65,6 +66,7 @@ def fit(
     seed: int,
     folder: Path,
     label: str,
+    average_weights: bool = False,
 ) -> None:
     """Train `model` in place, by Adam on sparse categorical cross-entropy.
 
@@ -81,9 +83,16 @@ def fit(
         seed: of shuffling and dropout.
         folder: where DVCLive writes loss and accuracy of every epoch.
         label: of the progress bar.
+        average_weights: end every epoch with the mean of the weights over its steps, an exponential
+            one with the centre of mass of a plain mean: momentum 1 - 2 / (steps + 1). Averages of
+            late weights are steadier and generalise better than the last ones (Izmailov et al.
+            2018, https://arxiv.org/abs/1803.05407).
     """
+    steps = math.ceil(len(train.labels) / batch_size)
     model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate),
+        optimizer=keras.optimizers.Adam(
+            learning_rate, use_ema=average_weights, ema_momentum=1 - 2 / (steps + 1)
+        ),
         loss=keras.losses.SparseCategoricalCrossentropy(),
         metrics=["accuracy"],
     )
@@ -96,6 +105,7 @@ def fit(
             order = shuffled(len(train.labels), seed, epoch)
             with progress(None, f"{label} {epoch}/{epochs.last}", len(order)) as bar:
                 learned = run(model.train_on_batch, batches(train, batch_size, order), bar)
+                model.optimizer.finalize_variable_values(model.trainable_variables)  # the mean
                 scored = run(model.test_on_batch, batches(val, batch_size, in_order))
                 bar.set_postfix_str(
                     f"loss {learned['loss']:.3f} accuracy {learned['accuracy']:.3f} "

@@ -1,17 +1,15 @@
 """params.yaml: the committed values, and one clear line for every mistake in it."""
 
-import io
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
+from clones import REMOVED, change
 
 from tench.cli import TenchError
 from tench.params import Params, load_params
 
 COMMITTED = Path(__file__).parent.parent / "params.yaml"
-MISSING = object()
 
 
 @pytest.fixture
@@ -23,19 +21,8 @@ def file(tmp_path: Path) -> Path:
 
 
 def load_with(file: Path, key: str, value: Any) -> Params:
-    """Load the file with `key` (dotted) set to `value`, or removed where it is MISSING."""
-    yaml = YAML(typ="safe", pure=True)
-    content = yaml.load(file)
-    *sections, name = key.split(".")
-    place = content
-    for section in sections:
-        place = place[section]
-    place[name] = value
-    if value is MISSING:
-        del place[name]
-    text = io.StringIO()
-    yaml.dump(content, text)
-    file.write_text(text.getvalue(), encoding="utf-8")
+    """Load the file with `key` (dotted) set to `value`, or removed where it is REMOVED."""
+    change(file.parent, {key: value})
     return load_params(file)
 
 
@@ -80,6 +67,7 @@ def test_committed_values_are_the_papers() -> None:
         "learning_rate": 1e-4,
         "batch_size": 32,
         "epochs": 3,
+        "average_weights": True,
     }
     assert (params.backbone.weights, params.backbone.tap_at) == ("imagenet-224", 125)
 
@@ -171,13 +159,13 @@ def test_unknown_key_is_told_with_the_known_ones(file: Path) -> None:
     assert said == f"{file}: learning_rate: unknown key; known here: {known}"
     file.write_bytes(COMMITTED.read_bytes())
     said = message(file, "finetune.learning_rat", 1)
-    known = "fine_tune_at, learning_rate, batch_size, epochs"
+    known = "fine_tune_at, learning_rate, batch_size, epochs, average_weights"
     assert said == f"{file}: finetune.learning_rat: unknown key; known here: {known}"
 
 
 @pytest.mark.parametrize("key", ["seed", "data", "data.image_size", "finetune.epochs"])
 def test_missing_key_is_named(file: Path, key: str) -> None:
-    assert message(file, key, MISSING) == f"{file}: {key}: is missing"
+    assert message(file, key, REMOVED) == f"{file}: {key}: is missing"
 
 
 def test_every_problem_is_told_at_once(file: Path) -> None:
@@ -201,7 +189,7 @@ def test_file_without_sections_is_told_which_it_needs(file: Path, text: str) -> 
 def test_section_that_is_none_is_told_its_keys(file: Path, value: Any) -> None:
     said = message(file, "finetune", value)
     assert said.startswith(f"{file}: finetune")
-    assert "fine_tune_at, learning_rate, batch_size, epochs" in said
+    assert "fine_tune_at, learning_rate, batch_size, epochs, average_weights" in said
 
 
 @pytest.mark.parametrize(
@@ -256,7 +244,7 @@ def test_two_folders_must_not_share_a_name(file: Path, classes: dict[str, str]) 
     assert repr(classes["y"]) in said
 
 
-@pytest.mark.parametrize("classes", [MISSING, None, {}])
+@pytest.mark.parametrize("classes", [REMOVED, None, {}])
 def test_classes_may_be_left_out(file: Path, classes: Any) -> None:
     assert not load_with(file, "data.classes", classes).data.classes
 

@@ -156,6 +156,30 @@ def test_it_learns_what_can_be_learned(trained: tuple[Path, dict[str, Any]]) -> 
     assert logged(trained[0] / "one", "val", "accuracy")[-1][1] >= 0.95
 
 
+def test_an_epoch_can_end_with_the_mean_of_its_steps_weights() -> None:
+    parts = examples(50, "train-rows"), examples(20, "val-rows", seed=1)
+    averaged, plain = head(dropout=0), head(dropout=0)
+    fit(averaged, *parts, Epochs(1, 1), 1e-2, 8, 42, Path("averaged"), "test", average_weights=True)
+
+    plain.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
+    seen = []
+    for rows, labels in batches(parts[0], 8, shuffled(50, 42, 1)):
+        plain.train_on_batch(rows, labels)
+        seen.append(plain.get_weights())
+    mean = seen[0]
+    for weights in seen[1:]:  # seven steps: pandas calls it ewm(span=7)
+        mean = [m + (w - m) * 2 / 8 for m, w in zip(mean, weights, strict=True)]
+
+    assert not same_weights(averaged, plain)
+    for found, expected in zip(averaged.get_weights(), mean, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    # validated is what the epoch ends with
+    averaged.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    rows = np.load("val-rows/00000.npy")
+    score = averaged.evaluate(rows, parts[1].labels, verbose=0, return_dict=True)
+    assert logged(Path("averaged"), "val", "loss")[0][1] == pytest.approx(score["loss"], abs=1e-4)
+
+
 def test_logged_scores_are_those_of_keras() -> None:
     # A step too small to change anything makes the epoch's mean the score of one model
     model = head(dropout=0)
