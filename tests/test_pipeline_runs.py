@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from clones import Finished, ran
 
+from benchmarks.compare import pipeline_scores
+
 CLASSES = 10
 AFTER_PREPARE = ["embed", "extract-train", "finetune", "evaluate", "report"]
 
@@ -98,6 +100,13 @@ def test_accuracy_can_be_had_again_from_the_predictions(base: Finished) -> None:
     right = sum(row["label"] == row["prediction"] for row in rows)
     scores = read_json(base.folder, "evaluate.json")["finetuned"]
     assert (len(rows), right / len(rows)) == (scores["pictures"], scores["accuracy"])
+
+
+def test_the_benchmark_finds_a_runs_scores(base: Finished) -> None:
+    scores, metrics = pipeline_scores(base.folder), read_json(base.folder, "evaluate.json")
+    assert len(scores["val_accuracy"]) == 6
+    for model in ("frozen", "finetuned"):
+        assert scores[model] == {key: metrics[model][key] for key in ("accuracy", "loss")}
 
 
 @pytest.mark.parametrize(
