@@ -31,6 +31,7 @@ PACKAGES = (
     *("dvc", "dvclive", "tensorflow", "keras", "ai-edge-litert", "numpy", "scikit-learn"),
     *("cleanvision", "cleanlab", "pillow"),
 )
+LOCKS = ("dvc.lock", "data/dvc.lock", "baseline/dvc.lock")
 OUTPUTS = ("data/prepared", "models/backbone.weights.h5", "models/classifier.keras")
 
 
@@ -66,11 +67,16 @@ def git(*arguments: str) -> str:
     return answer.stdout.strip() if answer.returncode == 0 else ""
 
 
-def locked(lock: Path, kind: str) -> dict[str, str]:
-    """The digests in a dvc.lock of all stages' `outs` or `deps`, by path."""
-    content = YAML(typ="safe", pure=True).load(lock.read_text("utf-8")) if lock.exists() else {}
-    stages = (content or {}).get("stages", {}).values()
-    return {one["path"]: one["md5"] for stage in stages for one in stage.get(kind, [])}
+def digests(kind: str) -> dict[str, dict[str, str]]:
+    """The digests in the lock files of every stage's `outs` or `deps`, by stage and path."""
+    stages: dict[str, Any] = {}
+    for lock in filter(Path.exists, map(Path, LOCKS)):
+        content = YAML(typ="safe", pure=True).load(lock.read_text("utf-8"))
+        stages |= (content or {}).get("stages", {})
+    return {
+        name: {one["path"]: one["md5"] for one in stage.get(kind, [])}
+        for name, stage in stages.items()
+    }
 
 
 def processor() -> str:
@@ -85,9 +91,9 @@ def provenance() -> Table:
     """Commit, digests, versions and machine."""
     changed = git("status", "--porcelain", "--untracked-files=no")
     commit = git("rev-parse", "HEAD") or "not in a git repository"
-    digests = locked(Path("dvc.lock"), "outs")
+    made = {path: md5 for outs in digests("outs").values() for path, md5 in outs.items()}
     rows = [("commit", commit + (", with uncommitted changes" if changed else ""))]
-    rows += [(f"{path}, md5", digests[path]) for path in OUTPUTS if path in digests]
+    rows += [(f"{path}, md5", made[path]) for path in OUTPUTS if path in made]
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
     rows += [
         ("packages", versions),
@@ -99,8 +105,20 @@ def provenance() -> Table:
 
 
 def runs() -> dict[str, dict[str, Any]]:
-    """What every stage's last run in this folder cost, in the order in which they ended."""
-    found = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(RUNS.glob("*.json"))]
+    """What the runs cost that made the outputs at hand, in the order in which they ended.
+
+    DVC locks a stage's outputs only after the stage has ended. So a run is told here, when it is
+    first met, what it made; one whose outputs have given way to others' is left out from then on.
+    """
+    made, found = digests("outs"), []
+    for file in sorted(RUNS.glob("*.json")):
+        run = json.loads(file.read_text(encoding="utf-8"))
+        outs = made.get(run["stage"])
+        if "outs" not in run:
+            run["outs"] = outs
+            file.write_text(json.dumps(run), encoding="utf-8")
+        if run["outs"] == outs:
+            found.append(run)
     return {run["stage"]: run for run in sorted(found, key=lambda run: str(run["ended"]))}
 
 
@@ -117,7 +135,7 @@ def baseline() -> dict[str, Any] | None:
     """The network from scratch beside the transfer model; None unless it was run on these very
     pictures."""
     index, file = FOLDER / "index.csv", Path("metrics/baseline.json")
-    trained_on = locked(Path("baseline/dvc.lock"), "deps").get(index.as_posix())
+    trained_on = digests("deps").get("baseline", {}).get(index.as_posix())
     if trained_on != hashlib.md5(index.read_bytes(), usedforsecurity=False).hexdigest():
         return None
     if not file.exists():  # removed by hand

@@ -23,6 +23,10 @@ PAPER = {
     6: (0.02, 0.99, 0.04, 0.98),
 }
 PAPER_EPOCHS = (3, 3)
+AVERAGED = (
+    "Training figures are means over an epoch's steps. Validated, and kept, is the mean of the "
+    "weights over them (finetune.average_weights)."
+)
 
 
 def read_json(name: str) -> Any:
@@ -42,9 +46,11 @@ def epoch_rows(stage: str, paper: bool) -> list[list[str]]:
     return rows
 
 
-def epoch_table(stage: str, title: str, paper: bool) -> dict[str, Any]:
+def epoch_table(stage: str, title: str, paper: bool, averaged: bool) -> dict[str, Any]:
     """The metrics of a training stage under a title."""
-    return {"title": title, "table": table(["epoch", *NAMES], epoch_rows(stage, paper))}
+    caption = AVERAGED if averaged else ""
+    rows = epoch_rows(stage, paper)
+    return {"title": title, "table": table(["epoch", *NAMES], rows, caption=caption)}
 
 
 def curve(metric: str, stages: Sequence[str]) -> Any:
@@ -184,7 +190,12 @@ def contents(params: Params) -> dict[str, Any]:
         "macro_f1": f"{scores['macro_f1']:.3f}",
         "scores": score_table(scores),
         "paper": paper,
-        "epochs": [epoch_table(stage, title, paper) for stage, title in stages.items()],
+        "epochs": [
+            epoch_table(
+                stage, title, paper, stage == "finetune" and params.finetune.average_weights
+            )
+            for stage, title in stages.items()
+        ],
         "charts": {
             "accuracy": curve("accuracy", list(stages)),
             "loss": curve("loss", list(stages)),

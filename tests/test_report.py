@@ -1,6 +1,7 @@
 """The report, as a file and in a real browser."""
 
 import hashlib
+import json
 import re
 import shutil
 import sys
@@ -12,7 +13,7 @@ import pytest
 from clones import Finished, run
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tench.publish import baseline
+from tench.publish import baseline, runs
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 HOSTILE = "<script>alert(1)</script>\"'&"
@@ -92,6 +93,26 @@ def test_every_stage_has_its_cost(index: Path) -> None:
     text = index.read_text(encoding="utf-8")
     for stage in ("prepare", "embed", "audit", "extract-train", "finetune", "evaluate"):
         assert re.search(rf'<th scope="row">{stage}</th><td>[\d.]+</td>', text)
+
+
+def test_cost_of_other_results_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "report/runs").mkdir(parents=True)
+    run = {"stage": "finetune", "seconds": 60, "peak_mb": 1000, "ended": "2026-01-01 00:00:00"}
+
+    def made(md5: str) -> None:
+        out = f"{{path: models/classifier.keras, md5: {md5}}}"
+        Path("dvc.lock").write_text(f"stages:\n  finetune:\n    outs: [{out}]\n")
+
+    made("a")
+    Path("report/runs/finetune.json").write_text(json.dumps(run))
+    assert runs()["finetune"]["seconds"] == 60
+    made("b")  # an experiment applied, or another commit checked out
+    assert runs() == {}
+    made("a")
+    assert runs()["finetune"]["seconds"] == 60
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
