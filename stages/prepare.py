@@ -9,14 +9,13 @@ Out: data/prepared/{train,val,test}/CLASS/*.webp (lossless RGB, data.image_size 
 import hashlib
 import json
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
 
-from tench.cli import CORES, TenchError, progress, run_stage
+from tench.cli import TenchError, in_threads, progress, run_stage
 from tench.examples import contact_sheet
 from tench.images import UnreadableError, read_picture, resize, write_prepared
 from tench.index import FOLDER, SPLITS, Row, class_names, of_split, seen_by_backbone, write_index
@@ -98,14 +97,13 @@ def prepare(data: Data, seed: int) -> tuple[list[Row], list[tuple[Source, str]]]
     rejected with its reason."""
     raw = Path(data.raw)
     sources = scan(raw, data.classes or {})
-    with ThreadPoolExecutor(CORES) as pool:
-        results = list(
-            progress(
-                pool.map(partial(prepare_one, size=data.image_size), sources),
-                "prepare",
-                len(sources),
-            )
+    results = list(
+        progress(
+            in_threads(partial(prepare_one, size=data.image_size), sources),
+            "prepare",
+            len(sources),
         )
+    )
     FOLDER.mkdir(parents=True, exist_ok=True)
     pairs = list(zip(sources, results, strict=True))
     rejected = [(source, result.reason) for source, result in pairs if result.reason]

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tench.cli import CORES, progress
+from tench.cli import in_threads, progress
 from tench.index import FOLDER, Row
 from tench.shards import Shards, read_rows
 
@@ -120,9 +119,8 @@ def near_pairs(rows: Sequence[Row], parts: Sequence[Shards], threshold: float) -
     def nearly_one(pair: Pair) -> bool:
         return pair.similarity >= threshold or correlation(pair) >= SAME_PIXELS
 
-    with ThreadPoolExecutor(CORES) as pool:
-        verdicts = progress(pool.map(nearly_one, pairs), "audit duplicates", len(pairs), "pairs")
-        return [pair for pair, verdict in zip(pairs, verdicts, strict=True) if verdict]
+    verdicts = progress(in_threads(nearly_one, pairs), "audit duplicates", len(pairs), "pairs")
+    return [pair for pair, verdict in zip(pairs, verdicts, strict=True) if verdict]
 
 
 @lru_cache(maxsize=16_384)

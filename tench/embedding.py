@@ -7,7 +7,6 @@ the numbers do not depend on how many there are.
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from tench.backbone import build_trunk, cut_at
-from tench.cli import CORES, progress
+from tench.cli import CORES, in_threads, progress
 from tench.images import RGB, read_prepared
 from tench.index import FOLDER, Row, of_split
 from tench.params import Params
@@ -116,7 +115,7 @@ def embed(pictures: Sequence[Path], engine: Engine, folders: Sequence[Path], lab
     """
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)  # shards of an earlier, larger set would stay
-    with ThreadPoolExecutor(CORES) as pool, progress(None, label, len(pictures)) as bar:
+    with progress(None, label, len(pictures)) as bar:
         for start in range(0, len(pictures), ROWS):
             part = pictures[start : start + ROWS]
             shards = [
@@ -124,7 +123,7 @@ def embed(pictures: Sequence[Path], engine: Engine, folders: Sequence[Path], lab
                 for folder, shape in zip(folders, engine.row_shapes, strict=True)
             ]
             starts = range(0, len(part), engine.batch)
-            for done in pool.map(partial(embed_batch, part, engine, shards), starts):
+            for done in in_threads(partial(embed_batch, part, engine, shards), starts):
                 bar.update(done)
 
 
