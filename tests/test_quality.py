@@ -1,0 +1,75 @@
+"""Pictures that are hard to learn from: content by what the network sees, size by headers."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tench import quality
+from tench.index import FOLDER, Row
+from tench.quality import Issue, find_issues
+
+SIDE = 48
+
+
+def rows(count: int) -> list[Row]:
+    """Rows of an index, whose files are yet to be written."""
+    return [
+        Row(
+            path=f"train/a/{number}.webp",
+            split="train",
+            label=0,
+            class_name="a",
+            source=f"train/a/{number}.png",
+            sha256=str(number),
+            prepared_sha256=str(number),
+            seen=0,
+        )
+        for number in range(count)
+    ]
+
+
+def write(picture: Image.Image, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(file)
+
+
+def found(issues: list[Issue], kind: str) -> set[str]:
+    return {issue.row.path for issue in issues if issue.kind == kind}
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Row]:
+    """Twelve pictures of noise, raw and prepared; more than one part for the processes."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(quality, "PART", 5)
+    rng = np.random.default_rng(0)
+    made = rows(12)
+    for number, row in enumerate(made):
+        noise = Image.fromarray(rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8))
+        write(noise.resize((200 + number, 200)), Path("raw", row.source))
+        write(noise, FOLDER / row.path)
+    return made
+
+
+def test_noise_of_one_size_is_fine(index: list[Row]) -> None:
+    assert find_issues(index, Path("raw")) == []
+
+
+def test_content_is_judged_in_the_prepared_picture(index: list[Row]) -> None:
+    write(Image.new("RGB", (SIDE, SIDE), (3, 0, 0)), FOLDER / index[7].path)
+    issues = find_issues(index, Path("raw"))
+    assert found(issues, "dark") == found(issues, "low_information") == {index[7].path}
+    assert [issue.score for issue in issues] == sorted(issue.score for issue in issues)
+
+
+def test_size_and_shape_are_read_from_headers_alone(index: list[Row]) -> None:
+    content = io.BytesIO()
+    Image.new("RGB", (8000, 2000)).save(content, "PNG")
+    # cut off after the header: whoever decodes it fails
+    Path("raw", index[4].source).write_bytes(content.getvalue()[:60])
+    issues = find_issues(index, Path("raw"))
+    assert found(issues, "odd_size") == found(issues, "odd_aspect_ratio") == {index[4].path}
+    assert {issue.row.path for issue in issues} == {index[4].path}
