@@ -9,7 +9,6 @@ beside everything the runs printed.
 """
 
 import argparse
-import csv
 import importlib.metadata
 import json
 import os
@@ -26,8 +25,8 @@ from ruamel.yaml import YAML
 
 from benchmarks.measure import Run, embed_rates, measure, stages_of, summary
 from tench.cli import CORES
+from tench.history import COLUMNS, MODELS, history
 from tench.params import Params, load_params
-from tench.results import MODELS
 from tench.summary import table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,11 +44,12 @@ COLD_TARGET = (2.5, 4)
 
 def pipeline_scores(clone: Path) -> dict[str, Any]:
     """Validation accuracy of every epoch and the test scores, from a clone's metrics."""
-    accuracy = []
-    for stage in ("extract-train", "finetune"):
-        file = clone / f"metrics/{stage}/plots/metrics/val/accuracy.tsv"
-        with file.open(encoding="utf-8") as content:
-            accuracy += [float(row["accuracy"]) for row in csv.DictReader(content, delimiter="\t")]
+    place = COLUMNS.index(("val", "accuracy"))
+    accuracy = [
+        values[place]
+        for stage in ("extract-train", "finetune")
+        for _, values in history(stage, clone / "metrics")
+    ]
     test = json.loads((clone / "metrics/evaluate.json").read_text(encoding="utf-8"))
     return {
         "val_accuracy": accuracy,

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from tench import results
 from tench.cli import TenchError, progress, run_stage
-from tench.history import METRICS
+from tench.history import METRICS, MODELS
 from tench.images import read_prepared
 from tench.index import FOLDER, Row, labels_of, of_split, read_index
 from tench.params import Params, load_params
@@ -99,7 +99,7 @@ def evaluate(params: Params, rows: list[Row], classifier: Any) -> dict[str, Outc
     with activations(original, cut, params, rows, ("test",)) as folder:
         fast = fast_way(folder / "test", len(rows), frozen, tuned)
     outcomes = {}
-    for model, slow, quick in zip(results.MODELS, plain, fast, strict=True):
+    for model, slow, quick in zip(MODELS, plain, fast, strict=True):
         worst = check_agreement(slow, quick, rows, model)
         distribution = normalised(slow, params.extract_train.activation)
         outcomes[model] = outcome(distribution, labels_of(rows))

@@ -67,16 +67,18 @@ def git(*arguments: str) -> str:
     return answer.stdout.strip() if answer.returncode == 0 else ""
 
 
-def digests(kind: str) -> dict[str, dict[str, str]]:
-    """The digests in the lock files of every stage's `outs` or `deps`, by stage and path."""
+def locked() -> dict[str, Any]:
+    """What the lock files hold of every stage, by its name."""
     stages: dict[str, Any] = {}
     for lock in filter(Path.exists, map(Path, LOCKS)):
         content = YAML(typ="safe", pure=True).load(lock.read_text("utf-8"))
         stages |= (content or {}).get("stages", {})
-    return {
-        name: {one["path"]: one["md5"] for one in stage.get(kind, [])}
-        for name, stage in stages.items()
-    }
+    return stages
+
+
+def digests(stage: dict[str, Any], kind: str) -> dict[str, str]:
+    """The digests of a locked stage's `outs` or `deps`, by path."""
+    return {one["path"]: one["md5"] for one in stage.get(kind, [])}
 
 
 def processor() -> str:
@@ -87,11 +89,11 @@ def processor() -> str:
     return next(named, platform.processor() or platform.machine())
 
 
-def provenance() -> Table:
+def provenance(locks: dict[str, Any]) -> Table:
     """Commit, digests, versions and machine."""
     changed = git("status", "--porcelain", "--untracked-files=no")
     commit = git("rev-parse", "HEAD") or "not in a git repository"
-    made = {path: md5 for outs in digests("outs").values() for path, md5 in outs.items()}
+    made = {path: md5 for lock in locks.values() for path, md5 in digests(lock, "outs").items()}
     rows = [("commit", commit + (", with uncommitted changes" if changed else ""))]
     rows += [(f"{path}, md5", made[path]) for path in OUTPUTS if path in made]
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
@@ -104,16 +106,16 @@ def provenance() -> Table:
     return table(("what", "which"), rows, text=True)
 
 
-def runs() -> dict[str, dict[str, Any]]:
+def runs(locks: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """What the runs cost that made the outputs at hand, in the order in which they ended.
 
     DVC locks a stage's outputs only after the stage has ended. So a run is told here, when it is
     first met, what it made; one whose outputs have given way to others' is left out from then on.
     """
-    made, found = digests("outs"), []
+    found = []
     for file in sorted(RUNS.glob("*.json")):
         run = json.loads(file.read_text(encoding="utf-8"))
-        outs = made.get(run["stage"])
+        outs = digests(locks.get(run["stage"], {}), "outs")
         if "outs" not in run:
             run["outs"] = outs
             file.write_text(json.dumps(run), encoding="utf-8")
@@ -122,20 +124,20 @@ def runs() -> dict[str, dict[str, Any]]:
     return {run["stage"]: run for run in sorted(found, key=lambda run: str(run["ended"]))}
 
 
-def costs() -> Table:
+def costs(cost: dict[str, dict[str, Any]]) -> Table:
     """Seconds and peak memory of every stage."""
     rows = [
         (name, f"{run['seconds']:.1f}", f"{run['peak_mb']:.0f}", run["ended"])
-        for name, run in runs().items()
+        for name, run in cost.items()
     ]
     return table(("stage", "seconds", "peak memory, MB", "ended (UTC)"), rows)
 
 
-def baseline() -> dict[str, Any] | None:
+def baseline(locks: dict[str, Any], cost: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
     """The network from scratch beside the transfer model; None unless it was run on these very
     pictures."""
     index, file = FOLDER / "index.csv", Path("metrics/baseline.json")
-    trained_on = digests("deps").get("baseline", {}).get(index.as_posix())
+    trained_on = digests(locks.get("baseline", {}), "deps").get(index.as_posix())
     if trained_on != hashlib.md5(index.read_bytes(), usedforsecurity=False).hexdigest():
         return None
     if not file.exists():  # removed by hand
@@ -146,7 +148,7 @@ def baseline() -> dict[str, Any] | None:
         ("from scratch", scratch, ("baseline",)),
         ("transfer, fine-tuned", tuned, ("embed", "extract-train", "finetune")),
     )
-    cost, rows = runs(), []
+    rows = []
     for name, scores, stages in models:
         seconds = [cost[stage]["seconds"] for stage in stages if stage in cost]
         figures = [with_interval(scores, metric) for metric in ("accuracy", "loss")]
@@ -173,10 +175,17 @@ def publish() -> None:
     """Write report/index.html from report/page.html. Raises TenchError."""
     if not PAGE.exists():
         raise TenchError(f"{PAGE}: no such file; run `dvc repro` first")
+    locks = locked()
+    cost = runs(locks)
     run = (
         templates()
         .get_template("run.html")
-        .render(provenance=provenance(), commands=commands(), cost=costs(), baseline=baseline())
+        .render(
+            provenance=provenance(locks),
+            commands=commands(),
+            cost=costs(cost),
+            baseline=baseline(locks, cost),
+        )
     )
     INDEX.write_text(PAGE.read_text(encoding="utf-8").replace(PLACE, run), encoding="utf-8")
 

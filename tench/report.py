@@ -6,9 +6,8 @@ from typing import Any
 
 from tench import charts
 from tench.findings import audit_counts, audit_lists, data_uri, mistakes
-from tench.history import COLUMNS, METRICS, NAMES, history
+from tench.history import COLUMNS, METRICS, MODELS, NAMES, history
 from tench.params import Params
-from tench.results import MODELS
 from tench.tables import Table, percent, read_csv, table
 
 MATRIX = 20  # classes up to which the confusion matrix is shown whole

@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import precision_recall_fscore_support
 
+from tench.history import MODELS
 from tench.index import Row, class_names, labels_of
 from tench.scores import Outcome, score
 from tench.uncertainty import mcnemar, reliability
-
-MODELS = ("frozen", "finetuned")
 
 
 def summarise(outcomes: dict[str, Outcome], rows: Sequence[Row], seed: int) -> dict[str, object]:

@@ -13,7 +13,7 @@ import pytest
 from clones import Finished, run
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tench.publish import baseline, runs
+from tench.publish import baseline, locked, runs
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 HOSTILE = "<script>alert(1)</script>\"'&"
@@ -86,7 +86,7 @@ def test_baseline_without_its_metrics_is_not_shown(
     entry = f"{{path: data/prepared/index.csv, md5: {digest}}}"
     lock = f"stages:\n  baseline:\n    deps: [{entry}]\n"
     (tmp_path / "baseline/dvc.lock").write_text(lock)
-    assert baseline() is None
+    assert baseline(locked(), {}) is None
 
 
 def test_every_stage_has_its_cost(index: Path) -> None:
@@ -108,11 +108,11 @@ def test_cost_of_other_results_is_not_shown(
 
     made("a")
     Path("report/runs/finetune.json").write_text(json.dumps(run))
-    assert runs()["finetune"]["seconds"] == 60
+    assert runs(locked())["finetune"]["seconds"] == 60
     made("b")  # an experiment applied, or another commit checked out
-    assert runs() == {}
+    assert runs(locked()) == {}
     made("a")
-    assert runs()["finetune"]["seconds"] == 60
+    assert runs(locked())["finetune"]["seconds"] == 60
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
