@@ -32,31 +32,33 @@ demo: setup  ## run every stage on drawn pictures, in demo/
 	@test -d demo/.git || git clone --quiet . demo
 	@cd demo && git fetch --quiet origin HEAD && \
 	  { git diff --quiet HEAD FETCH_HEAD || git checkout --quiet --force FETCH_HEAD; }
-	@sed 's|raw: data/imagenette|raw: data/sample    |' params.yaml > demo/params.yaml
+	@cd demo && git show HEAD:params.yaml | sed 's|^  raw:.*|  raw: data/sample|' > params.yaml
 	cd demo && dvc repro
-	@cd demo && python -m tench.summary && python -m tench.publish
+	@cd demo && python -m tench.reporting.summary && python -m tench.reporting.publish
 
 test: setup  ## run the tests on the drawn pictures
-	python -m pytest -n 2 --maxschedchunk=1
+	python -m pytest -n 2 --dist=loadgroup --maxschedchunk=1
 
 test-imagenette: setup  ## run the whole pipeline on Imagenette and compare with the committed metrics
 	python -m pytest -m imagenette
 
 repro: setup  ## run the pipeline on what data.raw names: Imagenette, unless you changed it
 	dvc repro
-	@python -m tench.summary && python -m tench.publish
+	@python -m tench.reporting.summary && python -m tench.reporting.publish
 
 report: setup  ## write report/index.html anew, after dvc exp apply or dvc repro baseline/dvc.yaml
-	@python -m tench.publish
+	@python -m tench.reporting.publish
 
 lint: setup  ## formatting, lint and types
 	ruff format --check .
 	ruff check .
 	mypy
+	lint-imports --no-cache
 
 lock: setup  ## pin the newest packages
-	uv pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes \
-	  --no-annotate --no-header --group dev pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --upgrade --python-version 3.11 --fork-strategy fewest \
+	  --generate-hashes --no-annotate --no-header --group dev pyproject.toml -o requirements.lock
+	python -m tench.core.packages
 
 clean:  ## remove what make made, but not the results
 	rm -rf .venv demo

@@ -24,14 +24,15 @@ import psutil
 from ruamel.yaml import YAML
 
 from benchmarks.measure import Run, embed_rates, measure, stages_of, summary
-from tench.cli import CORES
-from tench.history import COLUMNS, MODELS, history
-from tench.params import Params, load_params
-from tench.summary import table
+from tench.core.names import MODELS
+from tench.core.parallel import cores
+from tench.core.params import Params, load_params
+from tench.core.paths import IMAGENETTE, SAMPLE
+from tench.reporting.history import COLUMNS, history
+from tench.reporting.tables import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks/results"
-MADE = {"data/imagenette", "data/sample"}
 EMBED_TARGET, MEMORY_TARGET, NOTHING_TARGET = 450, 2500, 3.0  # pictures/s, MB, s
 CHANGES: list[tuple[str, dict[str, Any]]] = [
     ("finetune.learning_rate = 1e-5", {"finetune.learning_rate": 1e-5}),
@@ -171,12 +172,12 @@ def show(result: dict[str, Any]) -> str:
         val = " ".join(f"{value:.3f}" for value in run["val_accuracy"])
         test = (f"{run[name]['accuracy']:.3f}" for name in ("frozen", "finetuned"))
         scores.append((run["run"], val, *test))
-    return f"""{table(rows)}
+    return f"""{markdown_table(rows)}
 
 The cold run gets pictures and weights and verifies them ({fetching:.1f} s of it); the twin finds
 them there, and downloads nothing.
 
-{table(cold)}
+{markdown_table(cold)}
 
 embed, pictures/s, target {EMBED_TARGET}: {rate(embed["by_bar"])} by its progress bars, \
 {rate(embed["by_stage"])} by the
@@ -184,7 +185,7 @@ stage's wall time, with TensorFlow's start-up and DVC's hashing.
 Largest process of any stage: {peak:.0f} MB; target under {MEMORY_TARGET}, met: \
 {"yes" if peak < MEMORY_TARGET else "no"}.
 
-{table(scores)}"""
+{markdown_table(scores)}"""
 
 
 def repeat(raw: Path, out: Path, times: int) -> None:
@@ -223,7 +224,7 @@ def show_memory(result: dict[str, Any]) -> str:
         rows.append(
             (name, *(f"{one['process_mb']:.0f}" if one else "did not run" for one in peaks))
         )
-    return table(rows)
+    return markdown_table(rows)
 
 
 def machine() -> dict[str, Any]:
@@ -232,7 +233,7 @@ def machine() -> dict[str, Any]:
     return {
         "commit": git(ROOT, "describe", "--always", "--dirty").strip(),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "cores": CORES,
+        "cores": cores(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "load_before": round(os.getloadavg()[0], 2),
         "versions": ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names),
@@ -261,7 +262,9 @@ def main() -> None:
     about["raw"] = args.raw or load_params(clone / "params.yaml").data.raw
     raw: dict[str, Any] = {}
     if args.raw:
-        raw["data.raw"] = args.raw if args.raw in MADE else str(Path(args.raw).resolve())
+        raw["data.raw"] = (
+            args.raw if Path(args.raw) in (IMAGENETTE, SAMPLE) else str(Path(args.raw).resolve())
+        )
     try:
         if args.memory_only:
             result = memory(clone, folder, raw, args.repeat_data)

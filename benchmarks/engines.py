@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -24,9 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tench.cli import CORES
-from tench.images import RGB, UnreadableError, read_picture, resize
-from tench.summary import table
+from tench.core.parallel import cores
+from tench.pictures.prepared import RGB, resize
+from tench.pictures.reading import UnreadableError, read_picture
+from tench.reporting.tables import markdown_table
 
 REPEATS = 3
 TAP, SIZE = 125, 160
@@ -73,7 +75,7 @@ def litert(content: bytes, interpreters: int, threads: int) -> Forward:
     """A LiteRT model on so many interpreters of so many threads each."""
     from ai_edge_litert.interpreter import Interpreter
 
-    from tench.runtime import silenced_stderr
+    from tench.network.runtime import silenced_stderr
 
     idle: SimpleQueue[Any] = SimpleQueue()
     with silenced_stderr():
@@ -131,26 +133,28 @@ def onnx_runtime(trunk: Any) -> Forward:
     return forward
 
 
-def make_engines(trunk: Any) -> dict[str, Callable[[RGB], Pooled]]:
-    """Every engine that can be had here, by its name in the table; Keras predict first."""
-    from tench.embedding import LITERT_BATCH, litert_engine, tensorflow_engine, to_litert
+def make_engines(trunk: Any, opened: ExitStack) -> dict[str, Callable[[RGB], Pooled]]:
+    """Every engine that can be had here, by its name in the table; Keras predict first. They stay
+    `opened` until that is closed."""
+    from tench.embedding.engine import LITERT_BATCH, litert_engine, tensorflow_engine, to_litert
 
     def predict(pictures: RGB) -> Pooled:
         return np.asarray(trunk.predict(pictures.astype(np.float32), batch_size=32, verbose=0)[-1])
 
-    traced = tensorflow_engine(trunk).forward
+    traced = opened.enter_context(tensorflow_engine(trunk)).forward
     engines: dict[str, Callable[[RGB], Pooled]] = {"Keras predict, batch 32": predict}
     for batch in (8, 32):
-        engines[f"TensorFlow function, batch {batch}"] = in_batches(traced, batch, CORES)
+        engines[f"TensorFlow function, batch {batch}"] = in_batches(traced, batch, cores())
     content = {batch: to_litert(trunk, batch) for batch in (1, 8, 32)}
     for batch, model in content.items():
-        one = litert(model, 1, CORES)
+        one = litert(model, 1, cores())
         engines[f"LiteRT, one interpreter, all threads, batch {batch}"] = in_batches(one, batch, 1)
     for batch, model in content.items():
         own = batch == LITERT_BATCH  # then Tench's own engine, not its like
-        many = litert_engine(trunk).forward if own else litert(model, CORES, 1)
+        tench = opened.enter_context(litert_engine(trunk)).forward if own else None
+        many = tench or litert(model, cores(), 1)
         name = f"LiteRT, one interpreter a core, batch {batch}{' (Tench)' if own else ''}"
-        engines[name] = in_batches(many, batch, CORES)
+        engines[name] = in_batches(many, batch, cores())
     for module, needs, make in (
         ("openvino", ("openvino",), openvino),
         ("onnxruntime", ("onnxruntime", "tf2onnx", "onnx"), onnx_runtime),
@@ -159,24 +163,26 @@ def make_engines(trunk: Any) -> dict[str, Callable[[RGB], Pooled]]:
         if missing:
             print(f"{module}: left out, not installed: {', '.join(missing)}", file=sys.stderr)
         else:
-            engines[f"{module}, batch 8"] = in_batches(make(trunk), 8, CORES)
+            engines[f"{module}, batch 8"] = in_batches(make(trunk), 8, cores())
     return engines
 
 
 def measure_engines(pictures: RGB, weights: Path) -> str:
     """The table of engines: median of REPEATS runs over all pictures, the engines taking turns."""
-    from tench import backbone as net
+    from tench.network.backbone import cut_at, load_backbone
+    from tench.network.trunk import build_trunk
 
-    backbone = net.load_backbone(weights, SIZE)
-    trunk = net.build_trunk(backbone, net.cut_at(backbone, TAP), pooled=True)
-    engines = make_engines(trunk)
-    results = {name: run(pictures) for name, run in engines.items()}  # warms up, too
-    seconds: dict[str, list[float]] = {name: [] for name in engines}
-    for _ in range(REPEATS):
-        for name, run in engines.items():
-            started = time.perf_counter()
-            run(pictures)
-            seconds[name].append(time.perf_counter() - started)
+    backbone = load_backbone(weights, SIZE)
+    trunk = build_trunk(backbone, cut_at(backbone, TAP), pooled=True)
+    with ExitStack() as opened:
+        engines = make_engines(trunk, opened)
+        results = {name: run(pictures) for name, run in engines.items()}  # warms up, too
+        seconds: dict[str, list[float]] = {name: [] for name in engines}
+        for _ in range(REPEATS):
+            for name, run in engines.items():
+                started = time.perf_counter()
+                run(pictures)
+                seconds[name].append(time.perf_counter() - started)
     rates = {name: len(results[name]) / statistics.median(seconds[name]) for name in engines}
     base = next(iter(engines))
     rows: list[tuple[str, ...]] = [
@@ -186,7 +192,7 @@ def measure_engines(pictures: RGB, weights: Path) -> str:
         features = results[name]
         difference = float(np.abs(features - results[base][: len(features)]).max())
         rows.append((name, f"{rate:.0f}", f"{rate / rates[base]:.2f}", f"{difference:.0e}"))
-    return table(rows)
+    return markdown_table(rows)
 
 
 def measure_formats(pictures: Sequence[Image.Image]) -> str:
@@ -216,7 +222,7 @@ def measure_formats(pictures: Sequence[Image.Image]) -> str:
         )
         size, same = notes[name]
         rows.append((name, f"{size:,.0f}", write, back, "yes" if same else "no"))
-    return table(rows)
+    return markdown_table(rows)
 
 
 def main() -> None:
@@ -228,7 +234,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=512, help="pictures to use at most")
     args = parser.parse_args()
     pictures = load_pictures(args.pictures, args.count)
-    print(f"{len(pictures)} pictures of {SIZE} x {SIZE} pixels, {CORES} cores\n")
+    print(f"{len(pictures)} pictures of {SIZE} x {SIZE} pixels, {cores()} cores\n")
     print(measure_engines(np.stack([np.asarray(one) for one in pictures]), args.weights) + "\n")
     print(measure_formats(pictures))
 

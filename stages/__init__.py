@@ -3,8 +3,11 @@
 import importlib.util
 import sys
 
-if importlib.util.find_spec("pydantic") is None:
+from tench.core.arithmetic import fix_arithmetic
+
+if importlib.util.find_spec("tensorflow") is None:
     sys.exit(
         f"error: Tench's packages are missing from this Python ({sys.executable}): "
         "run `make setup` once, then `source .venv/bin/activate` in every new terminal"
     )
+fix_arithmetic()

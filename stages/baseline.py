@@ -8,27 +8,25 @@ Out: metrics/baseline/ (loss and accuracy of every epoch),
 Run by `dvc repro baseline/dvc.yaml` alone; nothing of the pipeline waits for it.
 """
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tench.cli import run_stage
-from tench.images import read_prepared
-from tench.index import FOLDER, Row, class_names, labels_of, of_split, read_index
-from tench.params import Params, load_params
-from tench.scores import normalised, outcome, score
-
-BATCH = 32
+from tench.console.stage import run_stage
+from tench.core.files import write_json
+from tench.core.params import Params, load_params
+from tench.core.paths import BASELINE, BASELINE_SCORES, PREPARED
+from tench.pictures.index import Row, class_names, labels_of, of_split, read_index
+from tench.pictures.prepared import read_prepared
+from tench.scoring.scores import outcome, score
 
 
 def build_cnn(image_size: int, classes: int, dropout: float, dense_units: int) -> Any:
     """Four 3 x 3 convolutions with BatchNorm, halving the picture five times, then the head:
     pictures (n, size, size, 3) in 0 ... 255 to class probabilities."""
-    from tench.backbone import scaling
-    from tench.runtime import keras
+    from tench.network.runtime import keras
+    from tench.network.trunk import scaling
 
     layers = keras.layers
     blocks: list[Any] = [keras.Input((image_size, image_size, 3), name="picture"), scaling()]
@@ -54,15 +52,17 @@ def reader(rows: list[Row]) -> Any:
     """A function from row numbers to pictures, float32 (n, size, size, 3)."""
 
     def read(numbers: NDArray[np.int64]) -> NDArray[np.float32]:
-        return np.stack([read_prepared(FOLDER / rows[n].path) for n in numbers]).astype(np.float32)
+        return np.stack([read_prepared(PREPARED / rows[n].path) for n in numbers]).astype(
+            np.float32
+        )
 
     return read
 
 
 def train(params: Params, rows: list[Row]) -> Any:
     """Train the network; return it."""
-    from tench.runtime import keras
-    from tench.training import Epochs, Examples, fit
+    from tench.network.runtime import keras
+    from tench.training.loop import Epochs, Examples, fit
 
     keras.utils.set_random_seed(params.seed)
     head = params.extract_train
@@ -81,7 +81,7 @@ def train(params: Params, rows: list[Row]) -> Any:
         params.baseline.learning_rate,
         params.baseline.batch_size,
         params.seed,
-        Path("metrics/baseline"),
+        BASELINE,
         "baseline",
     )
     return model
@@ -89,22 +89,22 @@ def train(params: Params, rows: list[Row]) -> Any:
 
 def test(model: Any, rows: list[Row], seed: int) -> dict[str, object]:
     """Score the network on the test pictures `rows`."""
-    read, numbers = reader(rows), np.arange(len(rows))
-    answers = [
-        model.predict_on_batch(read(numbers[start : start + BATCH]))
-        for start in range(0, len(rows), BATCH)
-    ]
-    said = outcome(normalised(np.concatenate(answers), "softmax"), labels_of(rows))
+    from tench.network.answers import of_pictures
+
+    (answers,) = of_pictures(rows, lambda batch: [model.predict_on_batch(batch)], "baseline test")
     seen = np.array([bool(row.seen) for row in rows])
-    return {"parameters": model.count_params(), **score(said, labels_of(rows), seen, seed)}
+    return {
+        "parameters": model.count_params(),
+        **score(outcome(answers, labels_of(rows)), seen, seed),
+    }
 
 
 def main() -> None:
     params, rows = load_params(), read_index()
     model = train(params, rows)
     scores = test(model, of_split(rows, "test"), params.seed)
-    Path("metrics/baseline.json").write_text(json.dumps(scores, indent=2) + "\n", "utf-8")
+    write_json(scores, BASELINE_SCORES)
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(main, [BASELINE_SCORES])

@@ -6,33 +6,33 @@ Out: data/features/pooled/{train,val,test}: the pooled features, float32 (1280,)
      before it that a single tensor enters. Rows in the index's order.
 """
 
-from pathlib import Path
-
-from tench.cli import run_stage
-from tench.index import FOLDER, SPLITS, of_split, read_index
-from tench.params import Params, load_params
-
-FEATURES = Path("data/features")
+from tench.console.stage import run_stage
+from tench.core.names import SPLITS
+from tench.core.params import Params, load_params
+from tench.core.paths import BACKBONE, POOLED, TAPPED
+from tench.pictures.index import of_split, read_index
 
 
-def embed_splits(params: Params) -> None:
-    """Write the features of all pictures."""
-    from tench.backbone import build_trunk, cut_at, load_backbone
-    from tench.embedding import embed, make_engine
+def embed_splits(params: Params) -> str:
+    """Write the features of all pictures; return the name of the engine."""
+    from tench.embedding.embed import embed
+    from tench.embedding.engine import open_engine
+    from tench.network.backbone import cut_at, load_backbone
+    from tench.network.trunk import build_trunk
 
-    backbone = load_backbone(Path("models/backbone.weights.h5"), params.data.image_size)
+    backbone = load_backbone(BACKBONE, params.data.image_size)
     trunk = build_trunk(backbone, cut_at(backbone, params.backbone.tap_at), pooled=True)
-    engine = make_engine(trunk, params.backbone.engine)
     rows = read_index()
-    for split in SPLITS:
-        pictures = [FOLDER / row.path for row in of_split(rows, split)]
-        folders = [FEATURES / "tapped" / split, FEATURES / "pooled" / split]
-        embed(pictures, engine, folders, f"embed {split}")
+    with open_engine(trunk, params.backbone.engine) as engine:
+        for split in SPLITS:
+            folders = [TAPPED / split, POOLED / split]
+            embed(of_split(rows, split), engine, folders, f"embed {split}")
+        return engine.name
 
 
-def main() -> None:
-    embed_splits(load_params())
+def main() -> dict[str, str]:
+    return {"engine": embed_splits(load_params())}
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(main, [POOLED, TAPPED])

@@ -6,31 +6,31 @@ Out: data/raw.txt, that name. (The folders that data/dvc.yaml makes itself are n
 
 from pathlib import Path
 
-from tench.cli import TenchError, run_stage
-from tench.params import load_params
-
-MADE = {"data/imagenette", "data/sample"}
-OUT = Path("data/raw.txt")
+from tench.console.stage import run_stage
+from tench.core import paths
+from tench.core.errors import TenchError
+from tench.core.files import write_text
+from tench.core.params import load_params
 
 
 def check_raw(raw: str) -> None:
     """Raise TenchError if the folder is missing."""
-    if Path(raw).as_posix() in MADE or Path(raw).is_dir():
+    if Path(raw) in {paths.IMAGENETTE, paths.SAMPLE} or Path(raw).is_dir():
         return
     raise TenchError(
-        f"params.yaml: data.raw = {raw}: no such folder here ({Path.cwd()}). Three ways on:\n"
+        f"{paths.PARAMS}: data.raw = {raw}: no such folder here ({Path.cwd()}). Three ways on:\n"
         "  1. your own pictures: set data.raw to a folder with train/CLASS/ and val/CLASS/; for\n"
         "     `dvc exp run --temp` and the queue, `dvc add` it or give its absolute path\n"
-        "  2. Imagenette: set data.raw to data/imagenette, which dvc repro fetches\n"
-        "  3. the drawn sample: set data.raw to data/sample, which needs no network"
+        f"  2. Imagenette: set data.raw to {paths.IMAGENETTE}, which dvc repro fetches\n"
+        f"  3. the drawn sample: set data.raw to {paths.SAMPLE}, which needs no network"
     )
 
 
 def main() -> None:
     raw = load_params().data.raw
     check_raw(raw)
-    OUT.write_text(f"{raw}\n", encoding="utf-8")
+    write_text(f"{raw}\n", paths.RAW)
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(main, [paths.RAW])

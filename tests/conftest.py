@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clones import Finished, finished
+from clones import Finished, finish, finish_otherwise, once
 
 COSTLY = ("twin", "base")  # fixtures, the longest to make first
 
@@ -48,15 +48,18 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def twin(shared: Path) -> Finished:
-    """The finished pipeline a second time, from scratch: another folder, another hash seed."""
-    return finished(shared / "the twin's földer", "1")
+def twin(shared: Path) -> Path:
+    """The pipeline a second time, from scratch: another folder, another hash seed, one core."""
+    folder = shared / "the twin's földer"
+    once(folder, finish_otherwise)
+    return folder
 
 
 @pytest.fixture(scope="session")
 def base(shared: Path) -> Finished:
     """The finished pipeline on the sample, with the committed parameters. Not to be changed."""
-    return finished(shared / "base", "0")
+    folder = shared / "base"
+    return Finished(folder, **once(folder, finish))
 
 
 @pytest.fixture

@@ -9,10 +9,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tench import backbone as net
-from tench.model_figure import summary_lines, summary_svg
-from tench.params import ExtractTrain
-from tench.runtime import keras, tf
+from tench.core.params import ExtractTrain
+from tench.explaining.model_figure import summary_lines, summary_svg
+from tench.network import backbone as net
+from tench.network.classifier import (
+    assemble,
+    build_head,
+    classifier_parts,
+    on_activations,
+    split_classifier,
+    with_activations,
+    with_output,
+)
+from tench.network.runtime import keras, tf
+from tench.network.saving import save_classifier
+from tench.network.tail import build_tail, copy_weights, is_pointwise, trainable_tail
+from tench.network.trunk import build_trunk, scaling
 
 SIZE = 64
 CUTS = [1, 98, 125, 154]
@@ -55,7 +67,7 @@ def backbone() -> Any:
 def classifier(backbone: Any) -> Any:
     """The backbone with a head, assembled."""
     keras.utils.set_random_seed(1)
-    return net.assemble(backbone, net.build_head(settings(), 10))
+    return assemble(backbone, build_head(settings(), 10))
 
 
 @pytest.fixture
@@ -76,9 +88,9 @@ def test_facts_of_the_paper() -> None:
     assert len(model.layers) == 154
     assert model.count_params() == 2_257_984
     assert model.output_shape == (None, 5, 5, 1280)
-    head = net.build_head(settings(), 10)
+    head = build_head(settings(), 10)
     assert [one.count_params() for one in head.layers if one.weights] == [81_984, 650]
-    tail = net.trainable_tail(model, net.cut_at(model, 125), 130)
+    tail = trainable_tail(model, net.cut_at(model, 125), 130)
     names = {layer.name for layer in model.layers}
     learning = [layer for layer in tail.layers if layer.trainable and layer.name in names]
     assert [layer.name for layer in learning] == [layer.name for layer in model.layers[130:]]
@@ -115,58 +127,62 @@ def test_training_cut_is_the_tap_or_an_earlier_cut(backbone: Any) -> None:
 def test_trunk_then_tail_is_the_backbone(
     backbone: Any, pictures: NDArray[np.float32], cut: int
 ) -> None:
-    features = backbone(net.scaling()(pictures), training=False).numpy()
-    activations, pooled = net.build_trunk(backbone, cut, pooled=True)(pictures)
+    features = backbone(scaling()(pictures), training=False).numpy()
+    activations, pooled = build_trunk(backbone, cut, pooled=True)(pictures)
     assert pooled.shape == (4, 1280)
     assert np.ptp(pooled, axis=0).max() > 0.1  # or the comparison would say nothing
     np.testing.assert_allclose(pooled, features.mean(axis=(1, 2)), atol=1e-4)
-    for tail in (net.build_tail(backbone, cut), net.trainable_tail(backbone, cut, 130)):
+    for tail in (build_tail(backbone, cut), trainable_tail(backbone, cut, 130)):
         np.testing.assert_allclose(tail(activations, training=False), features, atol=1e-4)
 
 
 @pytest.mark.parametrize("cut", [98, 125])
 def test_trainable_tail_gives_the_same_numbers(backbone: Any, cut: int) -> None:
     activations = activations_like(backbone, cut)
-    plain = net.build_tail(backbone, cut)(activations, training=False)
-    tail = net.trainable_tail(backbone, cut, 130)
+    plain = build_tail(backbone, cut)(activations, training=False)
+    tail = trainable_tail(backbone, cut, 130)
     for training in (False, True):  # BatchNorm stays in inference mode
         np.testing.assert_allclose(tail(activations, training=training), plain, atol=1e-4)
 
 
 def test_pointwise_convolutions_become_dense_layers(backbone: Any) -> None:
-    plain = net.build_tail(backbone, 125)
-    tail = net.trainable_tail(backbone, 125, 130)
+    plain = build_tail(backbone, 125)
+    tail = trainable_tail(backbone, 125, 130)
     kinds = [type(layer).__name__ for layer in tail.layers]
-    assert kinds.count("Dense") == sum(map(net.is_pointwise, plain.layers)) == 7
+    assert kinds.count("Dense") == sum(map(is_pointwise, plain.layers)) == 7
     assert "Conv2D" not in kinds
 
 
 def test_weights_go_into_a_tail_and_back(backbone: Any) -> None:
-    tail = net.trainable_tail(backbone, 125, 130)
+    tail = trainable_tail(backbone, 125, 130)
     random_weights(tail, 4)
     copy = net.build_backbone(SIZE)
-    net.copy_weights(tail, copy)
-    again = net.trainable_tail(copy, 125, 130)
+    copy_weights(tail, copy)
+    again = trainable_tail(copy, 125, 130)
     assert len(tail.weights) == len(again.weights) > 0
     for one, other in zip(tail.get_weights(), again.get_weights(), strict=True):
         assert np.array_equal(one, other)
-    before = net.build_tail(backbone, 125).get_weights()
-    after = net.build_tail(copy, 125).get_weights()
+    before = build_tail(backbone, 125).get_weights()
+    after = build_tail(copy, 125).get_weights()
     assert not any(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 
 
-def test_a_step_of_the_trainable_tail_is_one_of_the_plain_tail(backbone: Any) -> None:
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_a_step_of_the_trainable_tail_is_one_of_the_plain_tail(
+    backbone: Any, activation: str
+) -> None:
     rate, start = 0.05, activations_like(backbone, 125)
     labels = np.array([0, 1, 2, 0])
-    head = net.build_head(settings("softmax", dropout=0), 3)
+    head = build_head(settings(activation, dropout=0), 3)
     random_weights(head, 5)
-    plain = net.build_tail(backbone, 125)
+    plain = build_tail(backbone, 125)
     before = {layer.name: layer.get_weights() for layer in plain.layers}
     learning = [layer for layer in backbone.layers[130:] if layer.name in before and layer.weights]
     learned = [w for layer in (*learning, *head.layers) for w in layer.trainable_weights]
     with tf.GradientTape() as tape:
         pooled = tf.reduce_mean(plain(start, training=False), axis=(1, 2))
-        losses = keras.losses.sparse_categorical_crossentropy(labels, head(pooled))
+        logits = head(pooled)
+        losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
         slopes = tape.gradient(tf.reduce_mean(losses), learned)
     expected = {
         weight.path: weight.numpy() - rate * slope.numpy()
@@ -174,8 +190,8 @@ def test_a_step_of_the_trainable_tail_is_one_of_the_plain_tail(backbone: Any) ->
     }
     assert max(np.abs(rate * slope.numpy()).max() for slope in slopes) > 0.01
 
-    tail = net.trainable_tail(backbone, 125, 130)
-    model = net.on_activations(tail, head)
+    tail = trainable_tail(backbone, 125, 130)
+    model = with_output(on_activations(tail, head), activation)
     model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy")
     model.train_on_batch(start, labels)
     for weight in head.weights:
@@ -192,11 +208,24 @@ def test_a_step_of_the_trainable_tail_is_one_of_the_plain_tail(backbone: Any) ->
 def test_scaling_is_inside_the_classifier(
     backbone: Any, classifier: Any, pictures: NDArray[np.float32]
 ) -> None:
-    _, head = net.classifier_parts(classifier)
+    _, head = classifier_parts(classifier)
     features = backbone(pictures / 127.5 - 1, training=False).numpy().mean(axis=(1, 2))
-    np.testing.assert_allclose(
-        classifier(pictures, training=False), head(features, training=False), atol=1e-4
-    )
+    expected = keras.ops.softmax(head(features, training=False))
+    np.testing.assert_allclose(classifier(pictures, training=False), expected, atol=1e-4)
+
+
+def test_the_classifier_puts_out_a_distribution_that_is_not_clipped(
+    backbone: Any, pictures: NDArray[np.float32]
+) -> None:
+    head = build_head(settings("sigmoid"), 3)
+    random_weights(head, 6)
+    head.layers[-1].bias.assign([0.0, 20.0, 60.0])
+    said = assemble(backbone, head)(pictures, training=False).numpy()
+    np.testing.assert_allclose(said.sum(axis=1), 1, atol=1e-6)
+    logits = head(backbone(scaling()(pictures), training=False).numpy().mean(axis=(1, 2))).numpy()
+    gap = logits[:, 2].astype(np.float64) - logits[:, 0]
+    assert gap.min() > 40
+    np.testing.assert_allclose(np.log(said[:, 0]), -gap, atol=1e-3)
 
 
 @pytest.mark.parametrize("cut", CUTS)
@@ -204,8 +233,8 @@ def test_parts_of_the_classifier_are_the_classifier(
     classifier: Any, pictures: NDArray[np.float32], cut: int
 ) -> None:
     expected = classifier(pictures, training=False)
-    activations, probabilities = net.with_activations(classifier, cut)(pictures, training=False)
-    rest = net.on_activations(*net.split_classifier(classifier, cut))
+    activations, probabilities = with_activations(classifier, cut)(pictures, training=False)
+    rest = with_output(on_activations(*split_classifier(classifier, cut)))
     np.testing.assert_allclose(probabilities, expected, atol=1e-5)
     np.testing.assert_allclose(rest(activations, training=False), expected, atol=1e-5)
 
@@ -215,14 +244,14 @@ def test_saved_classifier_is_the_same_bytes_from_the_same_weights(
 ) -> None:
     first, again = tmp_path / "classifier.keras", tmp_path / "again" / "classifier.keras"
     again.parent.mkdir()
-    net.save_classifier(classifier, first)
-    backbone, head = net.build_backbone(SIZE), net.build_head(settings(), 10)
-    twin = net.assemble(backbone, head)
+    save_classifier(classifier, first)
+    backbone, head = net.build_backbone(SIZE), build_head(settings(), 10)
+    twin = assemble(backbone, head)
     twin.set_weights(classifier.get_weights())
-    net.save_classifier(twin, again)
+    save_classifier(twin, again)
     assert again.read_bytes() == first.read_bytes()
-    twin.layers[-1].bias.assign_add(np.full(10, 1e-3))
-    net.save_classifier(twin, again)
+    twin.get_layer("logits").bias.assign_add(np.full(10, 1e-3))
+    save_classifier(twin, again)
     assert again.read_bytes() != first.read_bytes()
     assert {file.name for file in tmp_path.rglob("*.*")} == {"classifier.keras"}
 
@@ -230,7 +259,7 @@ def test_saved_classifier_is_the_same_bytes_from_the_same_weights(
 def test_classifier_loads_with_nothing_but_keras(
     classifier: Any, pictures: NDArray[np.float32], tmp_path: Path
 ) -> None:
-    net.save_classifier(classifier, tmp_path / "classifier.keras")
+    save_classifier(classifier, tmp_path / "classifier.keras")
     shown = pictures.round().astype(np.uint8)
     np.save(tmp_path / "pictures.npy", shown)
     program = (

@@ -1,61 +1,110 @@
-"""The embedding engine and its shards: every picture's features, in order, on any machine."""
+"""Embedding: every picture's features, in order, on any machine, whole or not at all."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from clones import CHECKOUT
 from numpy.typing import NDArray
 from PIL import Image
 
-from tench import backbone as net
-from tench import embedding, shards
-from tench.embedding import Engine, embed, make_engine
-from tench.images import read_prepared, write_prepared
-from tench.runtime import keras
-from tench.shards import new_shard, open_shards, read_rows
+from tench.core import parallel
+from tench.core.errors import TenchError
+from tench.core.params import Params, load_params
+from tench.core.paths import ACTIVATIONS, PREPARED, TAPPED
+from tench.embedding import embed as embedding
+from tench.embedding import engine as engines
+from tench.embedding.embed import activations, embed
+from tench.embedding.engine import Engine, open_engine, to_litert
+from tench.network.backbone import build_backbone
+from tench.network.runtime import keras
+from tench.network.trunk import build_trunk
+from tench.pictures import shards
+from tench.pictures.index import Row
+from tench.pictures.prepared import RGB, read_prepared, write_prepared
+from tench.pictures.shards import open_shards, read_rows
 
-SIZE = 64
+SIZE = 32
 COUNT = 21  # two batches and a part of one
+LAYERS, TAP = 45, 27
 
 
 @pytest.fixture(scope="module")
-def small_trunk() -> Any:
-    """The first layers of a backbone with random weights: quick to convert."""
-    keras.utils.set_random_seed(3)
-    return net.build_trunk(net.build_backbone(SIZE), 18)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with COUNT prepared pictures."""
+    return tmp_path_factory.mktemp("project")
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def pictures(folder: Path) -> list[Row]:
     """COUNT prepared pictures, no two alike, whose names are not in their order."""
-    folder = tmp_path_factory.mktemp("pictures")
     rng = np.random.default_rng(1)
-    files = [folder / f"{number * 8 % COUNT:02d}.webp" for number in range(COUNT)]
-    for number, file in enumerate(files):
+    rows = []
+    for number in range(COUNT):
+        name = f"{number * 8 % COUNT:02d}.webp"
+        split = "train" if number < 12 else "val"
         noise = rng.integers(0, 100, (SIZE, SIZE, 3)) + 155 * number // COUNT
-        write_prepared(Image.fromarray(noise.astype(np.uint8)), file)
-    return files
+        write_prepared(Image.fromarray(noise.astype(np.uint8)), folder / PREPARED / name)
+        rows.append(Row(name, split, 0, "fish", name, "", str(number), 0))
+    return rows
+
+
+@pytest.fixture(autouse=True)
+def _in_project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stages run in the project's root."""
+    monkeypatch.chdir(folder)
 
 
 @pytest.fixture(scope="module")
-def trunk() -> Any:
-    """A whole trunk with two outputs, tapped at 125, with random weights."""
+def backbone() -> Any:
+    """The first LAYERS layers of a backbone with random weights, for short: quick to convert."""
     keras.utils.set_random_seed(2)
-    return net.build_trunk(net.build_backbone(SIZE), 125, pooled=True)
+    whole = build_backbone(SIZE)
+    return keras.Model(whole.input, whole.layers[LAYERS - 1].output)
 
 
 @pytest.fixture(scope="module")
-def engine(small_trunk: Any) -> Engine:
-    """A small engine with one output."""
-    return make_engine(small_trunk, "auto")
+def trunk(backbone: Any) -> Any:
+    """A trunk with two outputs: tapped, and pooled."""
+    return build_trunk(backbone, TAP, pooled=True)
 
 
-def all_rows(folder: Path) -> NDArray[np.generic]:
+@pytest.fixture(scope="module", autouse=True)
+def _converted_once() -> Iterator[None]:
+    """Convert each trunk once: it takes seconds."""
+    made: dict[Any, bytes] = {}
+
+    def convert(trunk: Any, batch: int) -> bytes:
+        if trunk not in made:
+            made[trunk] = to_litert(trunk, batch)
+        return made[trunk]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engines, "to_litert", convert)
+        yield
+
+
+@pytest.fixture(scope="module")
+def expected(trunk: Any, pictures: list[Row], folder: Path) -> list[NDArray[np.float32]]:
+    """What Keras itself says: the tapped activations and the pooled features."""
+    batch = np.stack([read_prepared(folder / PREPARED / row.path) for row in pictures])
+    return [np.asarray(output) for output in trunk(batch.astype(np.float32), training=False)]
+
+
+def means(pictures: RGB) -> list[NDArray[np.float32]]:
+    """A trunk that takes no time: the mean of every column, as two outputs."""
+    columns = pictures.mean(axis=1, dtype=np.float32)
+    return [columns, columns[:, :, 0]]
+
+
+MEANS = Engine("means", means, 8, [(SIZE, 3), (SIZE,)])
+
+
+def all_rows(folder: Path, pictures: list[Row]) -> NDArray[np.generic]:
     """Every row of a folder of shards."""
-    opened = open_shards(folder)
-    return read_rows(opened, np.arange(opened.rows))
+    return read_rows(open_shards(folder, pictures), np.arange(len(pictures)))
 
 
 def shrink_shards(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
@@ -64,101 +113,152 @@ def shrink_shards(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     monkeypatch.setattr(embedding, "ROWS", rows)
 
 
+def content(*folders: Path) -> dict[str, bytes]:
+    """The bytes of every file in folders, by path."""
+    files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    return {str(file): file.read_bytes() for file in files}
+
+
 @pytest.mark.parametrize("kind", ["litert", "tensorflow"])
 def test_both_engines_agree_with_keras(
-    trunk: Any, pictures: list[Path], tmp_path: Path, kind: str
+    trunk: Any,
+    pictures: list[Row],
+    expected: list[NDArray[np.float32]],
+    tmp_path: Path,
+    kind: str,
 ) -> None:
     folders = [tmp_path / "tapped" / "train", tmp_path / "pooled" / "train"]
-    embed(pictures, make_engine(trunk, kind), folders, "embed")
-    batch = np.stack([read_prepared(file) for file in pictures]).astype(np.float32)
-    tapped, pooled = trunk.predict(batch, verbose=0)
-    assert (tapped.shape, pooled.shape) == ((COUNT, 2, 2, 160), (COUNT, 1280))
-    for folder, expected in zip(folders, (tapped, pooled), strict=True):
-        found = all_rows(folder)
+    with open_engine(trunk, kind) as engine:
+        assert engine.name == kind
+        embed(pictures, engine, folders, "embed")
+    assert [one.shape for one in expected] == [(COUNT, 8, 8, 24), (COUNT, 32)]
+    for folder, wanted in zip(folders, expected, strict=True):
+        found = all_rows(folder, pictures)
         assert found.dtype == np.float32
-        scale = np.abs(expected).max()
-        gaps = np.abs(expected[:, None] - expected[None]).reshape(COUNT, COUNT, -1).max(axis=2)
+        scale = np.abs(wanted).max()
+        gaps = np.abs(wanted[:, None] - wanted[None]).reshape(COUNT, COUNT, -1).max(axis=2)
         assert gaps[~np.eye(COUNT, dtype=bool)].min() > 1e-3 * scale  # else order would not show
-        np.testing.assert_allclose(found / scale, expected / scale, atol=1e-4)
+        np.testing.assert_allclose(found / scale, wanted / scale, atol=1e-4)
+
+
+def test_without_a_gpu_litert_is_the_engine(trunk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for devices, name in (([], "litert"), (["a GPU"], "tensorflow")):
+        monkeypatch.setattr(
+            engines.tf.config, "list_physical_devices", lambda kind, found=devices: found
+        )
+        with open_engine(trunk, "auto") as engine:
+            assert engine.name == name
 
 
 def test_the_number_of_cores_changes_nothing(
-    small_trunk: Any, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trunk: Any, pictures: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for cores in (1, 3):
-        monkeypatch.setattr(embedding, "CORES", cores)
-        engine = make_engine(small_trunk, "litert")
-        embed(pictures, engine, [tmp_path / str(cores)], "embed")
-    one, three = (tmp_path / name / "00000.npy" for name in ("1", "3"))
-    assert one.read_bytes() == three.read_bytes()
+        for module in (engines, parallel):
+            monkeypatch.setattr(module, "cores", lambda number=cores: number)
+        folders = [tmp_path / str(cores) / name for name in ("tapped", "pooled")]
+        with open_engine(trunk, "litert") as engine:
+            embed(pictures, engine, folders, "embed")
+    for name in ("tapped", "pooled"):
+        one, three = (tmp_path / cores / name / "00000.npy" for cores in ("1", "3"))
+        assert one.read_bytes() == three.read_bytes()
 
 
 @pytest.mark.parametrize("rows", [8, 12, 20, 21, 100])
 def test_more_pictures_than_a_shard_holds(
-    engine: Engine,
-    pictures: list[Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    rows: int,
+    pictures: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
-    embed(pictures, engine, [tmp_path / "one"], "embed")
     shrink_shards(monkeypatch, rows)
-    embed(pictures, engine, [tmp_path / "many"], "embed")
-    files = open_shards(tmp_path / "many").files
+    embed(pictures, MEANS, [tmp_path / "columns", tmp_path / "red"], "embed")
+    files = open_shards(tmp_path / "columns", pictures).files
     assert [len(np.load(file)) for file in files] == [
         min(rows, COUNT - start) for start in range(0, COUNT, rows)
     ]
-    many = np.concatenate([np.load(file) for file in files])
-    assert np.array_equal(many, np.load(tmp_path / "one" / "00000.npy"))
+    wanted = means(np.stack([read_prepared(PREPARED / row.path) for row in pictures]))
+    for folder, columns in zip(("columns", "red"), wanted, strict=True):
+        assert np.array_equal(all_rows(tmp_path / folder, pictures), columns)
 
 
 def test_shards_of_an_earlier_run_do_not_stay(
-    engine: Engine, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pictures: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shrink_shards(monkeypatch, 8)
-    embed(pictures, engine, [tmp_path], "embed")
-    embed(pictures[:8], engine, [tmp_path], "embed")
-    assert open_shards(tmp_path).rows == 8
+    folders = [tmp_path / "columns", tmp_path / "red"]
+    embed(pictures, MEANS, folders, "embed")
+    embed(pictures[:8], MEANS, folders, "embed")
+    assert open_shards(folders[0], pictures[:8]).rows == 8
+    assert len(list(tmp_path.rglob("*.npy"))) == 2
 
 
-def test_a_picture_that_is_gone_is_an_error(
-    engine: Engine, pictures: list[Path], tmp_path: Path
+@pytest.mark.parametrize("earlier", [False, True])
+def test_an_interrupted_run_changes_nothing(
+    pictures: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, earlier: bool
 ) -> None:
+    shrink_shards(monkeypatch, 8)
+    folders = [tmp_path / "columns", tmp_path / "red"]
+    if earlier:
+        embed(pictures[:9], MEANS, folders, "embed")
+    before = content(*folders)
+    gone = pictures[0]._replace(path="gone.webp")
     with pytest.raises(FileNotFoundError):
-        embed([*pictures, tmp_path / "gone.webp"], engine, [tmp_path / "out"], "embed")
+        embed([*pictures, gone], MEANS, folders, "embed")
+    assert content(*folders) == before
+    assert all(folder.exists() == earlier for folder in folders)
+    embed(pictures, MEANS, folders, "embed")  # sweeps what was left
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["columns", "red"]
+    assert np.array_equal(all_rows(folders[0], pictures)[:, :, 0], all_rows(folders[1], pictures))
 
 
-@pytest.mark.parametrize(
-    ("shape", "dtype"), [((5,), np.float32), ((2, 3, 4), np.float32), ((1,), np.int64)]
-)
-def test_rows_are_read_in_any_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], dtype: Any
+@pytest.fixture(scope="module")
+def params() -> Params:
+    """Parameters by which TAP is tapped."""
+    params = load_params(CHECKOUT / "params.yaml")
+    backbone = params.backbone.model_copy(update={"tap_at": TAP, "engine": "auto"})
+    return params.model_copy(update={"backbone": backbone})
+
+
+@pytest.fixture
+def leftover() -> Path:
+    """What a killed run left."""
+    file = ACTIVATIONS / "test/00000.npy"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"half a shard")
+    return file
+
+
+def test_activations_at_the_tap_are_those_that_embed_stored(
+    backbone: Any, params: Params, leftover: Path
 ) -> None:
-    monkeypatch.setattr(shards, "ROWS", 10)
-    rng = np.random.default_rng(0)
-    content = rng.integers(0, 1000, (37, *shape)).astype(dtype)
-    for number in range(4):
-        part = content[number * 10 : number * 10 + 10]
-        new_shard(tmp_path, number, part.shape, dtype)[:] = part
-    opened = open_shards(tmp_path)
-    assert (opened.rows, opened.row_shape, opened.dtype) == (37, shape, dtype)
-    orders: list[Callable[[], NDArray[np.int64]]] = [
-        lambda: rng.permutation(37),
-        lambda: rng.integers(0, 37, 100),
-        lambda: np.array([9, 10, 36, 0, 0]),
-        lambda: np.array([], np.int64),
-    ]
-    for order in orders:
-        rows = order()
-        found = read_rows(opened, rows)
-        assert found.dtype == dtype
-        assert np.array_equal(found, content[rows])
+    with activations(backbone, TAP, params, [], ("train",)) as folder:
+        assert folder == TAPPED
+        assert not ACTIVATIONS.exists()
 
 
-def test_shards_are_in_the_order_of_their_numbers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_activations_before_the_tap_are_made_and_removed(
+    backbone: Any, params: Params, pictures: list[Row], leftover: Path
 ) -> None:
-    monkeypatch.setattr(shards, "ROWS", 1)
-    for number in reversed(range(12)):
-        new_shard(tmp_path, number, (1, 2), np.float32)[:] = number
-    assert all_rows(tmp_path)[:, 0].tolist() == list(range(12))
+    with activations(backbone, 1, params, pictures, ("train", "val")) as folder:
+        assert not leftover.exists()
+        for split, rows in (("train", pictures[:12]), ("val", pictures[12:])):
+            scaled = [read_prepared(PREPARED / row.path) / 127.5 - 1 for row in rows]
+            np.testing.assert_allclose(all_rows(folder / split, rows), scaled, atol=1e-6)
+    assert not ACTIVATIONS.exists()
+
+
+@pytest.mark.parametrize("error", [TenchError, KeyboardInterrupt])
+def test_no_activations_stay_after_an_exception(
+    backbone: Any, params: Params, pictures: list[Row], error: type[BaseException]
+) -> None:
+    with pytest.raises(error), activations(backbone, 1, params, pictures, ("val",)) as folder:  # noqa: PT012
+        assert (folder / "val").is_dir()
+        raise error
+    assert not ACTIVATIONS.exists()
+
+
+def test_no_activations_stay_after_an_exception_while_they_are_made(
+    backbone: Any, params: Params, pictures: list[Row]
+) -> None:
+    rows = [*pictures, pictures[0]._replace(path="gone.webp", split="test")]
+    with pytest.raises(FileNotFoundError), activations(backbone, 1, params, rows, ("val", "test")):
+        raise AssertionError
+    assert not ACTIVATIONS.exists()

@@ -5,25 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from features import stored
 
-from tench import labels
-from tench.index import Row
-from tench.labels import chunks, out_of_fold, suspects
-from tench.shards import Shards, new_shard, open_shards
+from tench.audit import labels
+from tench.audit.labels import chunks, out_of_fold, suspects
+from tench.pictures.index import Row
 
 CLASSES, WIDTH = 4, 12
-
-
-def stored(folder: Path, features: np.ndarray) -> Shards:
-    new_shard(folder, 0, features.shape, np.float32)[:] = features
-    return open_shards(folder)
 
 
 @pytest.mark.parametrize("per_class", [4, 60])
 def test_swapped_labels_are_found(tmp_path: Path, per_class: int) -> None:
     rng = np.random.default_rng(0)
     truth = np.repeat(np.arange(CLASSES), per_class)
-    features = 3 * np.eye(WIDTH)[truth] + 0.2 * rng.random((len(truth), WIDTH))
+    features = (3 * np.eye(WIDTH)[truth] + 0.2 * rng.random((len(truth), WIDTH))).astype(np.float32)
     said = truth.astype(np.int32)
     wrong = rng.choice(len(truth), len(truth) // 15, replace=False)
     said[wrong] = (said[wrong] + 1) % CLASSES

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from clones import REMOVED, change
 
-from tench.cli import TenchError
-from tench.params import Params, load_params
+from tench.core.errors import TenchError
+from tench.core.params import Params, load_params
 
 COMMITTED = Path(__file__).parent.parent / "params.yaml"
 

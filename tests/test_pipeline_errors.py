@@ -1,9 +1,13 @@
 """Mistakes of the user, met by real dvc: one clear message, no traceback, nothing lost."""
 
+import io
+import re
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import h5py
 import pytest
 from clones import CHECKOUT, change, dvc, message, own_pictures, ran, refusal, run
 
@@ -66,6 +70,34 @@ def test_unreachable_weights(project: Path) -> None:
     assert "imagenet-224" in told
     assert "backbone.weights" in told
     assert ran(dvc(project, "repro")) == []  # what was there before is back
+
+
+def test_a_classifier_that_was_saved_wrongly_is_not_scored(project: Path) -> None:
+    file = project / "models/classifier.keras"
+    scores = (project / "metrics/evaluate.json").read_bytes()
+    with zipfile.ZipFile(file) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    weights = io.BytesIO(content["model.weights.h5"])
+    with h5py.File(weights, "r+") as opened:
+        kernel = opened["layers/dense_1/vars/0"]
+        assert kernel.shape == (64, 10)
+        kernel[...] = kernel[:, ::-1]  # each class gets another's weights
+    content["model.weights.h5"] = weights.getvalue()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, part in content.items():
+            archive.writestr(name, part)
+    answer = run(project, sys.executable, "-m", "stages.evaluate")
+    assert answer.returncode == 1
+    assert "before and after it was saved disagree" in message(answer.stdout)
+    assert (project / "metrics/evaluate.json").read_bytes() == scores
+
+
+def test_other_packages_than_those_pinned_are_refused(project: Path) -> None:
+    pinned = project / "packages.yaml"
+    pinned.write_text(re.sub('pillow: ".*"', 'pillow: "1.0"', pinned.read_text()))
+    told = message(refusal(project, "repro"))
+    for part in ("pillow", "instead of 1.0", "make setup"):
+        assert part in told
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -1,12 +1,12 @@
-"""A changed parameter reruns what depends on it and nothing else, with real dvc on the sample."""
+"""A changed parameter, room or package reruns what depends on it and nothing else."""
 
 import hashlib
-import shutil
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from clones import Finished, change, dvc, ran
+from clones import change, dvc, pipeline, ran
 
 FINETUNE = {"finetune", "evaluate", "report"}
 EXTRACT = {"extract-train"} | FINETUNE
@@ -28,53 +28,95 @@ def planned(project: Path) -> set[str]:
     return set(ran(dvc(project, "repro", "--dry")))
 
 
-def reruns(project: Path, stage: str) -> set[str]:
-    """The stages that `dvc repro` runs: those up to `stage` for real, then those it plans to."""
-    return {*ran(dvc(project, "repro", stage)), *planned(project)}
-
-
-def test_fine_tuning_parameters_concern_the_last_two_stages(base: Finished, tmp_path: Path) -> None:
-    """That evaluate follows a finetune run for real is in test_pipeline_experiments.py; here only
-    what depends on the parameter itself is known to run."""
-    for number, (key, value, stages) in enumerate(
-        [
-            ("finetune.learning_rate", 1e-5, {"finetune", "report"}),
-            ("finetune.epochs", 1, {"finetune", "report"}),
-            ("finetune.fine_tune_at", 140, FINETUNE),
-            ("finetune.fine_tune_at", 100, FINETUNE),
-            ("audit.max_leaks", 3, {"audit", "report"}),
-        ]
-    ):
-        project = Path(shutil.copytree(base.folder, tmp_path / str(number)))
-        change(project, {key: value})
-        assert planned(project) == stages, key
+def downstream(stages: set[str]) -> set[str]:
+    """These stages and all of a plain `dvc repro` that depend on what they write."""
+    found, graph = set(stages), pipeline()
+    graph.pop("baseline")
+    while True:
+        written = {Path(out) for name in found for out in graph[name].outs}
+        more = {
+            name
+            for name, stage in graph.items()
+            if any(written & {Path(dep), *Path(dep).parents} for dep in stage.deps)
+        }
+        if more <= found:
+            return found
+        found |= more
 
 
 @pytest.mark.parametrize(
     ("key", "value", "first", "stages"),
     [
-        ("extract_train.learning_rate", 1e-3, "extract-train", EXTRACT),
-        ("data.test_fraction", 0.3, "prepare", PREPARE),
-        ("data.classes.n01440764", "tench", "prepare", PREPARE),
-        ("data.image_size", 96, "prepare", PREPARE),
+        ("finetune.learning_rate", 1e-5, {"finetune", "report"}, FINETUNE),
+        ("finetune.epochs", 1, {"finetune", "report"}, FINETUNE),
+        ("finetune.fine_tune_at", 140, FINETUNE, FINETUNE),
+        ("extract_train.learning_rate", 1e-3, {"extract-train", "finetune", "report"}, EXTRACT),
+        ("extract_train.dense_units", 32, {"audit", *EXTRACT}, {"audit", *EXTRACT}),
+        ("audit.max_leaks", 3, {"audit", "report"}, {"audit", "report"}),
+        ("backbone.engine", "tensorflow", {"embed", *FINETUNE}, EMBED),
+        ("data.test_fraction", 0.3, {"prepare", "report"}, PREPARE),
+        ("data.classes.n01440764", "tench", {"prepare", "report"}, PREPARE),
+        ("data.image_size", 96, {"prepare", "embed", *FINETUNE}, PREPARE),
     ],
 )
 def test_what_depends_on_a_parameter_runs_again(
-    project: Path, key: str, value: Any, first: str, stages: set[str]
+    project: Path, key: str, value: Any, first: set[str], stages: set[str]
 ) -> None:
+    """The first by DVC's own word, what follows from them by what stages write and read; that DVC
+    follows it for real is in test_pipeline_experiments.py."""
     change(project, {key: value})
-    assert reruns(project, first) == stages
+    assert planned(project) == first
+    assert downstream(first) == stages
+
+
+def changed_deps(project: Path) -> dict[str, set[str]]:
+    """The dependencies of each stage that `dvc status` calls modified."""
+    status = json.loads(dvc(project, "status", "--json"))
+    return {
+        stage.split(":")[-1]: changed
+        for stage, found in status.items()
+        if not stage.startswith("baseline/")  # which no test runs
+        and (
+            changed := {
+                path
+                for one in found
+                if isinstance(one, dict)
+                for path in one.get("changed deps", {})
+            }
+        )
+    }
+
+
+def test_one_line_in_a_room_concerns_the_stages_that_name_it(project: Path) -> None:
+    rooms = sorted(folder.parent for folder in (project / "tench").glob("*/__init__.py"))
+    for room in rooms:
+        file = max(room.glob("*.py"), key=lambda one: one.stat().st_size)
+        file.write_text(file.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
+    changed = changed_deps(project)
+    names = {room.relative_to(project).as_posix() for room in rooms}
+    for name, stage in pipeline().items():
+        if name == "baseline":
+            continue
+        assert changed.get(name, set()) & names == stage.deps & names, name
+    assert not any("tench/console" in found for found in changed.values())
+
+
+def test_another_version_of_a_package_concerns_the_stages_that_use_it(project: Path) -> None:
+    file = project / "packages.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('matplotlib: "', 'matplotlib: "99.'), encoding="utf-8")
+    assert changed_deps(project) == {"report": {"packages.yaml"}}
+    file.write_text(text.replace('keras: "', 'keras: "99.'), encoding="utf-8")
+    users = {name for name, stage in pipeline().items() if "keras" in stage.packages}
+    assert users >= {"weights", "embed", "extract-train", "finetune", "evaluate"}
+    assert changed_deps(project).keys() == users - {"baseline"}
 
 
 def test_another_tap_leaves_the_pooled_features_and_the_head(project: Path) -> None:
     pooled, tapped = project / "data/features/pooled", project / "data/features/tapped"
     before = digests(pooled), digests(tapped)
     change(project, {"backbone.tap_at": 116})
-    assert reruns(project, "embed") == EMBED - {"extract-train", "audit"}
+    assert ran(dvc(project, "repro", "embed")) == ["embed"]
+    assert planned(project) == EMBED - {"extract-train", "audit", "embed"}
     assert digests(pooled) == before[0]
     assert digests(tapped) != before[1]
-
-
-def test_another_engine_embeds_again(project: Path) -> None:
-    change(project, {"backbone.engine": "tensorflow"})
-    assert planned(project) == EMBED - {"extract-train", "audit"}

@@ -14,10 +14,13 @@ from PIL import Image
 
 from stages import prepare as stage
 from stages.prepare import prepare
-from tench.cli import TenchError
-from tench.images import read_prepared
-from tench.index import (
-    FOLDER,
+from tench.core.errors import TenchError
+from tench.core.params import Data
+from tench.core.paths import PREPARED
+from tench.intake.overview import SHOWN, contact_sheet
+from tench.intake.preparing import check_rejected
+from tench.intake.scan import Source
+from tench.pictures.index import (
     Row,
     class_names,
     labels_of,
@@ -26,9 +29,7 @@ from tench.index import (
     seen_by_backbone,
     write_index,
 )
-from tench.params import Data
-from tench.scan import Source
-from tench.splitting import hold_out
+from tench.pictures.prepared import read_prepared
 
 ROOT = Path(__file__).parent.parent
 RAW = Path("raw")
@@ -85,7 +86,7 @@ def error(data: Data | None = None) -> str:
 
 def rejected_files() -> list[dict[str, str]]:
     """What rejected.csv lists."""
-    with (FOLDER / "rejected.csv").open(newline="", encoding="utf-8") as lines:
+    with (PREPARED / "rejected.csv").open(newline="", encoding="utf-8") as lines:
         return list(csv.DictReader(lines))
 
 
@@ -104,14 +105,14 @@ def test_index_holds_every_picture_once() -> None:
         ("test", "bream"): 4,
     }
     assert [row.split for row in rows] == ["train"] * 15 + ["val"] * 24 + ["test"] * 6
-    on_disk = {file.relative_to(FOLDER).as_posix() for file in FOLDER.rglob("*.webp")}
+    on_disk = {file.relative_to(PREPARED).as_posix() for file in PREPARED.rglob("*.webp")}
     assert Counter(row.path for row in rows) == Counter(on_disk)
     sources = {file.relative_to(RAW).as_posix() for file in RAW.rglob("*.png")}
     assert Counter(row.source for row in rows) == Counter(sources)
     for row in rows:
         assert row.path.startswith(f"{row.split}/{row.class_name}/")
         assert row.source.startswith("train/" if row.split == "train" else "val/")
-        assert read_prepared(FOLDER / row.path).shape == (32, 32, 3)
+        assert read_prepared(PREPARED / row.path).shape == (32, 32, 3)
 
 
 def test_labels_follow_the_sorted_class_names() -> None:
@@ -186,18 +187,21 @@ def test_the_stage_writes_index_counts_and_examples() -> None:
         ("train/a/t8.png", "a"),
     ]
     assert rejected_files()[1]["reason"] == "the file is empty"
-    assert not (FOLDER / "train/a/t7.png.webp").exists()
+    assert not (PREPARED / "train/a/t7.png.webp").exists()
     with Image.open("metrics/examples.jpg") as sheet:
         assert sheet.width > 400
 
 
-def test_split_is_stratified_and_seeded() -> None:
-    classes = ["a"] * 50 + ["b"] * 20 + ["c"] * 10
-    held = hold_out(classes, 0.2, 42)
-    assert Counter(classes[place] for place in held) == {"a": 10, "b": 4, "c": 2}
-    assert held.tolist() == sorted(set(held.tolist()))
-    assert hold_out(classes, 0.2, 42).tolist() == held.tolist()
-    assert hold_out(classes, 0.2, 43).tolist() != held.tolist()
+def test_more_classes_than_a_sheet_shows() -> None:
+    draw("train/a/t.png")
+    draw_class("x", 1, 2)
+    rows = [Row(f"{n}.webp", "train", n, f"class {n:04d}", "", "", "", 0) for n in range(2_000)]
+    PREPARED.mkdir(parents=True)
+    for row in rows[:SHOWN]:
+        Image.new("RGB", (32, 32), (row.label, 0, 0)).save(PREPARED / row.path)
+    sheet = contact_sheet(rows, PREPARED)
+    assert sheet.height < 65_500
+    sheet.save("sheet.jpg")  # which a JPEG of all would be too large for
 
 
 def test_index_does_not_depend_on_the_hash_seed() -> None:
@@ -207,7 +211,7 @@ def test_index_does_not_depend_on_the_hash_seed() -> None:
     where = {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "12345", "PYTHONDONTWRITEBYTECODE": "1"}
     program = (
         "import sys; from pathlib import Path; from stages.prepare import prepare, write_index;"
-        "from tench.params import Data; data = Data.model_validate_json(sys.argv[1]);"
+        "from tench.core.params import Data; data = Data.model_validate_json(sys.argv[1]);"
         "write_index(prepare(data, 42)[0], Path('other.csv'))"
     )
     data = settings().model_dump_json()
@@ -229,7 +233,7 @@ def test_names_with_blanks_and_unicode_are_kept() -> None:
     ]
     draw(*(f"train/sea fish/{name}" for name in names))
     rows, _ = prepare(settings(), 42)
-    write_index(rows, FOLDER / "index.csv")
+    write_index(rows, PREPARED / "index.csv")
     assert read_index() == rows
     assert {f"train/sea fish/{name}" for name in names} < {row.source for row in rows}
 
@@ -242,7 +246,7 @@ def test_too_many_unreadable_files_fail_and_are_listed() -> None:
     assert "class fish: 1 of 20 files unreadable" in said
     assert "data.max_rejected = 0.01" in said
     assert f"{RAW / 'train/a/t3.png'}: not a picture" in said
-    assert str(FOLDER / "rejected.csv") in said
+    assert str(PREPARED / "rejected.csv") in said
     assert [one["source"] for one in rejected_files()] == ["train/a/t3.png"]
     assert len(prepare(settings(max_rejected=0.05), 42)[1]) == 1
 
@@ -250,9 +254,9 @@ def test_too_many_unreadable_files_fail_and_are_listed() -> None:
 def test_share_of_unreadable_files_may_be_exactly_the_allowed_one() -> None:
     sources = [Source("train", "a", Path(f"{n}.png")) for n in range(100)]
     rejected = [(source, "damaged") for source in sources[:29]]
-    stage.check_rejected(sources, rejected, 0.29)
+    check_rejected(sources, rejected, 0.29)
     with pytest.raises(TenchError):
-        stage.check_rejected(sources, rejected, 0.28)
+        check_rejected(sources, rejected, 0.28)
 
 
 @pytest.mark.parametrize("pattern", ["*/a/*", "train/a/*", "val/a/*"])

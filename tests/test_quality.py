@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tench import quality
-from tench.index import FOLDER, Row
-from tench.quality import Issue, find_issues
+from tench.audit import quality
+from tench.audit.quality import Issue, find_issues
+from tench.core.paths import PREPARED
+from tench.pictures.index import Row
 
 SIDE = 48
 
@@ -50,7 +51,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Row]:
     for number, row in enumerate(made):
         noise = Image.fromarray(rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8))
         write(noise.resize((200 + number, 200)), Path("raw", row.source))
-        write(noise, FOLDER / row.path)
+        write(noise, PREPARED / row.path)
     return made
 
 
@@ -59,7 +60,7 @@ def test_noise_of_one_size_is_fine(index: list[Row]) -> None:
 
 
 def test_content_is_judged_in_the_prepared_picture(index: list[Row]) -> None:
-    write(Image.new("RGB", (SIDE, SIDE), (3, 0, 0)), FOLDER / index[7].path)
+    write(Image.new("RGB", (SIDE, SIDE), (3, 0, 0)), PREPARED / index[7].path)
     issues = find_issues(index, Path("raw"))
     assert found(issues, "dark") == found(issues, "low_information") == {index[7].path}
     assert [issue.score for issue in issues] == sorted(issue.score for issue in issues)

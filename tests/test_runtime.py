@@ -13,7 +13,7 @@ def test_keras_settings_of_the_user_change_nothing(tmp_path: Path) -> None:
     theirs = {"floatx": "float16", "epsilon": 1e-3, "image_data_format": "channels_first"}
     (tmp_path / ".keras/keras.json").write_text(json.dumps(theirs | {"backend": "jax"}))
     program = (
-        "from tench.runtime import keras; from keras import config;"
+        "from tench.network.runtime import keras; from keras import config;"
         "print(config.backend(), config.floatx(), config.epsilon(), config.image_data_format())"
     )
     answer = subprocess.run(

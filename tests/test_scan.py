@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.raw import check_raw
-from tench.cli import TenchError
-from tench.scan import Source, scan
+from tench.core.errors import TenchError
+from tench.intake.scan import Source, scan
 
 RAW = Path("raw")
 TWO_CLASSES = ("train/a/1.jpg", "train/b/1.jpg", "val/a/1.jpg", "val/b/1.jpg")
@@ -147,6 +146,53 @@ def test_listed_folder_that_is_not_there_does_not_matter() -> None:
     ]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\x1b[31m", "\u2028"])
+def test_file_name_that_would_break_a_line_or_reach_the_terminal(end: str) -> None:
+    add(f"train/a/x{end}.jpg")
+    said = error()
+    assert repr(f"{RAW}/train/a/x{end}.jpg") in said
+    assert end not in said
+
+
+@pytest.mark.parametrize("folder", ["=1+1", "+a", "-b", "@c"])
+def test_class_name_that_a_spreadsheet_computes(folder: str) -> None:
+    add(f"train/{folder}/1.jpg", f"val/{folder}/1.jpg")
+    said = error()
+    assert repr(folder) in said
+    assert "data.classes" in said
+    assert f"train/{folder}/1.jpg" in found({folder: "fine"})  # the way out that it names
+
+
+@pytest.mark.parametrize("link", ["train/c", "val", "train/a/more"])
+def test_links_to_folders_are_refused(link: str, tmp_path: Path) -> None:
+    for part in ("train", "val"):
+        add(f"{part}/c/1.jpg")
+    elsewhere = tmp_path / "elsewhere"
+    (RAW / link).parent.mkdir(exist_ok=True)
+    if (RAW / link).exists():
+        (RAW / link).rename(elsewhere)
+    else:
+        elsewhere.mkdir()
+    (RAW / link).symlink_to(elsewhere)
+    said = error()
+    assert said.startswith(f"{RAW / link}: a link to a folder ({elsewhere})")
+    assert "set data.raw" in said
+
+
+def test_links_to_files_are_read_and_links_to_nothing_refused(tmp_path: Path) -> None:
+    (tmp_path / "picture.jpg").touch()
+    (RAW / "train/a/2.jpg").symlink_to(tmp_path / "picture.jpg")
+    assert "train/a/2.jpg" in found()
+    (tmp_path / "picture.jpg").unlink()
+    assert error().startswith(f"{RAW / 'train/a/2.jpg'}: a link to nothing")
+
+
+def test_the_raw_folder_itself_may_be_a_link(tmp_path: Path) -> None:
+    RAW.rename(tmp_path / "elsewhere")
+    RAW.symlink_to(tmp_path / "elsewhere")
+    assert found() == list(TWO_CLASSES)
+
+
 def test_file_name_too_long_to_keep() -> None:
     name = "x" * 251 + ".jpg"  # 255 bytes are allowed, and prepare needs five more
     add(f"train/a/{name}")
@@ -165,17 +211,3 @@ def test_file_name_that_is_no_text() -> None:
 def test_class_folder_whose_name_is_no_class_name(folder: str) -> None:
     add(f"train/{folder}/1.jpg", f"val/{folder}/1.jpg")
     assert repr(folder) in error()
-
-
-def test_missing_raw_folder_is_told_with_three_ways_on() -> None:
-    with pytest.raises(TenchError) as caught:
-        check_raw("data/mine")
-    said = str(caught.value)
-    assert said.startswith("params.yaml: data.raw = data/mine: no such folder")
-    assert all(way in said for way in ("1. ", "2. ", "3. ", "data/imagenette", "data/sample"))
-
-
-def test_raw_folder_is_there_or_made_by_a_stage() -> None:
-    check_raw(str(RAW))
-    check_raw("data/sample")
-    check_raw("data/imagenette")

@@ -7,26 +7,25 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, classification_report, f1_score, log_loss
 
-from stages.evaluate import check_agreement
-from tench.cli import TenchError
-from tench.index import Row
-from tench.results import (
+from tench.pictures.index import Row
+from tench.scoring.results import (
     calibration_rows,
     class_rows,
     prediction_rows,
     summarise,
     worst_mistakes,
 )
-from tench.scores import normalised, outcome, score
+from tench.scoring.scores import outcome, score
 
 CLASSES = 4
 
 
 def guesses(count: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Random probabilities, and labels they sometimes meet."""
+    """Random distributions over the classes, and labels they sometimes meet."""
     rng = np.random.default_rng(0)
+    weights = rng.uniform(0.01, 0.99, (count, CLASSES))
     return (
-        rng.uniform(0.01, 0.99, (count, CLASSES)).astype(np.float32),
+        (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32),
         rng.integers(0, CLASSES, count).astype(np.int32),
     )
 
@@ -39,52 +38,40 @@ def index_rows(labels: NDArray[np.int32]) -> list[Row]:
     ]
 
 
-@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
-def test_scores_are_scikit_learns(activation: str) -> None:
+def test_scores_are_scikit_learns() -> None:
     p, labels = guesses(200)
-    distribution = normalised(p, activation)
-    np.testing.assert_allclose(distribution.sum(axis=1), 1)
-    said = outcome(distribution, labels)
+    said = outcome(p, labels)
     assert said.right.mean() == accuracy_score(labels, p.argmax(axis=1))
-    expected = log_loss(labels, distribution, labels=range(CLASSES))
-    assert said.loss.mean() == pytest.approx(expected)
+    assert said.loss.mean() == pytest.approx(log_loss(labels, p, labels=range(CLASSES)))
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
-def test_loss_is_what_keras_trains_on(activation: str) -> None:
-    from tench.runtime import keras
+def test_loss_of_the_softmax_is_what_keras_trains_on(activation: str) -> None:
+    from tench.network.classifier import with_output
+    from tench.network.runtime import keras
 
     keras.utils.set_random_seed(1)
     rng = np.random.default_rng(1)
     labels = rng.integers(0, CLASSES, 120)
     rows = rng.normal(0, 1, (120, 16)) + 1.5 * np.eye(16)[labels]
-    model: Any = keras.Sequential(
-        [keras.Input((16,)), keras.layers.Dense(CLASSES, activation=activation)]
-    )
+    logits = keras.Sequential([keras.Input((16,)), keras.layers.Dense(CLASSES)])
+    model: Any = with_output(logits, activation)
     model.compile(
         keras.optimizers.Adam(0.05), "sparse_categorical_crossentropy", metrics=["accuracy"]
     )
+    shipped = with_output(logits)
     for epochs in (0, 10):  # at first, and when it has learned
         model.fit(rows, labels, batch_size=120, epochs=epochs, verbose=0)
         expected = model.evaluate(rows, labels, verbose=0, return_dict=True)
-        p = model.predict(rows, verbose=0)
-        said = outcome(normalised(p, activation), labels)
+        said = outcome(shipped.predict(rows, verbose=0), labels)
         assert said.loss.mean() == pytest.approx(expected["loss"], abs=1e-4)
         assert said.right.mean() == pytest.approx(expected["accuracy"], abs=1e-6)
 
 
-@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
-def test_certain_outputs_have_a_finite_loss(activation: str) -> None:
-    p = np.array([[1, 0, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]], np.float32)
-    distribution = normalised(p, activation)
-    assert np.isfinite(outcome(distribution, np.array([1, 1, 1])).loss).all()
-    np.testing.assert_allclose(distribution[1:], 0.25)
-
-
-def test_order_of_the_classes_is_kept() -> None:
-    p, _ = guesses(50)
-    for activation in ("sigmoid", "softmax"):
-        assert np.array_equal(normalised(p, activation).argsort(axis=1), p.argsort(axis=1))
+def test_a_probability_of_nothing_has_a_finite_loss() -> None:
+    said = outcome(np.array([[1, 0, 0, 0]], np.float32), np.array([1]))
+    assert 80 < said.loss[0] < 110
+    assert said.of_label[0] == 0
 
 
 FIGURES = {f"{name}{end}" for name in ("accuracy", "loss") for end in ("", "_interval")}
@@ -93,14 +80,13 @@ FIGURES |= {"pictures"}
 
 def test_seen_and_unseen_pictures_are_scored_apart() -> None:
     p, labels = guesses(100)
-    distribution = normalised(p, "softmax")
     seen = np.arange(100) < 70
-    result: dict[str, Any] = score(outcome(distribution, labels), labels, seen, 1)
+    result: dict[str, Any] = score(outcome(p, labels), seen, 1)
     assert set(result) == FIGURES | {"calibration_error", "seen", "unseen"}
     for part, group in (("seen", seen), ("unseen", ~seen)):
         assert set(result[part]) == FIGURES
         assert result[part]["accuracy"] == accuracy_score(labels[group], p[group].argmax(axis=1))
-        expected = log_loss(labels[group], distribution[group], labels=range(4))
+        expected = log_loss(labels[group], p[group], labels=range(4))
         assert result[part]["loss"] == pytest.approx(expected)
         assert result[part]["pictures"] == group.sum()
         for name in ("accuracy", "loss"):
@@ -111,25 +97,11 @@ def test_seen_and_unseen_pictures_are_scored_apart() -> None:
     assert result["accuracy"] == pytest.approx(both)
 
 
-@pytest.mark.parametrize(("seen", "group"), [(True, "seen"), (False, "unseen")])
-def test_no_group_without_pictures(seen: bool, group: str) -> None:
+@pytest.mark.parametrize("seen", [True, False])
+def test_pictures_of_one_kind_are_not_scored_apart(seen: bool) -> None:
     p, labels = guesses(20)
-    result = score(outcome(normalised(p, "softmax"), labels), labels, np.full(20, seen), 1)
-    assert set(result) == FIGURES | {"calibration_error", group}
-
-
-def test_disagreement_of_the_two_ways_is_an_error() -> None:
-    p, labels = guesses(10)
-    rows = index_rows(labels)
-    near = p.copy()
-    near[6, 1] += 5e-4
-    assert check_agreement(p, near, rows, "frozen") == pytest.approx(5e-4, abs=1e-6)
-    for wrong in (p[6, 1] + 2e-3, np.nan):
-        near[6, 1] = wrong
-        with pytest.raises(TenchError) as caught:
-            check_agreement(p, near, rows, "frozen")
-        assert rows[6].path in str(caught.value)
-        assert "frozen" in str(caught.value)
+    result = score(outcome(p, labels), np.full(20, seen), 1)
+    assert set(result) == FIGURES | {"calibration_error"}
 
 
 def two_models(count: int) -> tuple[dict[str, Any], list[Row]]:
@@ -138,10 +110,8 @@ def two_models(count: int) -> tuple[dict[str, Any], list[Row]]:
     labels[:CLASSES] = range(CLASSES)
     second = first.copy()
     second[np.arange(count), labels] += 0.3
-    outcomes = {
-        name: outcome(normalised(p, "softmax"), labels)
-        for name, p in (("frozen", first), ("finetuned", second))
-    }
+    second /= second.sum(axis=1, keepdims=True)
+    outcomes = {"frozen": outcome(first, labels), "finetuned": outcome(second, labels)}
     return outcomes, index_rows(labels)
 
 

@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from features import row
+from features import stored as stored_features
 from numpy.typing import NDArray
 
-from tench.backbone import build_head
-from tench.params import ExtractTrain
-from tench.runtime import keras
-from tench.shards import new_shard
-from tench.training import Epochs, Examples, batches, fit, reseed_dropout, shuffled, stored
+from tench.core.params import ExtractTrain
+from tench.network.classifier import build_head, with_output
+from tench.network.runtime import keras
+from tench.training.loop import Epochs, Examples, batches, fit, reseed_dropout, shuffled, stored
 
 CLASSES = 3
+
+pytestmark = pytest.mark.xdist_group("training")  # one process trains for all of them
 
 
 @pytest.fixture(autouse=True)
@@ -29,13 +32,14 @@ def examples(count: int, name: str, seed: int = 0) -> Examples:
     rng = np.random.default_rng(seed)
     labels = (np.arange(count) % CLASSES).astype(np.int32)
     centres = np.random.default_rng(99).normal(0, 1, (CLASSES, 1280))
-    rows = centres[labels] + rng.normal(0, 0.5, (count, 1280))
-    new_shard(Path(name), 0, (count, 1280), np.float32)[:] = rows
-    return stored(Path(name), labels)
+    features = centres[labels] + rng.normal(0, 0.5, (count, 1280))
+    rows = [row(number, name, label=int(label)) for number, label in enumerate(labels)]
+    stored_features(Path(name), features.astype(np.float32), rows)
+    return stored(Path(name), rows)
 
 
 def head(dropout: float = 0.2) -> Any:
-    """A head of always the same initial weights."""
+    """A head of always the same initial weights, with the paper's output."""
     keras.utils.set_random_seed(7)
     settings = ExtractTrain(
         dense_units=16,
@@ -45,7 +49,7 @@ def head(dropout: float = 0.2) -> Any:
         batch_size=8,
         epochs=1,
     )
-    return build_head(settings, CLASSES)
+    return with_output(build_head(settings, CLASSES), settings.activation)
 
 
 def train(

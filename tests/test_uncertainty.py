@@ -8,7 +8,14 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap
 from sklearn.calibration import calibration_curve
 
-from tench.uncertainty import BINS, bootstrap_intervals, calibration_error, mcnemar, reliability
+from tench.scoring.uncertainty import (
+    BINS,
+    accuracy_interval,
+    calibration_error,
+    mcnemar,
+    mean_interval,
+    reliability,
+)
 
 
 @pytest.fixture
@@ -19,31 +26,68 @@ def said() -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     return confidence, rng.random(600) < confidence
 
 
-def test_bootstrap_of_one_stratum_is_scipys() -> None:
-    rng = np.random.default_rng(0)
-    values = np.column_stack([rng.random(300) < 0.9, rng.exponential(0.2, 300)]).astype(float)
-    ours = bootstrap_intervals(values, np.zeros(300, int), seed=1)
-    for column, (low, high) in enumerate(ours):
-        reference = bootstrap(
-            (values[:, column],), np.mean, method="percentile", n_resamples=9999, rng=2
-        ).confidence_interval
-        width = reference.high - reference.low
-        assert low == pytest.approx(reference.low, abs=0.06 * width)
-        assert high == pytest.approx(reference.high, abs=0.06 * width)
+def test_bootstrap_is_scipys() -> None:
+    values = np.random.default_rng(0).exponential(0.2, 300)
+    low, high = mean_interval(values, seed=1)
+    reference = bootstrap(
+        (values,), np.mean, method="percentile", n_resamples=9999, rng=2
+    ).confidence_interval
+    width = reference.high - reference.low
+    assert low == pytest.approx(reference.low, abs=0.06 * width)
+    assert high == pytest.approx(reference.high, abs=0.06 * width)
 
 
-def test_resampling_keeps_the_classes_shares() -> None:
-    strata = np.repeat([4, 7, 9], [5, 50, 20])
-    values = strata[:, None].astype(float)  # nothing varies within a class
-    assert bootstrap_intervals(values, strata, 0) == [(values.mean(), values.mean())]
+def test_a_picture_a_class_leaves_an_interval() -> None:
+    losses = np.array([0.1, 0.5, 2.0])  # one picture each of three classes
+    low, high = mean_interval(losses, 0)
+    assert low < losses.mean() < high
+    low, high = accuracy_interval(np.ones(3, bool))
+    assert (low, high) == (pytest.approx(3 / (3 + 1.959964**2)), 1)
 
 
-def test_intervals_follow_from_the_seed_alone_and_not_from_the_order() -> None:
-    rng = np.random.default_rng(0)
-    values, strata = rng.random((60, 1)), np.repeat([0, 1, 2], 20)
-    first = bootstrap_intervals(values, strata, 5)
-    assert bootstrap_intervals(values, strata, 5) == first
-    assert bootstrap_intervals(values, strata, 6) != first
+def test_bootstrap_follows_from_the_seed_alone() -> None:
+    values = np.random.default_rng(0).random(60)
+    first = mean_interval(values, 5)
+    assert mean_interval(values, 5) == first
+    assert mean_interval(values, 6) != first
+
+
+@pytest.mark.parametrize(
+    ("right", "pictures", "low", "high"),
+    [(29, 29, 0.8830, 1.0), (28, 29, 0.8282, 0.9939), (763, 785, 0.9579, 0.9814)],
+)
+def test_accuracy_interval_by_wilsons_formula(
+    right: int, pictures: int, low: float, high: float
+) -> None:
+    named = np.arange(pictures) < right
+    assert accuracy_interval(named) == pytest.approx((low, high), abs=1e-4)
+
+
+def coverage(
+    pictures: int, accuracies: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """How often the intervals of simulated test sets hold each true accuracy."""
+    ends = np.array(
+        [accuracy_interval(np.arange(pictures) < right) for right in range(pictures + 1)]
+    )
+    low, high = ends[rng.binomial(pictures, accuracies, (20_000, len(accuracies)))].transpose(
+        2, 0, 1
+    )
+    return ((low <= accuracies) & (accuracies <= high)).mean(axis=0)
+
+
+@pytest.mark.parametrize("pictures", [30, 60, 150, 400, 800])
+def test_intervals_hold_the_true_accuracy_as_often_as_they_say(pictures: int) -> None:
+    rng = np.random.default_rng(1)
+    accuracies = np.linspace(0.8, 0.99, 39)
+    found = coverage(pictures, accuracies, rng)
+    assert 0.94 < found.mean() < 0.96
+    # With few pictures and few mistakes no interval can come nearer: of 50 pictures at an accuracy
+    # of .99, one mistake at most has a probability of .911, two at most of .986.
+    few = pictures * (1 - accuracies) < 3
+    assert found[~few].min() > 0.925
+    assert found[~few].max() < 0.98
+    assert found.min() > 0.89
 
 
 def test_reliability_is_scikit_learns(

@@ -1,0 +1,1 @@
+"""What is wrong with the data: leaks, labels, bad pictures. Never imports TensorFlow."""

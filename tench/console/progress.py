@@ -1,0 +1,19 @@
+"""Progress bars."""
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from tqdm import tqdm
+
+
+def progress(items: Iterable[Any] | None, label: str, total: int, unit: str = "pictures") -> Any:
+    """A tqdm bar on stderr; a log file instead of a terminal gets one line in ten seconds."""
+    return tqdm(
+        items,
+        desc=f"{label:17s}",
+        total=total,
+        unit=f" {unit}",
+        mininterval=0.2 if sys.stderr.isatty() else 10,
+        dynamic_ncols=True,
+    )

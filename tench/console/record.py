@@ -1,0 +1,175 @@
+"""What a stage's run was like: seconds, memory, machine, packages, commit; in report/runs.
+
+That differs between two equal runs, so DVC does not know of it. A record is told by the stage and
+by the digest of what the run wrote: it is never shown beside the outputs of another run.
+"""
+
+import json
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch
+from hashlib import md5
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from tench.core.arithmetic import CPUINFO, vector_instructions
+from tench.core.files import write_json
+from tench.core.parallel import cores, in_threads
+from tench.core.paths import LOCK, PACKAGES, PIPELINES, RUNS
+
+# What makes the numbers, beside parameters and data: at another state of these a commit is not what
+# was run.
+CODE = (Path("tench"), Path("stages"), *PIPELINES, PACKAGES, LOCK)
+IGNORED = ("__pycache__", ".part-*")  # in any folder, as .dvcignore has it
+
+
+class Record(BaseModel):
+    """What a stage's run was like, as its file holds it."""
+
+    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
+
+    stage: str
+    outs: dict[str, str]  # path to digest, as dvc.lock has them
+    seconds: float
+    peak_mb: float
+    ended: str  # UTC
+    commit: str  # checked out then; empty outside of git
+    changed: list[str]  # files of CODE that were not as in the commit
+    python: str
+    system: str
+    processor: str
+    cores: int
+    packages: dict[str, str]  # name to version
+    facts: dict[str, str]  # what else the stage has to say, such as its engine
+
+
+def file_md5(file: Path) -> str:
+    """The MD5 of a file's bytes, by which DVC tells files."""
+    with file.open("rb") as content:
+        digest = md5(usedforsecurity=False)
+        while part := content.read(2**20):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def is_ignored(name: Path) -> bool:
+    """Whether DVC does not see a file of this name in a folder."""
+    return any(fnmatch(part, pattern) for part in name.parts for pattern in IGNORED)
+
+
+def dvc_digest(path: Path) -> str:
+    """What dvc.lock calls the `md5` of a file or folder, empty if there is none.
+
+    A folder's is the MD5 of a JSON list of its files, sorted by their path in it.
+    """
+    if path.is_file():
+        return file_md5(path)
+    if not path.is_dir():
+        return ""
+    found = ((file.relative_to(path), file) for file in path.rglob("*") if file.is_file())
+    files = sorted((name.as_posix(), file) for name, file in found if not is_ignored(name))
+    digests = in_threads(file_md5, [file for _, file in files])
+    entries = [
+        {"md5": digest, "relpath": name} for (name, _), digest in zip(files, digests, strict=True)
+    ]
+    return md5(json.dumps(entries).encode(), usedforsecurity=False).hexdigest() + ".dir"
+
+
+def record_file(stage: str, digests: Mapping[str, str]) -> Path:
+    """Where the record of the run of `stage` lies whose outputs have these digests, by path."""
+    text = json.dumps(dict(sorted(digests.items())))
+    return RUNS / f"{stage}-{md5(text.encode(), usedforsecurity=False).hexdigest()[:12]}.json"
+
+
+def git(*arguments: str) -> str:
+    """What git prints, or nothing where there is no repository."""
+    command = ["git", "--no-optional-locks", "-c", "core.quotepath=off", *arguments]
+    try:
+        answer = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", check=False
+        )
+    except OSError:
+        return ""
+    return answer.stdout.strip() if answer.returncode == 0 else ""
+
+
+def changed_files() -> list[str]:
+    """The files of CODE that are not as in the commit, or not in it."""
+    paths = [path.as_posix() for path in CODE]
+    changed = git("diff", "--name-only", "--relative", "HEAD", "--", *paths)
+    added = git("ls-files", "--others", "--exclude-standard", "--", *paths)
+    return sorted({*changed.splitlines(), *added.splitlines()})
+
+
+def peak_mb() -> float:
+    """The most memory this process has held, or one of those it started, if that is more."""
+    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes that ru_maxrss counts in
+    return max(one.ru_maxrss for one in usage) * unit / 1e6
+
+
+def processor() -> str:
+    """The processor's name."""
+    lines = CPUINFO.read_text().splitlines() if CPUINFO.exists() else []
+    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
+
+
+def write_record(
+    stage: str,
+    outs: Sequence[Path],
+    seconds: float,
+    packages: Mapping[str, str],
+    facts: Mapping[str, str],
+) -> None:
+    """Write down what a stage's run was like. A folder that cannot be written to costs the record
+    and a warning, not the run."""
+    try:
+        digests = {out.as_posix(): dvc_digest(out) for out in outs}
+        record = Record(
+            stage=stage,
+            outs=digests,
+            seconds=seconds,
+            peak_mb=peak_mb(),
+            ended=time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()),
+            commit=git("rev-parse", "HEAD"),
+            changed=changed_files(),
+            python=platform.python_version(),
+            system=f"{platform.system()} {platform.machine()}",
+            processor=", ".join([processor(), *sorted(vector_instructions())]),
+            cores=cores(),
+            packages=dict(packages),
+            facts=dict(facts),
+        )
+        write_json(record.model_dump(), record_file(stage, digests))
+    except OSError as error:
+        print(f"warning: no record of this run for the report: {error}", file=sys.stderr)
+
+
+def read_record(file: Path) -> Record | None:
+    """The record in a file; None where there is none that can be read: what is only told must not
+    keep anybody from the results."""
+    try:
+        return Record.model_validate_json(file.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def find_record(stage: str, digests: Mapping[str, str]) -> Record | None:
+    """The record of the last run of `stage` whose outputs are among these digests, by path, if
+    there is one."""
+    records = map(read_record, RUNS.glob(f"{stage}-*.json"))
+    those = [
+        record
+        for record in records
+        if record
+        and record.stage == stage
+        and record.outs
+        and record.outs.items() <= digests.items()
+    ]
+    return max(those, key=lambda record: record.ended, default=None)

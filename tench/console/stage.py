@@ -1,0 +1,71 @@
+"""How a stage meets its user: an answer to --help, one line for what went wrong, a record."""
+
+import argparse
+import errno
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from tench.console.record import write_record
+from tench.core.errors import TenchError
+from tench.core.packages import check_installed, pinned
+
+# What the machine refuses, with the way out; whatever else goes wrong is a bug and keeps its trace.
+WAYS_OUT = {
+    errno.ENOSPC: "free some space there",
+    errno.EDQUOT: "free some of your space there",
+    errno.EROFS: "work in a folder that can be written to",
+    errno.EACCES: "allow it to be read and written",
+    errno.EPERM: "allow it to be read and written",
+    errno.EIO: "check the disk",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENFILE: "close other programs",
+    errno.ENOMEM: "free some memory",
+}
+AGAIN = "then run `dvc repro` again: what was finished before is kept"
+
+
+def run_stage(main: Callable[[], Mapping[str, str] | None], outs: Sequence[Path] = ()) -> None:
+    """Run a stage's `main`: answer --help with its module's docstring, refuse other packages than
+    those pinned, exit 1 with one line where it is the user or the machine that must change
+    something, and record what the run was like.
+
+    Args:
+        main: the stage; it may return facts for the record.
+        outs: what it writes, by which the record is told from those of other runs.
+    """
+    module = sys.modules[main.__module__]
+    argparse.ArgumentParser(
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
+    started = time.monotonic()
+    try:
+        packages = pinned()
+        check_installed(packages)
+        facts = main() or {}
+        stage = Path(str(module.__file__)).stem.replace("_", "-")
+        write_record(stage, outs, time.monotonic() - started, packages, facts)
+    except TenchError as error:
+        sys.exit(f"error: {error}")
+    except MemoryError:
+        sys.exit(f"error: out of memory: free some, {AGAIN}")
+    except OSError as error:
+        sys.exit(f"error: {machine_trouble(error)}")
+    except KeyboardInterrupt:
+        sys.exit("stopped: what was finished before is kept; run `dvc repro` again to go on")
+
+
+def machine_trouble(error: OSError) -> str:
+    """What the machine refused, where, and the way out; raises the error again if that is not
+    known. (HDF5 gives the reason in its text alone.)"""
+    number = error.errno
+    if number is None and "errno = 28" in str(error):
+        number = errno.ENOSPC
+    if number not in WAYS_OUT:
+        raise error
+    where = error.filename or Path.cwd()
+    reason = os.strerror(number).lower()
+    return f"{where}: {reason}: {WAYS_OUT[number]}, {AGAIN}"

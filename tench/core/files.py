@@ -1,0 +1,54 @@
+"""Small files between stages, CSV and JSON in UTF-8; and writing a file whole or not at all."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def whole(file: Path) -> Iterator[Path]:
+    """A path beside `file`, with its suffix, to write to; it becomes `file` once all is written.
+
+    So what a killed run or a full disk left half-written never has the final name.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f".part-{file.name}")
+    try:
+        yield part
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(text: str, file: Path) -> None:
+    """Write text with plain line ends."""
+    with whole(file) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(content: object, file: Path) -> None:
+    """Write JSON to be read by people too. ValueError for what is not finite."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(f"{text}\n", file)
+
+
+def read_json(file: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def write_csv(columns: Iterable[str], rows: Iterable[Iterable[object]], file: Path) -> None:
+    """Write rows as CSV under a header."""
+    with whole(file) as part, part.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+
+
+def read_csv(file: Path, delimiter: str = ",") -> list[dict[str, str]]:
+    """Read a CSV file's rows; DVCLive's files are delimited by tabs."""
+    with file.open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines, delimiter=delimiter))

@@ -1,0 +1,85 @@
+"""packages.yaml: the versions that can change what a stage writes, pinned with the lock.
+
+Stages name them in dvc.yaml under `params`, so that DVC knows a number by the packages it was made
+with. `make lock` writes the file: `python -m tench.core.packages`.
+"""
+
+import importlib.metadata
+import re
+import sys
+from collections.abc import Mapping
+
+from ruamel.yaml import YAML
+
+from tench.core.errors import TenchError
+from tench.core.files import write_text
+from tench.core.paths import LOCK, PACKAGES
+
+PINNED = (
+    *("ai-edge-litert", "cleanlab", "cleanvision", "dvclive", "h5py", "jinja2", "keras"),
+    *("matplotlib", "numpy", "pillow", "scikit-learn", "scipy", "tensorflow"),
+)
+HEADER = """\
+# The versions that can change what a stage writes, from requirements.lock. Written by `make lock`;
+# stages name theirs in dvc.yaml, and refuse to run with others.
+"""
+
+
+def versions_in(lock: str) -> dict[str, str]:
+    """The versions of PINNED in the text of requirements.lock, by name.
+
+    Raises:
+        TenchError: one is missing, or there are several for different machines.
+    """
+    found = re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", lock, re.MULTILINE)
+    versions = {}
+    for name in PINNED:
+        of_name = [version for other, version in found if other == name]
+        if len(of_name) != 1:
+            raise TenchError(f"{LOCK}: {name}: expected one version, found {of_name or 'none'}")
+        versions[name] = of_name[0]
+    return versions
+
+
+def pinned() -> dict[str, str]:
+    """The content of packages.yaml."""
+    try:
+        content = YAML(typ="safe", pure=True).load(PACKAGES.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TenchError(f"{PACKAGES}: no such file; run from the project's root") from None
+    return {str(name): str(version) for name, version in content.items()}
+
+
+def installed(name: str) -> str:
+    """The installed version of a package, or `none`."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
+
+
+def check_installed(wanted: Mapping[str, str]) -> None:
+    """Raise TenchError unless the installed packages have the versions wanted."""
+    others = [
+        f"{name} {have} instead of {version}"
+        for name, version in wanted.items()
+        if (have := installed(name)) != version
+    ]
+    if others:
+        raise TenchError(
+            f"other packages than {PACKAGES} says: {', '.join(others)}. Run `make setup`, then "
+            "`source .venv/bin/activate`; to move to other versions, `make lock`"
+        )
+
+
+def main() -> None:
+    try:
+        versions = versions_in(LOCK.read_text(encoding="utf-8"))
+    except TenchError as error:
+        sys.exit(f"error: {error}")
+    lines = [f'{name}: "{version}"' for name, version in versions.items()]
+    write_text(HEADER + "\n".join(lines) + "\n", PACKAGES)
+
+
+if __name__ == "__main__":
+    main()

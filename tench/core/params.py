@@ -1,0 +1,147 @@
+"""params.yaml: what it may hold, read and checked before a stage does anything."""
+
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from tench.core.errors import TenchError
+from tench.core.names import CHECKPOINTS, class_name, folder_name, same_name
+from tench.core.paths import PARAMS
+
+LAYERS = 154  # of MobileNetV2 without its top
+
+
+def distinct_names(classes: dict[str, str] | None) -> dict[str, str]:
+    """Return the mapping (None as {}) if no two folders get one name; ValueError if they do."""
+    folders: dict[str, str] = {}
+    for folder, name in (classes or {}).items():
+        other = folders.setdefault(same_name(name), folder)
+        if other != folder:
+            raise ValueError(f"{other} and {folder} must not both be named {name!r}")
+    return classes or {}
+
+
+def known_weights(weights: str) -> str:
+    """Return `weights` if it is a checkpoint's name or a .weights.h5 path; ValueError if not."""
+    known = (*CHECKPOINTS, "random")
+    if weights not in known and not weights.endswith(".weights.h5"):
+        raise ValueError(f"must be {', '.join(known)}, or the path of a .weights.h5 file")
+    return weights
+
+
+class Section(BaseModel):
+    """Base of all sections: exact types, no unknown keys, never changed after reading."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+FolderName = Annotated[str, AfterValidator(folder_name)]
+ClassName = Annotated[str, AfterValidator(class_name)]
+LearningRate = Annotated[float, Field(gt=0, le=1)]
+BatchSize = Annotated[int, Field(ge=1, le=4096)]
+Epochs = Annotated[int, Field(ge=1, le=10_000)]
+
+
+class Data(Section):
+    """Which pictures, under which names, at which size."""
+
+    raw: Annotated[str, Field(min_length=1)]
+    classes: Annotated[dict[FolderName, ClassName] | None, AfterValidator(distinct_names)] = None
+    image_size: Annotated[int, Field(ge=32, le=512)]
+    test_fraction: Annotated[float, Field(gt=0, lt=1)]
+    max_rejected: Annotated[float, Field(ge=0, le=1)]
+
+
+class Backbone(Section):
+    """The frozen network in front."""
+
+    weights: Annotated[str, AfterValidator(known_weights)]
+    tap_at: Annotated[int, Field(ge=1, le=LAYERS)]
+    engine: Literal["auto", "litert", "tensorflow"]
+
+
+class ExtractTrain(Section):
+    """Training the head on the frozen backbone."""
+
+    dense_units: Annotated[int, Field(ge=1, le=65_536)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    activation: Literal["sigmoid", "softmax"]
+    learning_rate: LearningRate
+    batch_size: BatchSize
+    epochs: Epochs
+
+
+class Finetune(Section):
+    """Training the head and the backbone's last layers."""
+
+    fine_tune_at: Annotated[int, Field(ge=0, le=LAYERS)]
+    learning_rate: LearningRate
+    batch_size: BatchSize
+    epochs: Epochs
+    average_weights: bool
+
+
+class Audit(Section):
+    """What counts as a leak between splits, and how many are borne."""
+
+    near_duplicate: Annotated[float, Field(gt=0, le=1)]
+    max_leaks: Annotated[int, Field(ge=0)]
+
+
+class Baseline(Section):
+    """The small network trained from scratch, for comparison."""
+
+    learning_rate: LearningRate
+    batch_size: BatchSize
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    data: Data
+    backbone: Backbone
+    audit: Audit
+    extract_train: ExtractTrain
+    finetune: Finetune
+    baseline: Baseline
+
+
+def describe(problem: Any, file: Path) -> str:
+    """One pydantic problem as a line: file, key, value, what is allowed."""
+    key = ".".join(str(part) for part in problem["loc"] if part != "[key]")
+    section = Params.model_fields.get(key.split(".")[0])
+    known = ", ".join(getattr(section.annotation if section else Params, "model_fields", {}))
+    if problem["type"] == "extra_forbidden":
+        return f"{file}: {key}: unknown key; known here: {known}"
+    if problem["type"] == "model_type":
+        shown = f"{key or 'content'} = {problem['input']!r}"
+        return f"{file}: {shown}: must be a mapping with the keys {known}"
+    if problem["type"] == "missing":
+        return f"{file}: {key}: is missing"
+    wanted = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    value = problem["input"]
+    shown = "not a finite number" if isinstance(value, float) and math.isnan(value) else repr(value)
+    return f"{file}: {key} = {shown}: {wanted}"
+
+
+def load_params(file: Path = PARAMS) -> Params:
+    """Read and check params.yaml with YAML 1.2, as DVC does (1e-4 and 1e-05 are numbers).
+
+    Raises:
+        TenchError: with one line per problem, each naming file, key, value and what is allowed.
+    """
+    try:
+        content = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TenchError(f"{file}: no such file; run from the project's root") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise TenchError(f"{file}: not readable as YAML: {' '.join(str(error).split())}") from None
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        raise TenchError("\n       ".join(describe(p, file) for p in error.errors())) from None

@@ -1,0 +1,50 @@
+"""Where everything lies, from the project's root on."""
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+PACKAGES = Path("packages.yaml")
+LOCK = Path("requirements.lock")
+PIPELINES = (Path("dvc.yaml"), Path("data/dvc.yaml"), Path("baseline/dvc.yaml"))
+
+DATA = Path("data")
+RAW = DATA / "raw.txt"
+IMAGENETTE = DATA / "imagenette"
+SAMPLE = DATA / "sample"
+PREPARED = DATA / "prepared"
+INDEX = PREPARED / "index.csv"
+REJECTED = PREPARED / "rejected.csv"
+POOLED = DATA / "features/pooled"
+TAPPED = DATA / "features/tapped"
+ACTIVATIONS = DATA / "activations"  # made on the way where fine-tuning begins before the tap
+
+MODELS = Path("models")
+BACKBONE = MODELS / "backbone.weights.h5"
+HEAD = MODELS / "head.weights.h5"
+CLASSIFIER = MODELS / "classifier.keras"
+LABELS = MODELS / "labels.txt"
+CHECK = MODELS / "check.npy"  # what the model said of some pictures before it was saved
+
+METRICS = Path("metrics")
+COUNTS = METRICS / "prepare.json"
+EXAMPLES = METRICS / "examples.jpg"
+AUDIT = METRICS / "audit.json"
+LISTS = METRICS / "audit"
+DUPLICATES = LISTS / "duplicates.csv"
+LABEL_SUSPECTS = LISTS / "labels.csv"
+PICTURE_ISSUES = LISTS / "pictures.csv"
+EXTRACT_TRAIN = METRICS / "extract-train"
+FINETUNE = METRICS / "finetune"
+SCORES = METRICS / "evaluate.json"
+PREDICTIONS = METRICS / "predictions.csv"
+PER_CLASS = METRICS / "per_class.csv"
+CALIBRATION = METRICS / "calibration"
+MISTAKES = METRICS / "mistakes"
+MODEL_FIGURE = METRICS / "model.svg"
+BASELINE = METRICS / "baseline"
+BASELINE_SCORES = METRICS / "baseline.json"
+
+REPORT = Path("report")
+PAGE = REPORT / "page.html"
+OPEN_PAGE = REPORT / "index.html"
+RUNS = REPORT / "runs"  # what each stage's runs here were like; for the report alone

@@ -1,0 +1,1 @@
+"""The sample's pictures, drawn from a seed."""

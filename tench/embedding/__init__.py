@@ -1,0 +1,1 @@
+"""Running a frozen trunk over pictures, once, and keeping what comes out."""

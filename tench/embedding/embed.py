@@ -1,0 +1,77 @@
+"""Prepared pictures through a trunk into shards, all of them once, in the index's order."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tench.console.progress import progress
+from tench.core.parallel import in_threads
+from tench.core.params import Params
+from tench.core.paths import ACTIVATIONS, PREPARED, TAPPED
+from tench.embedding.engine import Engine, open_engine
+from tench.network.backbone import cut_at
+from tench.network.trunk import build_trunk
+from tench.pictures.index import Row, of_split
+from tench.pictures.prepared import read_prepared
+from tench.pictures.shards import ROWS, NewShard, new_folder, new_shard
+
+
+def embed(pictures: Sequence[Row], engine: Engine, folders: Sequence[Path], label: str) -> None:
+    """Write the trunk's outputs for `pictures`, in their order, as shards: one folder an output.
+
+    Args:
+        pictures: rows of the index.
+        engine: the trunk.
+        folders: where the shards of each output go.
+        label: of the progress bar.
+    """
+    with ExitStack() as whole, progress(None, label, len(pictures)) as bar:
+        parts = [whole.enter_context(new_folder(folder, pictures)) for folder in folders]
+        for start in range(0, len(pictures), ROWS):
+            files = [PREPARED / row.path for row in pictures[start : start + ROWS]]
+            with ExitStack() as opened:
+                shards = [
+                    opened.enter_context(
+                        new_shard(part, start // ROWS, (len(files), *shape), np.float32)
+                    )
+                    for part, shape in zip(parts, engine.row_shapes, strict=True)
+                ]
+                starts = range(0, len(files), engine.batch)
+                for done in in_threads(partial(embed_batch, files, engine, shards), starts):
+                    bar.update(done)
+
+
+def embed_batch(
+    files: Sequence[Path], engine: Engine, shards: Sequence[NewShard], start: int
+) -> int:
+    """Write the rows of one batch from `start` on; return how many pictures it had."""
+    batch = files[start : start + engine.batch]
+    outputs = engine.forward(np.stack([read_prepared(file) for file in batch]))
+    for shard, output in zip(shards, outputs, strict=True):
+        shard.write(start, output)
+    return len(batch)
+
+
+@contextmanager
+def activations(
+    backbone: Any, cut: int, params: Params, rows: Sequence[Row], splits: Sequence[str]
+) -> Iterator[Path]:
+    """The folder with the activations entering layer `cut`, a folder for each split: what the
+    stage embed stored if it tapped there, else made now and removed afterwards. What a killed run
+    left of the latter goes too."""
+    shutil.rmtree(ACTIVATIONS, ignore_errors=True)
+    if cut == cut_at(backbone, params.backbone.tap_at):
+        yield TAPPED
+        return
+    try:
+        with open_engine(build_trunk(backbone, cut), params.backbone.engine) as engine:
+            for split in splits:
+                embed(of_split(rows, split), engine, [ACTIVATIONS / split], f"embed {split}")
+        yield ACTIVATIONS
+    finally:
+        shutil.rmtree(ACTIVATIONS, ignore_errors=True)

@@ -1,0 +1,96 @@
+"""One raw file to one prepared picture, and what is said of those that cannot be read."""
+
+import hashlib
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from tench.core.errors import TenchError
+from tench.core.files import write_csv
+from tench.core.names import SPLITS
+from tench.core.paths import PREPARED, REJECTED
+from tench.intake.scan import Source
+from tench.pictures.index import Row, class_names, of_split
+from tench.pictures.prepared import resize, write_prepared
+from tench.pictures.reading import UnreadableError, read_picture
+
+
+def prepared_path(source: Source, split: str) -> str:
+    """Where a picture goes, below data/prepared; its full name keeps a.jpg and a.png apart."""
+    return f"{split}/{source.class_name}/{source.file.name}.webp"
+
+
+class Prepared(NamedTuple):
+    """What became of one raw file: its digests, or else the reason why it could not be read."""
+
+    sha256: str = ""
+    prepared_sha256: str = ""
+    reason: str = ""
+
+
+def pixel_digest(picture: Image.Image) -> str:
+    """SHA-256 of a picture's mode, size and pixels."""
+    header = f"{picture.mode} {picture.width} {picture.height}\n".encode()
+    return hashlib.sha256(header + picture.tobytes()).hexdigest()
+
+
+def prepare_one(source: Source, size: int) -> Prepared:
+    """Decode, resize and write one picture."""
+    try:
+        picture = read_picture(source.file)
+    except UnreadableError as error:
+        return Prepared(reason=str(error))
+    small = resize(picture, size)
+    write_prepared(small, PREPARED / prepared_path(source, source.folder))
+    return Prepared(pixel_digest(picture), pixel_digest(small))
+
+
+def write_rejected(rejected: list[tuple[Source, str]], raw: Path) -> None:
+    """Write rejected.csv: source below data.raw, class, reason."""
+    rows = (
+        (source.file.relative_to(raw).as_posix(), source.class_name, reason)
+        for source, reason in rejected
+    )
+    write_csv(("source", "class_name", "reason"), rows, REJECTED)
+
+
+def check_rejected(
+    sources: list[Source], rejected: list[tuple[Source, str]], max_rejected: float
+) -> None:
+    """Raise TenchError if more than `max_rejected` of any class (train and val) is unreadable, or
+    all of it in one of the two."""
+    total = Counter(source.class_name for source in sources)
+    lost = Counter(source.class_name for source, _ in rejected)
+    over = sorted(name for name in lost if lost[name] / total[name] > max_rejected)
+    if over:
+        name = over[0]
+        source, reason = next(pair for pair in rejected if pair[0].class_name == name)
+        others = f" (and {len(over) - 1} more classes)" if over[1:] else ""
+        raise TenchError(
+            f"class {name}{others}: {lost[name]} of {total[name]} files unreadable, more than "
+            f"data.max_rejected = {max_rejected} allows; first {source.file}: {reason}; all are "
+            f"listed in {REJECTED}; remove or replace them, or raise data.max_rejected"
+        )
+    left = Counter((source.class_name, source.folder) for source in sources)
+    left.subtract((source.class_name, source.folder) for source, _ in rejected)
+    for (name, folder), count in sorted(left.items()):
+        if count == 0:
+            raise TenchError(
+                f"class {name}: no file in {folder}/ could be read; the reasons are in {REJECTED}"
+            )
+
+
+def counts(rows: list[Row], rejected: list[tuple[Source, str]]) -> dict[str, object]:
+    """What metrics/prepare.json holds: pictures per split and class, seen, and rejected."""
+    names = class_names(rows)
+    summary: dict[str, object] = {"classes": len(names), "rejected": len(rejected)}
+    for split in SPLITS:
+        of_class = Counter(row.class_name for row in of_split(rows, split))
+        summary[split] = {
+            "pictures": of_class.total(),
+            "seen_by_backbone": sum(row.seen for row in of_split(rows, split)),
+            "per_class": {name: of_class[name] for name in names},
+        }
+    return summary

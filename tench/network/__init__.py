@@ -1,0 +1,1 @@
+"""The network on TensorFlow: backbone, its cut into trunk and tail, head, classifier, saving."""

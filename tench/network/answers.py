@@ -1,0 +1,80 @@
+"""What models say of pictures, and whether two ways of asking give the same answer."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tench.console.progress import progress
+from tench.core.errors import TenchError
+from tench.core.paths import PREPARED
+from tench.pictures.index import Row, evenly
+from tench.pictures.prepared import read_prepared
+
+BATCH = 32
+CHECKED = 128  # validation pictures that are asked again after saving
+TOLERANCE = 1e-3  # of a probability, between two ways of asking
+
+Probabilities = NDArray[np.float32]  # (pictures, classes)
+
+
+def checked(pictures: int) -> NDArray[np.int64]:
+    """The places of the validation pictures that are asked again after saving."""
+    return evenly(pictures, CHECKED)
+
+
+def of_pictures(
+    rows: Sequence[Row],
+    ask: Callable[[NDArray[np.float32]], Sequence[Probabilities]],
+    label: str,
+) -> list[Probabilities]:
+    """What one or more models say of prepared pictures.
+
+    Args:
+        rows: of the index.
+        ask: a batch of pictures, float32 (n, size, size, 3), to the answer of each model.
+        label: of the progress bar.
+
+    Returns:
+        The probabilities of each model.
+    """
+    answers = []
+    with progress(None, label, len(rows)) as bar:
+        for start in range(0, len(rows), BATCH):
+            files = [PREPARED / row.path for row in rows[start : start + BATCH]]
+            batch = np.stack([read_prepared(file) for file in files]).astype(np.float32)
+            answers.append(ask(batch))
+            bar.update(len(batch))
+    return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
+
+
+def of_activations(
+    read: Callable[[NDArray[np.int64]], NDArray[Any]], places: NDArray[np.int64], model: Any
+) -> Probabilities:
+    """What a model on activations says of the rows in `places`, which `read` reads."""
+    parts = np.array_split(places, -(-len(places) // BATCH))
+    return np.concatenate([model.predict_on_batch(read(part)) for part in parts])
+
+
+def check_agreement(
+    one: Probabilities, other: Probabilities, rows: Sequence[Row], what: str
+) -> float:
+    """Return the largest difference of any probability. Raises TenchError if it is too large.
+
+    Args:
+        one: probabilities of `rows`.
+        other: the same, had another way.
+        rows: of the index.
+        what: the two ways, for the message.
+    """
+    difference = np.abs(one - other)
+    worst = float(difference.max())
+    if not worst <= TOLERANCE:
+        path = rows[int(difference.max(axis=1).argmax())].path
+        raise TenchError(
+            f"{PREPARED / path}: {what} disagree by {worst:.2g} in a probability, more than "
+            f"{TOLERANCE}; the scores would not be those of the model that was trained. Run "
+            "`dvc repro --force finetune`, and report it if it comes back"
+        )
+    return worst

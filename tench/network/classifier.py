@@ -1,0 +1,75 @@
+"""The head, the whole classifier, and the classifier taken apart again."""
+
+from tench.core.params import ExtractTrain
+from tench.network.backbone import Model, entering
+from tench.network.runtime import keras
+from tench.network.tail import build_tail
+from tench.network.trunk import scaling
+
+
+def build_head(settings: ExtractTrain, classes: int) -> Model:
+    """Pooled features (n, 1280) to logits (n, classes)."""
+    return keras.Sequential(
+        [
+            keras.Input((1280,), name="pooled"),
+            keras.layers.Dense(settings.dense_units, activation="relu", name="dense"),
+            keras.layers.Dropout(settings.dropout, name="dropout"),
+            keras.layers.Dense(classes, name="logits"),
+        ],
+        name="head",
+    )
+
+
+def with_output(model: Model, activation: str = "softmax") -> Model:
+    """A model that puts out logits, as one that puts out their `activation`.
+
+    Sigmoids are for training alone, as the paper has it: they need not sum to one.
+    """
+    output = keras.layers.Activation(activation, name="probabilities")
+    return keras.Model(model.inputs, output(model.outputs[0]))
+
+
+def on_activations(tail: Model, head: Model) -> Model:
+    """Activations entering the tail to logits."""
+    activations = keras.Input(tail.input_shape[1:], name="activations")
+    features = keras.layers.GlobalAveragePooling2D(name="pooling")(tail(activations))
+    return keras.Model(activations, head(features))
+
+
+def assemble(backbone: Model, head: Model) -> Model:
+    """The whole classifier: pictures (n, size, size, 3) in 0 ... 255 to a distribution over the
+    classes (n, classes), the softmax of the logits whatever the head was trained with."""
+    size = backbone.input_shape[1]
+    picture = keras.Input((size, size, 3), name="picture")
+    x = backbone(scaling()(picture))
+    x = keras.layers.GlobalAveragePooling2D(name="pooling")(x)
+    for layer in head.layers:
+        x = layer(x)
+    x = keras.layers.Activation("softmax", name="probabilities")(x)
+    return keras.Model(picture, x, name="classifier")
+
+
+def classifier_parts(classifier: Model) -> tuple[Model, Model]:
+    """The backbone inside an assembled classifier, and its head."""
+    names = [layer.name for layer in classifier.layers]
+    place = names.index("pooling")
+    return classifier.layers[place - 1], keras.Sequential(classifier.layers[place + 1 : -1])
+
+
+def split_classifier(classifier: Model, cut: int) -> tuple[Model, Model]:
+    """The tail of an assembled classifier from layer `cut` of its backbone on, and its head."""
+    backbone, head = classifier_parts(classifier)
+    return build_tail(backbone, cut), head
+
+
+def with_activations(classifier: Model, cut: int) -> Model:
+    """The classifier's layers as a model with two outputs: the activations entering layer `cut` of
+    its backbone, and its probabilities."""
+    backbone, head = classifier_parts(classifier)
+    both = keras.Model(backbone.input, [entering(backbone, cut), backbone.output])
+    scaled = classifier.get_layer("scaling")(classifier.input)
+    activations, features = both(scaled)
+    logits = head(classifier.get_layer("pooling")(features))
+    return keras.Model(
+        classifier.input, [activations, classifier.get_layer("probabilities")(logits)]
+    )

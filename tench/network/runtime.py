@@ -1,0 +1,85 @@
+"""Keras on TensorFlow, imported without its start-up noise and made deterministic.
+
+Import `keras` and `tf` from here, and this module only where they are used: it takes seconds.
+"""
+
+import atexit
+import ctypes
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
+
+# A float sum depends on how many threads share it (on their number, not on the cores they run on).
+# So the number is fixed: docs/reproducible.md has what it costs.
+THREADS = 4
+
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+# oneDNN has kernels of its own for AVX-512, which round otherwise.
+os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX2"
+
+
+@contextmanager
+def silenced_stderr() -> Iterator[None]:
+    """Send what C++ libraries write to file descriptor 2 to nowhere; Python errors still raise."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def silence_exit() -> None:
+    """Send what C++ libraries write when they are taken down, after Python itself, to nowhere."""
+    atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to keep freed blocks instead of returning them to the system at once.
+
+    TensorFlow allocates every tensor anew at every step; with glibc's defaults, half the time of a
+    training step on CPU goes into page faults. Elsewhere than on glibc nothing happens.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if sys.platform == "linux" and mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, 32 * 2**20)  # the most it accepts
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+        mallopt(M_TOP_PAD, 256 * 2**20)
+
+
+@contextmanager
+def without(*packages: str) -> Iterator[None]:
+    """Let imports of packages fail that are not imported yet: Keras and TensorFlow take them up
+    where they are installed, for features not used here, and spend half of their start-up on it."""
+    absent = [name for name in packages if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
+
+
+keep_freed_memory()
+with silenced_stderr(), without("matplotlib", "pandas", "scipy", "sklearn"):
+    import keras
+    import tensorflow as tf
+
+    # ~/.keras/keras.json may say otherwise
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+    tf.config.threading.set_intra_op_parallelism_threads(THREADS)
+    tf.config.threading.set_inter_op_parallelism_threads(THREADS)
+    tf.config.experimental.enable_op_determinism()
+    tf.get_logger().setLevel("ERROR")  # it warns of retracing where several models are run once
+
+__all__ = ["keras", "silence_exit", "silenced_stderr", "tf"]

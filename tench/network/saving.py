@@ -1,0 +1,41 @@
+"""Saving a classifier so that the same weights give the same bytes."""
+
+import re
+import tempfile
+import zipfile
+from pathlib import Path
+
+from tench.core.files import whole
+from tench.network.backbone import Model
+from tench.network.runtime import keras
+
+
+def save_classifier(model: Model, file: Path) -> None:
+    """Save as .keras so that the same weights give the same bytes in every process: without dates,
+    in it or on it, and with shared objects numbered instead of named by their memory address."""
+    with whole(file) as part, tempfile.NamedTemporaryFile(suffix=".keras") as fresh:
+        model.save(fresh.name)
+        with zipfile.ZipFile(fresh.name) as source, zipfile.ZipFile(part, "w") as target:
+            for name in sorted(source.namelist()):
+                content = source.read(name)
+                if name == "metadata.json":
+                    content = f'{{"keras_version": "{keras.__version__}"}}'.encode()
+                if name == "config.json":
+                    content = number_shared_objects(content)
+                target.writestr(zipfile.ZipInfo(name), content)
+
+
+def save_weights(model: Model, file: Path) -> None:
+    """Save a model's weights as .weights.h5, whole or not at all."""
+    with whole(file) as part:
+        model.save_weights(part)
+
+
+def number_shared_objects(config: bytes) -> bytes:
+    """Replace the values of shared_object_id in Keras's JSON by 1, 2, ... as they appear."""
+    numbers: dict[bytes, int] = {}
+
+    def number(found: re.Match[bytes]) -> bytes:
+        return found[1] + str(numbers.setdefault(found[2], len(numbers) + 1)).encode()
+
+    return re.sub(rb'("shared_object_id": )(\d+)', number, config)

@@ -1,0 +1,70 @@
+"""The data index: one row per prepared picture, the order every later stage goes by.
+
+It holds a digest of every picture's pixels, raw and prepared, so that a stage which depends on the
+index depends on them: DVC need not look at every file for every stage.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tench.core.files import read_csv, write_csv
+from tench.core.paths import INDEX
+
+# ImageNet's own names: training pictures are n…_…, on which the backbone was trained.
+SEEN = re.compile(r"n\d{8}_\d+\.")
+
+
+class Row(NamedTuple):
+    """One prepared picture."""
+
+    path: str  # below data/prepared
+    split: str  # one of SPLITS
+    label: int  # 0 … classes - 1, in the order of the sorted class names
+    class_name: str
+    source: str  # below data.raw
+    sha256: str  # of the decoded picture at full size: mode RGB, size, pixels
+    prepared_sha256: str  # of the prepared picture's pixels
+    seen: int  # 1 if the backbone was trained on it, by its ImageNet name
+
+
+def seen_by_backbone(file_name: str) -> bool:
+    """Whether a file name is that of an ImageNet training picture (n01440764_10043.JPEG)."""
+    return SEEN.match(file_name) is not None
+
+
+def write_index(rows: Iterable[Row], file: Path = INDEX) -> None:
+    """Write the index as CSV."""
+    write_csv(Row._fields, rows, file)
+
+
+def read_index(file: Path = INDEX) -> list[Row]:
+    """Read data/prepared/index.csv."""
+    return [
+        Row(**{**row, "label": int(row["label"]), "seen": int(row["seen"])})  # type: ignore[arg-type]
+        for row in read_csv(file)
+    ]
+
+
+def of_split(rows: Iterable[Row], split: str) -> list[Row]:
+    """The rows of one split, in the index's order."""
+    return [row for row in rows if row.split == split]
+
+
+def labels_of(rows: Iterable[Row]) -> NDArray[np.int32]:
+    """The labels, int32 (rows,)."""
+    return np.array([row.label for row in rows], np.int32)
+
+
+def class_names(rows: Iterable[Row]) -> list[str]:
+    """The class names; a name's place is its label."""
+    return [name for _, name in sorted({(row.label, row.class_name) for row in rows})]
+
+
+def evenly(count: int, wanted: int) -> NDArray[np.int64]:
+    """At most `wanted` of the places 0 ... count - 1, evenly spaced."""
+    return np.arange(min(count, wanted)) * count // max(1, min(count, wanted))

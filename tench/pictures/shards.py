@@ -1,0 +1,159 @@
+"""Feature shards: rows of one shape in numbered .npy files of at most ROWS rows each.
+
+A folder of shards is written under another name and renamed when it is whole. Its manifest says of
+which pictures the rows are and what the files' digests are; reading begins with comparing them.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from tench.core.errors import TenchError
+from tench.core.files import read_json, write_json
+from tench.pictures.index import Row
+
+ROWS = 4096
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Shards:
+    """A folder of shards, opened for reading rows by their number."""
+
+    files: tuple[Path, ...]
+    offset: int  # bytes of header before the first row, the same in every shard
+    row_shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]
+    rows: int
+
+
+@dataclass(frozen=True)
+class NewShard:
+    """A shard being written; rows may be written by several threads, in any order."""
+
+    descriptor: int
+    offset: int  # of the first row
+    row_bytes: int
+
+    def write(self, start: int, rows: NDArray[np.generic]) -> None:
+        """Write rows from row `start` of the shard on. OSError where the disk is full."""
+        content = np.ascontiguousarray(rows).data.cast("B")
+        place = self.offset + start * self.row_bytes
+        while content:
+            written = os.pwrite(self.descriptor, content, place)
+            content, place = content[written:], place + written
+
+
+def shard_file(folder: Path, number: int) -> Path:
+    """The file of shard `number`."""
+    return folder / f"{number:05d}.npy"
+
+
+@contextmanager
+def new_shard(
+    folder: Path, number: int, shape: tuple[int, ...], dtype: DTypeLike
+) -> Iterator[NewShard]:
+    """Create shard `number` of shape (rows, ...).
+
+    Plain writes, not a memory map: a full disk kills a process that writes to a map.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    kind = np.dtype(dtype)
+    with shard_file(folder, number).open("wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": kind.str, "fortran_order": False, "shape": shape}
+        )
+        file.flush()
+        row_bytes = int(np.prod(shape[1:])) * kind.itemsize
+        yield NewShard(file.fileno(), file.tell(), row_bytes)
+
+
+@contextmanager
+def new_folder(folder: Path, pictures: Sequence[Row]) -> Iterator[Path]:
+    """A folder to write the shards of `pictures` to; whole, it becomes `folder`, with a manifest.
+    What was there is removed first: shards of an earlier, larger set would stay."""
+    part = folder.with_name(f".part-{folder.name}")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    yield part
+    files = sorted(part.glob("*.npy"))
+    manifest = {
+        "rows": len(pictures),
+        "pictures": pictures_digest(pictures),
+        "files": {file.name: file_digest(file) for file in files},
+    }
+    write_json(manifest, part / MANIFEST)
+    shutil.rmtree(folder, ignore_errors=True)
+    part.replace(folder)
+
+
+def pictures_digest(pictures: Sequence[Row]) -> str:
+    """What tells these prepared pictures, in this order, from others: SHA-256 of their digests."""
+    digests = "\n".join(row.prepared_sha256 for row in pictures)
+    return hashlib.sha256(digests.encode()).hexdigest()
+
+
+def file_digest(file: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def open_shards(folder: Path, pictures: Sequence[Row]) -> Shards:
+    """Open the shards in `folder`, in the order of their numbers, as the rows of `pictures`.
+
+    Raises:
+        TenchError: they are not whole, or not of these pictures.
+    """
+    again = "run `dvc repro --force embed`"
+    if not (folder / MANIFEST).is_file():
+        raise TenchError(f"{folder}: no features there, or not all; {again}")
+    try:
+        manifest = read_json(folder / MANIFEST)
+        count, whose, digests = (manifest[key] for key in ("rows", "pictures", "files"))
+    except (ValueError, KeyError):
+        raise TenchError(f"{folder / MANIFEST}: damaged: not what was written; {again}") from None
+    if count != len(pictures):
+        raise TenchError(
+            f"{folder}: features of {count} pictures, but the index has {len(pictures)}; {again}"
+        )
+    if whose != pictures_digest(pictures):
+        raise TenchError(f"{folder}: features of other pictures than the index has; {again}")
+    files = tuple(sorted(folder.glob("*.npy")))
+    if [file.name for file in files] != sorted(digests):
+        raise TenchError(f"{folder}: a shard is missing or too many; {again}")
+    for file in files:
+        if file_digest(file) != digests[file.name]:
+            raise TenchError(f"{file}: damaged: not the bytes that were written; {again}")
+    maps = [np.load(file, mmap_mode="r") for file in files]
+    return Shards(
+        files=files,
+        offset=maps[0].offset,
+        row_shape=maps[0].shape[1:],
+        dtype=maps[0].dtype,
+        rows=sum(len(m) for m in maps),
+    )
+
+
+def read_rows(shards: Shards, rows: NDArray[np.int64]) -> NDArray[np.generic]:
+    """Read the rows numbered `rows`, in that order, as an array (len(rows), *row_shape).
+
+    Plain file reads, not memory maps: touched pages of a map count as the process's memory, which
+    would then grow with the data.
+    """
+    out = np.empty((len(rows), *shards.row_shape), shards.dtype)
+    row_bytes = int(np.prod(shards.row_shape)) * shards.dtype.itemsize
+    numbers = rows // ROWS
+    for number in np.unique(numbers):
+        with shards.files[number].open("rb", buffering=0) as file:
+            for place in np.flatnonzero(numbers == number):
+                file.seek(shards.offset + int(rows[place] % ROWS) * row_bytes)
+                file.readinto(out[place].data)
+    return out

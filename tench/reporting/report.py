@@ -1,0 +1,212 @@
+"""What the report says, gathered from metrics/: one dictionary for its template."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tench.core.files import read_csv, read_json
+from tench.core.names import MODELS, SPLITS
+from tench.core.params import Params
+from tench.core.paths import (
+    AUDIT,
+    CALIBRATION,
+    COUNTS,
+    EXAMPLES,
+    IMAGENETTE,
+    MODEL_FIGURE,
+    PER_CLASS,
+    PREDICTIONS,
+    SCORES,
+)
+from tench.reporting import charts
+from tench.reporting.findings import audit_counts, audit_lists, data_uri, mistakes
+from tench.reporting.history import COLUMNS, NAMES, groups, history
+from tench.reporting.parameters import leaves
+from tench.reporting.tables import Table, page_table, percent
+
+MATRIX = 20  # classes up to which the confusion matrix is shown whole
+
+# Tables I and II of the paper: loss, accuracy, val loss, val accuracy of epochs 1 to 6.
+PAPER = {
+    1: (0.85, 0.77, 0.15, 0.97),
+    2: (0.15, 0.97, 0.08, 0.98),
+    3: (0.09, 0.98, 0.06, 0.98),
+    4: (0.04, 0.98, 0.05, 0.98),
+    5: (0.03, 0.99, 0.04, 0.98),
+    6: (0.02, 0.99, 0.04, 0.98),
+}
+PAPER_EPOCHS = (3, 3)
+AVERAGED = (
+    "Training figures are means over an epoch's steps. Validated, and kept, is an exponential mean "
+    "of the weights over the epoch's steps; about a seventh of it (e^-2) is the weights the epoch "
+    "began with (finetune.average_weights)."
+)
+INTERVALS = "95 % intervals: Wilson's for accuracy, bootstrap for the loss."
+GROUPS = {"all": "all", "seen": "seen by the backbone", "unseen": "not seen by the backbone"}
+
+
+def epoch_rows(stage: str, paper: bool) -> list[list[str]]:
+    """One row an epoch; with `paper`, its figures and the difference below ours."""
+    rows = []
+    for epoch, ours in history(stage):
+        rows.append([f"{epoch}{' (ours)' if paper else ''}", *(f"{v:.3f}" for v in ours)])
+        if paper:
+            gaps = [f"{v - theirs:+.3f}" for v, theirs in zip(ours, PAPER[epoch], strict=True)]
+            rows.append([f"{epoch} (paper)", *(f"{v:.2f}" for v in PAPER[epoch])])
+            rows.append([f"{epoch} (difference)", *gaps])
+    return rows
+
+
+def epoch_table(stage: str, title: str, paper: bool, averaged: bool) -> dict[str, Any]:
+    """The metrics of a training stage under a title."""
+    caption = AVERAGED if averaged else ""
+    rows = epoch_rows(stage, paper)
+    return {"title": title, "table": page_table(["epoch", *NAMES], rows, caption=caption)}
+
+
+def curve(metric: str, stages: Sequence[str]) -> Any:
+    """The chart of a metric over one or two training stages."""
+    parts = [history(stage) for stage in stages]
+    epochs = [epoch for part in parts for epoch in part]
+    train, val = (
+        [values[COLUMNS.index((split, metric))] for _, values in epochs]
+        for split in ("train", "val")
+    )
+    before = len(parts[0]) if len(parts) > 1 else 0
+    return charts.curves(metric, [epoch for epoch, _ in epochs], train, val, before)
+
+
+def with_interval(scores: dict[str, Any], name: str) -> str:
+    """A score and the ends of its interval."""
+    return "{:.3f} ({:.3f} to {:.3f})".format(scores[name], *scores[f"{name}_interval"])
+
+
+def between(interval: Sequence[float]) -> str:
+    """An interval of shares in words."""
+    return " to ".join(percent(end) for end in interval)
+
+
+def score_table(scores: dict[str, Any]) -> Table:
+    """Accuracy and loss of both models on all test pictures, and on those seen and unseen."""
+    rows = [
+        (
+            GROUPS[name],
+            both[0]["pictures"],
+            *(with_interval(one, metric) for metric in ("accuracy", "loss") for one in both),
+        )
+        for name, both in groups(scores).items()
+    ]
+    header = ("test pictures", "number", "accuracy, frozen", "accuracy, fine-tuned")
+    return page_table((*header, "loss, frozen", "loss, fine-tuned"), rows, caption=INTERVALS)
+
+
+def verdict(mcnemar: dict[str, Any], scores: dict[str, Any]) -> str:
+    """What fine-tuning did to the accuracy, in words, as far as the test can tell."""
+    if mcnemar["p_value"] >= 0.05:
+        return "no difference that this test set can show"
+    better = scores["finetuned"]["accuracy"] > scores["frozen"]["accuracy"]
+    return "fine-tuning made it better" if better else "fine-tuning made it worse"
+
+
+def sentences(scores: dict[str, Any], audit: dict[str, Any]) -> list[str]:
+    """What to bear in mind before believing the first number."""
+    tuned, test = scores["finetuned"], scores["mcnemar"]
+    lines = [
+        f"Fine-tuning: {percent(scores['frozen']['accuracy'])} before, "
+        f"{percent(tuned['accuracy'])} after; {verdict(test, scores)} (p = {test['p_value']:.2g})."
+    ]
+    if "unseen" in groups(scores):
+        share, new = tuned["seen"]["pictures"] / tuned["pictures"], tuned["unseen"]
+        lines.append(
+            f"{percent(share)} of the test pictures were among those the backbone learnt from. On "
+            f"the {new['pictures']} others the accuracy is {percent(new['accuracy'])} "
+            f"({between(new['accuracy_interval'])}): that is the figure for pictures it has never "
+            "met, as far as so few can tell."
+        )
+    odd = sum(audit["picture_issues"].values())
+    lines.append(
+        f"{odd} findings of dark, light, blurred, almost empty or oddly sized pictures; the "
+        f"largest class has {audit['balance']['ratio']:.1f} times the training pictures of the "
+        "smallest."
+    )
+    return lines
+
+
+def confusion(predictions: Sequence[dict[str, str]]) -> dict[str, Any]:
+    """The confusion matrix, or of many classes the commonest confusions."""
+    names = [row["class_name"] for row in read_csv(PER_CLASS)]
+    pairs: dict[tuple[str, str], int] = {}
+    for row in predictions:
+        key = row["label"], row["prediction"]
+        pairs[key] = pairs.get(key, 0) + 1
+    if len(names) <= MATRIX:
+        return {"names": names, "matrix": [[pairs.get((a, b), 0) for b in names] for a in names]}
+    wrong = sorted(((-n, *key) for key, n in pairs.items() if key[0] != key[1]))[:30]
+    header = ("it is", "the model says", "test pictures")
+    return {"matrix": None, "pairs": page_table(header, [(a, b, -n) for n, a, b in wrong])}
+
+
+def per_class() -> Table:
+    """Precision, recall and F1 of every class."""
+    scores = ("precision", "recall", "f1")
+    rows = [
+        (row["class_name"], *(f"{float(row[name]):.3f}" for name in scores), row["pictures"])
+        for row in read_csv(PER_CLASS)
+    ]
+    return page_table(("class", "precision", "recall", "F1", "test pictures"), rows, sortable=True)
+
+
+def parameter_table(params: Params) -> Table:
+    """Every parameter by its dotted key."""
+    rows = [(".".join(key), str(value)) for key, value in leaves(params.model_dump()).items()]
+    return page_table(("key", "value"), rows, text=True)
+
+
+def contents(params: Params) -> dict[str, Any]:
+    """All that the report's template shows."""
+    scores, counts, audit = (read_json(file) for file in (SCORES, COUNTS, AUDIT))
+    predictions = read_csv(PREDICTIONS)
+    tuned, test = scores["finetuned"], scores["mcnemar"]
+    pictures = {split: counts[split]["pictures"] for split in SPLITS}
+    epochs = (params.extract_train.epochs, params.finetune.epochs)
+    paper = params.data.raw == IMAGENETTE.as_posix() and epochs == PAPER_EPOCHS
+    stages = {"extract-train": "Table I: the head alone", "finetune": "Table II: fine-tuning"}
+    return {
+        "data": {"raw": params.data.raw},
+        "classes": counts["classes"],
+        "counts": pictures | {"all": sum(pictures.values())},
+        "summary": {
+            "accuracy": percent(tuned["accuracy"]),
+            "interval": between(tuned["accuracy_interval"]),
+            "leaks": audit["leaks"],
+            "suspects": audit["label_suspects"],
+            "sentences": sentences(scores, audit),
+        },
+        "macro_f1": f"{scores['macro_f1']:.3f}",
+        "scores": score_table(scores),
+        "paper": paper,
+        "epochs": [
+            epoch_table(
+                stage, title, paper, stage == "finetune" and params.finetune.average_weights
+            )
+            for stage, title in stages.items()
+        ],
+        "charts": {
+            "accuracy": curve("accuracy", list(stages)),
+            "loss": curve("loss", list(stages)),
+            "reliability": charts.reliability(
+                {model: read_csv(CALIBRATION / f"{model}.csv") for model in MODELS}
+            ),
+        },
+        "per_class": per_class(),
+        "confusion": confusion(predictions),
+        "mistakes": mistakes(predictions),
+        "calibration": {m: f"{scores[m]['calibration_error']:.3f}" for m in MODELS},
+        "mcnemar": {**test, "p": f"{test['p_value']:.3g}", "verdict": verdict(test, scores)},
+        "audit": {"counts": audit_counts(audit), "lists": audit_lists(audit["leaks"])},
+        "figures": {
+            "examples": data_uri(EXAMPLES.read_bytes(), "image/jpeg"),
+            "model": data_uri(MODEL_FIGURE.read_bytes(), "image/svg+xml"),
+            "model_text": "The model's layers with their output shapes and parameters",
+        },
+        "parameters": parameter_table(params),
+    }

@@ -1,0 +1,47 @@
+"""The metrics of the last run as tables: `python -m tench.reporting.summary`."""
+
+from pathlib import Path
+from typing import Any
+
+from tench.core.files import read_json
+from tench.core.paths import CLASSIFIER, LABELS, METRICS, SCORES
+from tench.reporting.history import NAMES, groups, history
+from tench.reporting.tables import markdown_table
+
+
+def epochs(stage: str) -> list[tuple[str, ...]]:
+    """One row per epoch of a training stage: epoch, loss, accuracy, val loss, val accuracy."""
+    return [
+        (f"{epoch} {stage}", *(f"{value:.3f}" for value in values))
+        for epoch, values in history(stage)
+    ]
+
+
+def score_rows(scores: dict[str, Any]) -> list[tuple[str, ...]]:
+    """One row per group of test pictures: pictures, then both models' accuracy and loss."""
+    rows = []
+    for name, (before, after) in groups(scores).items():
+        figures = [before["accuracy"], after["accuracy"], before["loss"], after["loss"]]
+        rows.append((name, str(after["pictures"]), *(f"{figure:.3f}" for figure in figures)))
+    return rows
+
+
+def main() -> None:
+    header: tuple[str, ...] = ("Epoch", *(name.capitalize() for name in NAMES))
+    print("\n" + markdown_table([header, *epochs("extract-train"), *epochs("finetune")]) + "\n")
+    header = ("Test pictures", "Number", "Accuracy frozen", "finetuned", "Loss frozen", "finetuned")
+    scores = read_json(SCORES)
+    print(markdown_table([header, *score_rows(scores)]))
+    what = {
+        CLASSIFIER: "the classifier: RGB pictures in, a probability a class out",
+        LABELS: "the classes, in that order",
+        f"{METRICS}/": "every number",
+        "dvc plots show": "curves and confusion matrix in the browser",
+    }
+    print(f"\nIn {Path.cwd()}:")
+    print("\n".join(f"  {name!s:26} {text}" for name, text in what.items()))
+    print("  dvc exp run -S finetune.learning_rate=1.0e-5    try something; reruns what it must")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""The folder of a data set that a stage makes: whole or not at all, never over somebody else's."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tench.core.errors import TenchError
+from tench.core.files import write_text
+from tench.sources.git_tree import tree_id
+
+MARK = ".made-by-tench"  # in a folder: the tree id of all else in it, as it was made
+
+
+def is_free(folder: Path) -> bool:
+    """Whether nothing lies at `folder`, or an empty folder."""
+    if folder.is_symlink():
+        return False
+    return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+
+
+def mark(folder: Path) -> None:
+    """Note in a folder that it was made here, and holds what it holds now."""
+    write_text(f"{tree_id(folder, MARK)}\n", folder / MARK)
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether a folder was made here and holds what it held then: it may be deleted."""
+    note = folder / MARK
+    if folder.is_symlink() or not note.is_file():
+        return False
+    return note.read_text(encoding="utf-8", errors="replace").strip() == tree_id(folder, MARK)
+
+
+def refuse(folder: Path, why: str, made: str) -> TenchError:
+    """The error that says why a stage leaves a folder alone, and what to do.
+
+    Args:
+        folder: where the stage would write.
+        why: what is wrong with what lies there.
+        made: what the stage makes instead.
+    """
+    return TenchError(
+        f"{folder}: {why}; it is left as it is. To work with it, move it, for example to "
+        f"data/mine, and set data.raw in params.yaml to that. For {made}, move or delete it and "
+        "run again"
+    )
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A new folder to fill, beside `folder`; it takes its place once all is in it.
+
+    What lies at `folder` is deleted then: ask first whether it may be.
+    """
+    part, old = (folder.with_name(f".part-{kind}{folder.name}") for kind in ("", "old-"))
+    sweep(part, old)  # what a killed run left
+    part.mkdir(parents=True)
+    try:
+        yield part
+        if folder.exists():
+            folder.rename(old)  # and deleted after: half-deleted it would be nobody's
+        part.rename(folder)
+    finally:
+        sweep(part, old)
+
+
+def sweep(*folders: Path) -> None:
+    """Delete folders, where they are."""
+    for folder in folders:
+        if folder.exists():
+            shutil.rmtree(folder)

@@ -1,0 +1,31 @@
+"""Features made by tests, stored as the stage embed stores them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tench.pictures import shards
+from tench.pictures.index import Row
+from tench.pictures.shards import Shards, new_folder, new_shard, open_shards
+
+
+def row(number: int, split: str = "train", pixels: str = "", label: int = 0) -> Row:
+    """A row of an index; equal `pixels` are equal pictures."""
+    name, shown = f"c{label}", pixels or f"{split} {number}"
+    path, source = f"{split}/{name}/{number}.webp", f"{split}/{name}/{number}.jpg"
+    return Row(path, split, label, name, source, shown, shown, 0)
+
+
+def stored(
+    folder: Path, features: NDArray[np.generic], rows: Sequence[Row] | None = None
+) -> Shards:
+    """Features as a folder of shards of at most shards.ROWS, opened; of any pictures, or `rows`."""
+    pictures = rows or [row(number) for number in range(len(features))]
+    with new_folder(folder, pictures) as part:
+        for number, start in enumerate(range(0, len(features), shards.ROWS)):
+            content = features[start : start + shards.ROWS]
+            with new_shard(part, number, content.shape, content.dtype) as shard:
+                shard.write(0, content)
+    return open_shards(folder, pictures)

@@ -1,0 +1,155 @@
+"""What the report's page says, of results made by hand."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from clones import CHECKOUT, message, run
+from reports import make_project, scores, texts, write_audit, write_epochs
+
+from tench.core import paths
+from tench.core.errors import TenchError
+from tench.core.files import read_json, write_json, write_text
+from tench.core.params import load_params
+from tench.reporting import summary
+from tench.reporting.publish import publish, render, write_page
+from tench.reporting.report import contents
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project made by hand, the current folder."""
+    folder = tmp_path / "made"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    make_project(folder)
+    return folder
+
+
+def page() -> str:
+    """The report's page of what lies in metrics/."""
+    return " ".join(render(contents(load_params())).split())
+
+
+def test_seen_and_unseen_are_told_apart_where_there_are_both(made: Path) -> None:
+    assert [row[0] for row in summary.score_rows(read_json(paths.SCORES))] == [
+        *("all", "seen", "unseen")
+    ]
+    text = page()
+    for line in ("seen by the backbone", "not seen by the backbone", "the backbone learnt from"):
+        assert line in text
+
+
+@pytest.mark.parametrize("groups", [(), ("unseen",), ("seen",)])
+def test_seen_and_unseen_are_left_out_where_all_are_of_one_kind(
+    made: Path, groups: tuple[str, ...]
+) -> None:
+    write_json(scores(*groups), paths.SCORES)
+    assert [row[0] for row in summary.score_rows(read_json(paths.SCORES))] == ["all"]
+    text = page()
+    for word in ("seen by the backbone", "learnt from", "never met"):
+        assert word not in text
+
+
+def test_intervals_are_called_what_they_are(made: Path) -> None:
+    assert "95 % intervals: Wilson&#39;s for accuracy, bootstrap for the loss." in page()
+
+
+def test_a_small_p_value_is_not_zero(made: Path) -> None:
+    content = scores()
+    content["mcnemar"] |= {"p_value": 6.1e-05}
+    write_json(content, paths.SCORES)
+    assert "(p = 6.1e-05)" in page()
+
+
+def test_every_parameter_is_shown(made: Path) -> None:
+    rows = texts(contents(load_params())["parameters"])
+    assert ["data.classes.n01440764", "fish"] in rows
+    assert ["finetune.average_weights", "True"] in rows
+    assert ["seed", "42"] in rows
+
+
+def test_leaks_are_pictures_and_suspicions_are_apart(made: Path) -> None:
+    pairs = [("exact", 1.0, 1), ("near", 0.99, 1), ("similar", 0.97, 1), ("near", 0.98, 0)]
+    write_audit([*pairs, ("similar", 0.95, 0)], leaks=1)
+    text = page()
+    assert '<div class="figure">1</div><div>pictures are in an earlier split too' in text
+    assert "near duplicates); scores on them say nothing" in text
+    found = {one["title"]: one for one in contents(load_params())["audit"]["lists"]}
+    assert [[entry["text"] for entry in one["entries"]] for one in found.values()][:3] == [
+        ["exact, 1.000", "near, 0.990"],
+        ["near, 0.980"],
+        ["similar, 0.970", "similar, 0.950"],
+    ]
+    leaks, within, alike = list(found)[:3]
+    assert leaks == "Leaks: pictures that are in an earlier split too (1)"
+    assert found[leaks]["text"].startswith("Pairs: 2.")
+    assert within == "Duplicates within a split (pairs: 1)"
+    assert alike == "Alike, but not the same (pairs: 2)"
+    assert "They do not count as leaks and no run fails for them" in found[alike]["text"]
+    counts = texts(contents(load_params())["audit"]["counts"])
+    assert ["pictures that only look alike, pairs across splits", "1"] in counts
+
+
+def test_the_label_finder_is_called_what_it_is(made: Path) -> None:
+    text = page()
+    assert "prune_by_noise_rate" in text
+    assert "by the largest margin" in text
+
+
+def test_averaged_weights_are_called_what_they_are(made: Path) -> None:
+    assert (
+        "an exponential mean of the weights over the epoch&#39;s steps; about a seventh" in page()
+    )
+    text = paths.PARAMS.read_text(encoding="utf-8")
+    write_text(text.replace("average_weights: true", "average_weights: false"), paths.PARAMS)
+    assert "exponential mean" not in page()
+
+
+def test_outputs_are_a_distribution_however_it_was_trained(made: Path) -> None:
+    assert load_params().extract_train.activation == "sigmoid"
+    assert "need not sum to one" not in page()
+
+
+def test_the_model_is_drawn_by_evaluate(made: Path) -> None:
+    assert Path("metrics/model.svg") == paths.MODEL_FIGURE
+    assert "data:image/svg+xml;base64," in page()
+
+
+def test_epochs_fewer_than_asked_for_are_shown(made: Path) -> None:
+    write_epochs("finetune", (4,))  # training may stop by itself
+    assert texts(contents(load_params())["epochs"][1]["table"])[-1][0].startswith("4 ")
+
+
+def test_where_bytes_agree_is_told_as_it_is(made: Path) -> None:
+    publish(ended=True)
+    text = " ".join(paths.OPEN_PAGE.read_text(encoding="utf-8").split())
+    assert "on every x86-64 processor with FMA; training is, wherever oneDNN's AVX2" in text
+    assert "another processor rounds differently" not in text
+
+
+@pytest.mark.parametrize("file", [paths.PAGE, paths.OPEN_PAGE])
+def test_a_page_that_cannot_be_written_is_one_error(made: Path, file: Path) -> None:
+    file.unlink(missing_ok=True)
+    file.mkdir()
+    with pytest.raises(TenchError, match=rf"^{file}: cannot be written \(is a directory\)"):
+        write_page("text", file)
+    shutil.rmtree(paths.REPORT)
+    write_text("", paths.REPORT)
+    with pytest.raises(TenchError, match=rf"^{file}: cannot be written"):
+        write_page("text", file)
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_error(made: Path) -> None:
+    paths.OPEN_PAGE.mkdir()
+    answer = run(made, "python", "-m", "tench.reporting.publish", PYTHONPATH=str(CHECKOUT))
+    assert answer.returncode == 1
+    assert message(answer.stdout).startswith("error: report/index.html: cannot be written")
+    assert "Traceback" not in answer.stdout
+
+
+def test_summary_names_what_there_is(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    summary.main()
+    text = capsys.readouterr().out
+    assert "| 1 extract-train | 0.500" in text
+    assert "\n  models/classifier.keras    the classifier" in text

@@ -1,0 +1,66 @@
+"""Work spread over threads: as many as there are cores for this process, in order."""
+
+import itertools
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+from joblib.externals.loky.backend import context
+
+from tench.core.parallel import AHEAD, cores, in_threads
+
+
+@pytest.fixture
+def _counted_anew() -> Iterator[None]:
+    """Let the cores be counted in the test, and again after it."""
+    cores.cache_clear()
+    yield
+    cores.cache_clear()
+
+
+def test_results_come_in_order_from_as_many_threads_as_cores() -> None:
+    together = threading.Barrier(cores())  # passed only if cores() threads work at a time
+
+    def doubled(number: int) -> int:
+        if number < cores():
+            together.wait(timeout=30)
+        return 2 * number
+
+    assert list(in_threads(doubled, range(2 * AHEAD + 1))) == list(range(0, 4 * AHEAD + 2, 2))
+    assert list(in_threads(doubled, [])) == []
+
+
+def test_few_items_are_under_way_at_a_time() -> None:
+    started: list[int] = []
+    results = in_threads(started.append, range(10 * AHEAD))
+    list(itertools.islice(results, AHEAD))
+    assert AHEAD <= len(started) <= 2 * AHEAD
+
+
+@pytest.mark.usefixtures("_counted_anew")
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no taskset on this system")
+def test_cores_are_those_that_taskset_leaves() -> None:
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert cores() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+@pytest.mark.usefixtures("_counted_anew")
+@pytest.mark.parametrize(("quota", "expected"), [(1, 1), (2, 2), (64, 8)])
+def test_cores_are_those_that_a_containers_quota_leaves(
+    monkeypatch: pytest.MonkeyPatch, quota: int, expected: int
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(context, "_cpu_count_affinity", lambda cores: cores)
+    monkeypatch.setattr(context, "_cpu_count_cgroup", lambda cores: quota)
+    assert cores() == expected
+
+
+@pytest.mark.usefixtures("_counted_anew")
+def test_cores_can_be_limited_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    assert cores() == 1

@@ -1,0 +1,34 @@
+"""raw: the folder that data.raw names is there, or will be; else three ways on."""
+
+from pathlib import Path
+
+import pytest
+
+from stages.raw import check_raw
+from tench.core.errors import TenchError
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty current directory."""
+    monkeypatch.chdir(tmp_path)
+
+
+def test_missing_raw_folder_is_told_with_three_ways_on() -> None:
+    with pytest.raises(TenchError) as caught:
+        check_raw("data/mine")
+    said = str(caught.value)
+    assert said.startswith("params.yaml: data.raw = data/mine: no such folder")
+    assert all(way in said for way in ("1. ", "2. ", "3. ", "data/imagenette", "data/sample"))
+
+
+def test_file_is_no_raw_folder() -> None:
+    Path("mine").touch()
+    with pytest.raises(TenchError, match=r"data\.raw = mine: no such folder"):
+        check_raw("mine")
+
+
+@pytest.mark.parametrize("raw", ["mine", "data/sample", "data/imagenette", "./data/sample/"])
+def test_raw_folder_is_there_or_made_by_a_stage(raw: str) -> None:
+    Path("mine").mkdir()
+    check_raw(raw)

@@ -1,0 +1,162 @@
+"""Reading pictures where the machine lacks something, which is no fault of theirs."""
+
+import errno
+import os
+import resource
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+import pytest
+from PIL import Image, ImageFile
+from small_pictures import quarters, reason
+
+from tench.core.errors import TenchError
+from tench.pictures import reading
+from tench.pictures.reading import PixelBudget, read_picture
+
+
+@contextmanager
+def file_handles(more: int) -> Iterator[None]:
+    """Let this process open so many files more than it has open."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    opened = os.dup(0)
+    os.close(opened)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (opened + more, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_running_out_of_file_handles_is_no_fault_of_the_picture(tmp_path: Path) -> None:
+    quarters().save(tmp_path / "a.png")
+    with file_handles(0), pytest.raises(OSError, match="Too many open files") as caught:
+        read_picture(tmp_path / "a.png")
+    assert (caught.value.errno, caught.value.filename) == (errno.EMFILE, str(tmp_path / "a.png"))
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO, errno.ENOMEM, errno.ESTALE])
+def test_what_the_machine_refuses_on_the_way_is_no_fault_of_the_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refused(picture: Image.Image) -> None:
+        raise OSError(number, os.strerror(number))
+
+    quarters().save(tmp_path / "a.png")
+    monkeypatch.setattr(ImageFile.ImageFile, "load", refused)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        read_picture(tmp_path / "a.png")
+
+
+def test_too_little_memory_is_no_fault_of_the_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(picture: Image.Image) -> None:
+        raise MemoryError
+
+    quarters().save(tmp_path / "a.png")
+    monkeypatch.setattr(ImageFile.ImageFile, "load", exhausted)
+    with pytest.raises(TenchError, match="not enough memory") as caught:
+        read_picture(tmp_path / "a.png")
+    assert str(caught.value).startswith(f"{tmp_path / 'a.png'}: ")
+
+
+def test_a_file_that_may_not_be_read_is_no_fault_of_the_picture(tmp_path: Path) -> None:
+    quarters().save(tmp_path / "a.png")
+    (tmp_path / "a.png").chmod(0)
+    user = os.geteuid()
+    if user == 0:  # who may read everything
+        os.seteuid(65534)
+    try:
+        with pytest.raises(PermissionError):
+            read_picture(tmp_path / "a.png")
+    finally:
+        os.seteuid(user)
+
+
+def test_a_missing_file_is_no_picture_at_fault(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_picture(tmp_path / "gone.jpg")
+    with pytest.raises(IsADirectoryError):
+        read_picture(tmp_path)
+
+
+class WatchedBudget(PixelBudget):
+    """A budget that lets pictures be decoded in pairs alone, and counts how many are at a time."""
+
+    def __init__(self, pixels: int) -> None:
+        super().__init__(pixels)
+        self.pair = threading.Barrier(2)
+        self.now = self.most = 0
+
+    @contextmanager
+    def take(self, pixels: int) -> Iterator[None]:
+        with super().take(pixels):
+            with self.changed:
+                self.now += 1
+                self.most = max(self.most, self.now)
+            self.pair.wait(timeout=30)
+            yield
+            with self.changed:
+                self.now -= 1
+
+
+def in_eight_threads(files: list[Path]) -> int:
+    """Read each file in one of eight threads; return how many came to their end."""
+    waiting: SimpleQueue[Path] = SimpleQueue()
+    for file in files:
+        waiting.put(file)
+    read = []
+
+    def worker() -> None:
+        with suppress(Empty):
+            while True:
+                read.append(read_picture(waiting.get_nowait()))
+
+    threads = [threading.Thread(target=worker, daemon=True) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + 30
+    for thread in threads:
+        thread.join(timeout=max(0, end - time.monotonic()))
+    return len(read)
+
+
+def test_no_more_pictures_are_decoded_at_a_time_than_there_is_room_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget = WatchedBudget(2 * 48 * 32 + 1000)
+    monkeypatch.setattr(reading, "BUDGET", budget)
+    quarters().save(tmp_path / "a.png")
+    assert in_eight_threads([tmp_path / "a.png"] * 16) == 16
+    assert budget.most == 2
+    assert budget.left == 2 * 48 * 32 + 1000
+
+
+def test_a_picture_that_takes_all_the_room_gets_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "BUDGET", PixelBudget(48 * 32 * 9))
+    quarters().save(tmp_path / "small.png")
+    quarters().resize((48 * 3, 32 * 3)).save(tmp_path / "large.png")
+    names = (["small"] * 3 + ["large"]) * 10
+    assert in_eight_threads([tmp_path / f"{name}.png" for name in names]) == 40
+
+
+def test_a_damaged_picture_gives_its_room_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "BUDGET", PixelBudget(10_000))
+    quarters().save(tmp_path / "a.png")
+    content = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(content[: len(content) // 2])
+    assert reason(tmp_path / "a.png").startswith("damaged")
+    assert reading.BUDGET.left == 10_000
+
+
+def test_the_largest_picture_that_is_read_fits_in_the_budget() -> None:
+    assert reading.BUDGET.left >= reading.MAX_PIXELS

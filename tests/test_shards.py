@@ -1,0 +1,218 @@
+"""Feature shards: rows in any order, and nothing read that is not what was written."""
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import DTypeLike, NDArray
+
+from tench.core.errors import TenchError
+from tench.pictures import shards
+from tench.pictures.index import Row
+from tench.pictures.shards import MANIFEST, new_folder, new_shard, open_shards, read_rows
+
+ROOT = Path(__file__).parent.parent
+AGAIN = "dvc repro --force embed"
+
+
+def rows(count: int, kind: str = "picture") -> list[Row]:
+    """Rows of an index, no two alike."""
+    return [
+        Row(f"{n}.webp", "train", 0, "fish", f"{n}.jpg", "", f"{kind} {n}", 0) for n in range(count)
+    ]
+
+
+def write(
+    folder: Path, content: NDArray[Any], of: list[Row], dtype: DTypeLike = np.float32
+) -> None:
+    """Write `content` as the shards of the pictures `of`."""
+    with new_folder(folder, of) as part:
+        for start in range(0, len(content), shards.ROWS):
+            some = content[start : start + shards.ROWS].astype(dtype)
+            with new_shard(part, start // shards.ROWS, some.shape, dtype) as shard:
+                for place in reversed(range(len(some))):  # in any order
+                    shard.write(place, some[place : place + 1])
+
+
+def content(folder: Path, of: list[Row]) -> NDArray[np.generic]:
+    """Every row of a folder of shards."""
+    return read_rows(open_shards(folder, of), np.arange(len(of)))
+
+
+@pytest.fixture(autouse=True)
+def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a shard hold few rows."""
+    monkeypatch.setattr(shards, "ROWS", 10)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The shards of 25 pictures: row n holds 7 times n."""
+    write(tmp_path / "train", np.repeat(np.arange(25)[:, None], 7, axis=1), rows(25))
+    return tmp_path / "train"
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((5,), np.float32), ((2, 3, 4), np.float32), ((1,), np.int64)]
+)
+def test_rows_are_read_in_any_order(
+    tmp_path: Path, shape: tuple[int, ...], dtype: DTypeLike
+) -> None:
+    rng = np.random.default_rng(0)
+    written = rng.integers(0, 1000, (37, *shape)).astype(dtype)
+    write(tmp_path / "train", written, rows(37), dtype)
+    opened = open_shards(tmp_path / "train", rows(37))
+    assert (opened.rows, opened.row_shape, opened.dtype) == (37, shape, dtype)
+    assert [len(np.load(file)) for file in opened.files] == [10, 10, 10, 7]
+    for order in (
+        rng.permutation(37),
+        rng.integers(0, 37, 100),
+        np.array([9, 10, 36, 0, 0]),
+        np.array([], np.int64),
+    ):
+        found = read_rows(opened, order)
+        assert found.dtype == dtype
+        assert np.array_equal(found, written[order])
+
+
+def test_shards_are_in_the_order_of_their_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "ROWS", 1)
+    with new_folder(tmp_path / "train", rows(12)) as part:
+        for number in reversed(range(12)):
+            with new_shard(part, number, (1, 2), np.float32) as shard:
+                shard.write(0, np.full((1, 2), number, np.float32))
+    assert content(tmp_path / "train", rows(12))[:, 0].tolist() == list(range(12))
+
+
+def test_a_write_that_falls_short_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(descriptor: int, data: memoryview, place: int) -> int:
+        return write_all(descriptor, data[:11], place)
+
+    write_all = os.pwrite
+    monkeypatch.setattr(os, "pwrite", short)
+    written = np.random.default_rng(0).normal(0, 1, (13, 7)).astype(np.float32)
+    write(tmp_path / "train", written, rows(13))
+    assert np.array_equal(content(tmp_path / "train", rows(13)), written)
+
+
+def flip(file: Path, place: int) -> None:
+    """Flip one bit of a file."""
+    damaged = bytearray(file.read_bytes())
+    damaged[place] ^= 1
+    file.write_bytes(damaged)
+
+
+def cut(file: Path) -> None:
+    """Cut the last row off a file."""
+    os.truncate(file, file.stat().st_size - 7 * 4)
+
+
+@pytest.mark.parametrize(
+    ("damage", "where", "why"),
+    [
+        (lambda folder: flip(folder / "00001.npy", -5), "00001.npy", "damaged"),
+        (lambda folder: flip(folder / "00000.npy", 70), "00000.npy", "damaged"),
+        (lambda folder: cut(folder / "00002.npy"), "00002.npy", "damaged"),
+        (lambda folder: (folder / "00001.npy").unlink(), "", "a shard is missing"),
+        (lambda folder: (folder / "00002.npy").unlink(), "", "a shard is missing"),
+        (lambda folder: (folder / "00003.npy").touch(), "", "too many"),
+        (lambda folder: (folder / MANIFEST).unlink(), "", "no features there"),
+        (lambda folder: flip(folder / MANIFEST, 0), MANIFEST, "damaged"),
+        (lambda folder: (folder / MANIFEST).write_text("{}"), MANIFEST, "damaged"),
+        (lambda folder: folder.rename(folder.parent / "elsewhere"), "", "no features there"),
+    ],
+)
+def test_damage_is_told_with_the_way_out(
+    folder: Path, damage: Callable[[Path], object], where: str, why: str
+) -> None:
+    damage(folder)
+    with pytest.raises(TenchError) as caught:
+        open_shards(folder, rows(25))
+    assert str(caught.value).startswith(f"{folder / where}: ")
+    assert why in str(caught.value)
+    assert AGAIN in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "why"),
+    [
+        (rows(24), "features of 25 pictures, but the index has 24"),
+        (rows(26), "features of 25 pictures, but the index has 26"),
+        (rows(25, "other"), "of other pictures"),
+        ([*rows(24), *rows(1)], "of other pictures"),
+        (rows(25)[::-1], "of other pictures"),
+    ],
+)
+def test_features_of_other_pictures_are_refused(
+    folder: Path, pictures: list[Row], why: str
+) -> None:
+    with pytest.raises(TenchError) as caught:
+        open_shards(folder, pictures)
+    assert str(caught.value).startswith(f"{folder}: ")
+    assert why in str(caught.value)
+    assert AGAIN in str(caught.value)
+
+
+def test_an_interrupted_writer_leaves_the_old_shards_alone(folder: Path) -> None:
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    with pytest.raises(KeyboardInterrupt), new_folder(folder, rows(5)) as part:  # noqa: PT012
+        with new_shard(part, 0, (5, 7), np.float32) as shard:
+            shard.write(0, np.ones((2, 7), np.float32))
+        raise KeyboardInterrupt
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+    assert content(folder, rows(25))[:, 0].tolist() == list(range(25))
+
+
+def test_an_interrupted_writer_leaves_no_folder_under_the_final_name(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), new_folder(tmp_path / "train", rows(5)):
+        raise KeyboardInterrupt
+    assert not (tmp_path / "train").exists()
+
+
+def test_what_a_killed_writer_left_is_swept(folder: Path) -> None:
+    left = folder.with_name(".part-train")
+    left.mkdir()
+    (left / "00007.npy").write_bytes(b"half a shard")
+    write(folder, np.zeros((5, 7)), rows(5))
+    assert [path.name for path in folder.parent.iterdir()] == ["train"]
+    assert {file.name for file in folder.iterdir()} == {"00000.npy", MANIFEST}
+
+
+def test_a_full_disk_is_an_error_and_does_not_kill(tmp_path: Path) -> None:
+    program = (
+        "import sys, numpy as np; from pathlib import Path;"
+        "from tench.pictures.shards import new_folder, new_shard\n"
+        "with new_folder(Path('small/train'), []) as part:\n"
+        "    with new_shard(part, 0, (64, 1024), np.float32) as shard:\n"
+        "        try:\n"
+        "            for row in range(64): shard.write(row, np.ones((1, 1024), np.float32))\n"
+        "        except OSError as error: print(error.errno)\n"
+        "        sys.exit()\n"
+    )
+    # A disk of 64 kB, which goes with the process
+    (tmp_path / "small").mkdir()
+    mount = 'mount -t tmpfs -o size=64k none small && echo mounted && exec "$@"'
+    try:
+        answer = subprocess.run(
+            ["unshare", "-rm", "sh", "-c", mount, "sh", sys.executable, "-c", program],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        pytest.skip("no unshare to give a process a small disk of its own")
+    if "mounted" not in answer.stdout:
+        pytest.skip(f"no process may have a small disk of its own here: {answer.stderr.strip()}")
+    assert answer.stdout.split() == ["mounted", str(errno.ENOSPC)], answer
