@@ -14,6 +14,7 @@ from tench.console.progress import progress
 from tench.core.parallel import cores
 from tench.core.paths import PREPARED
 from tench.pictures.index import Row
+from tench.pictures.reading import FORMATS
 
 CONTENT = ("dark", "light", "blurry", "low_information")
 SHAPE = ("odd_size", "odd_aspect_ratio")
@@ -40,7 +41,7 @@ class Pictures:
         return len(self.files)
 
     def __getitem__(self, number: int) -> tuple[Image.Image]:
-        return (Image.open(self.files[number]),)
+        return (Image.open(self.files[number], formats=FORMATS),)
 
 
 def look(rows: Sequence[Row], folder: Path, column: str, kinds: Sequence[str]) -> list[Issue]:

@@ -2,8 +2,48 @@
 
 from typing import Any
 
-from tench.network.backbone import Model, entering
+import numpy as np
+from numpy.typing import NDArray
+
+from tench.network.backbone import Model, crossing
 from tench.network.runtime import keras
+
+
+class Affine(keras.layers.Layer):  # type: ignore[misc]
+    """A scale and an offset a channel: what BatchNorm in inference mode is."""
+
+    def build(self, shape: Any) -> None:
+        channels = (shape[-1],)
+        self.scale = self.add_weight(channels, initializer="ones", name="scale")
+        self.offset = self.add_weight(channels, initializer="zeros", name="offset")
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        return inputs * self.scale + self.offset
+
+
+def scale_and_offset(norm: Any) -> list[NDArray[np.float32]]:
+    """A BatchNorm layer's scale and offset in inference mode, by NumPy's exact square root: that of
+    TensorFlow, from the reciprocal that a processor guesses, is another one on Intel and on AMD."""
+    gamma, beta, mean, variance = (weight.astype(np.float64) for weight in norm.get_weights())
+    scale = gamma / np.sqrt(variance + norm.epsilon)
+    return [scale.astype(np.float32), (beta - mean * scale).astype(np.float32)]
+
+
+def without_batch_norm(backbone: Model) -> Model:
+    """A copy of the backbone with every BatchNorm layer as the scale and offset that it is."""
+
+    def copy(layer: Any) -> Any:
+        if type(layer) is keras.layers.BatchNormalization:
+            return Affine(name=layer.name)
+        return type(layer).from_config(layer.get_config())
+
+    twin = keras.models.clone_model(backbone, clone_function=copy)
+    for layer in backbone.layers:
+        if type(layer) is keras.layers.BatchNormalization:
+            twin.get_layer(layer.name).set_weights(scale_and_offset(layer))
+        elif layer.weights:
+            twin.get_layer(layer.name).set_weights(layer.get_weights())
+    return twin
 
 
 def build_trunk(backbone: Model, cut: int, pooled: bool = False) -> Model:
@@ -11,10 +51,11 @@ def build_trunk(backbone: Model, cut: int, pooled: bool = False) -> Model:
     `cut`, and if `pooled` the pooled features (n, 1280) too."""
     size = backbone.input_shape[1]
     picture = keras.Input((size, size, 3), name="picture")
-    tensors = [entering(backbone, cut)]
+    twin = without_batch_norm(backbone)
+    tensors = [twin.get_layer(backbone.layers[crossing(backbone, cut)[0]].name).output]
     if pooled:
-        tensors.append(keras.layers.GlobalAveragePooling2D()(backbone.output))
-    outputs = keras.Model(backbone.input, tensors)(scaling()(picture))
+        tensors.append(keras.layers.GlobalAveragePooling2D()(twin.output))
+    outputs = keras.Model(twin.input, tensors)(scaling()(picture))
     return keras.Model(picture, outputs)
 
 
