@@ -26,8 +26,12 @@ def save_classifier(model: Model, file: Path) -> None:
 
 
 def save_weights(model: Model, file: Path) -> None:
-    """Save a model's weights as .weights.h5, whole or not at all."""
+    """Save a model's weights as .weights.h5, whole or not at all.
+
+    HDF5 kills the process where it finds the disk full, so a plain write looks for room before it.
+    """
     with whole(file) as part:
+        part.write_bytes(bytes(2 * sum(weight.nbytes for weight in model.get_weights())))
         model.save_weights(part)
 
 
