@@ -1,0 +1,32 @@
+"""What tests of the network share: a head's parameters, weights that make a difference."""
+
+from typing import Any
+
+import numpy as np
+
+from tench.core.params import ExtractTrain
+
+
+def settings(activation: str = "sigmoid", dropout: float = 0.2) -> ExtractTrain:
+    """The head's parameters."""
+    return ExtractTrain(
+        dense_units=64,
+        dropout=dropout,
+        activation=activation,
+        learning_rate=1e-4,
+        batch_size=32,
+        epochs=3,
+    )
+
+
+def random_weights(model: Any, seed: int) -> None:
+    """Give every weight, BatchNorm's statistics too, a value that makes a difference."""
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        value = rng.normal(0, 1, weight.shape)
+        if len(weight.shape) > 1:
+            depthwise = weight.shape[-1] == 1
+            value *= np.sqrt(2 / np.prod(weight.shape[: -2 if depthwise else -1]))
+        elif weight.name in {"gamma", "moving_variance"}:
+            value = rng.uniform(0.5, 1.5, weight.shape)
+        weight.assign(value * (0.1 if weight.name in {"beta", "moving_mean", "bias"} else 1))

@@ -1,0 +1,268 @@
+"""The classifier as it is saved: what it says, its bytes, and whether it is what was trained."""
+
+import errno
+import io
+import os
+import resource
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from networks import random_weights, settings
+from numpy.typing import NDArray
+from PIL import Image
+
+from tench.core.errors import TenchError
+from tench.core.paths import PREPARED
+from tench.network.answers import check_agreement, checked, of_activations, of_pictures
+from tench.network.classifier import assemble, build_head, on_activations, with_output
+from tench.network.runtime import keras
+from tench.network.saving import save_classifier, save_weights
+from tench.network.tail import trainable_tail
+from tench.network.trunk import build_trunk
+from tench.pictures.index import Row
+from tench.pictures.prepared import read_prepared, write_prepared
+
+SIZE, CLASSES, CUT = 32, 10, 4
+ROWS = [Row(f"{number}.webp", "val", 0, "fish", "", "", "", 0) for number in range(70)]
+
+
+def build_small() -> Any:
+    """A small backbone, of the kinds of layers that MobileNetV2 has."""
+    layers = keras.layers
+    start = keras.Input((SIZE, SIZE, 3), name="scaled_picture")
+    x = layers.Conv2D(24, 3, strides=4, use_bias=False, name="first")(start)
+    x = layers.BatchNormalization(name="first_BN")(x)
+    x = between = layers.ReLU(6.0, name="first_relu")(x)
+    x = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name="depthwise")(x)
+    x = layers.Add(name="add")([x, between])
+    x = layers.Conv2D(1280, 1, use_bias=False, name="last")(x)
+    x = layers.ReLU(6.0, name="last_relu")(layers.BatchNormalization(name="last_BN")(x))
+    return keras.Model(start, x, name="backbone")
+
+
+@pytest.fixture(scope="module")
+def backbone() -> Any:
+    """A small backbone whose features differ."""
+    model = build_small()
+    random_weights(model, 1)
+    return model
+
+
+@pytest.fixture(scope="module")
+def head() -> Any:
+    """A head whose answers differ."""
+    model = build_head(settings(), CLASSES)
+    random_weights(model, 2)
+    return model
+
+
+@pytest.fixture(scope="module")
+def folder(backbone: Any, head: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with prepared pictures and a saved classifier."""
+    folder = tmp_path_factory.mktemp("project")
+    rng = np.random.default_rng(3)
+    for number, row in enumerate(ROWS):
+        noise = rng.integers(0, 128, (SIZE, SIZE, 3)) + number
+        write_prepared(Image.fromarray(noise.astype(np.uint8)), folder / PREPARED / row.path)
+    save_classifier(assemble(backbone, head), folder / "classifier.keras")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _in_project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stages run in the project's root."""
+    monkeypatch.chdir(folder)
+
+
+@pytest.fixture(scope="module")
+def saved(folder: Path) -> Any:
+    """The classifier, loaded with nothing but Keras: nothing of Tench can be imported."""
+    assert keras.saving.get_custom_objects() == {}
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(sys.modules):
+            if name.partition(".")[0] == "tench":
+                patch.setitem(sys.modules, name, None)
+        return keras.models.load_model(folder / "classifier.keras")
+
+
+def read_all(rows: list[Row] = ROWS) -> NDArray[np.float32]:
+    """Prepared pictures, as the classifier takes them."""
+    return np.stack([read_prepared(PREPARED / row.path) for row in rows]).astype(np.float32)
+
+
+def logits(backbone: Any, head: Any) -> NDArray[np.float64]:
+    """What backbone and head say of all pictures, scaled as MobileNetV2 was trained."""
+    features = backbone(read_all() / 127.5 - 1, training=False).numpy()
+    return np.asarray(head(features.mean(axis=(1, 2)), training=False), np.float64)
+
+
+def softmax(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """As the books have it."""
+    powers = np.exp(values - values.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def test_saved_classifier_says_the_softmax_of_the_logits(
+    backbone: Any, head: Any, saved: Any
+) -> None:
+    said = saved.predict_on_batch(read_all())
+    assert np.ptp(said, axis=0).max() > 0.01
+    np.testing.assert_allclose(said, softmax(logits(backbone, head)), atol=1e-5)
+    np.testing.assert_allclose(said.sum(axis=1, dtype=np.float64), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_probabilities_sum_to_one_whatever_the_head_was_trained_with(
+    backbone: Any, activation: str
+) -> None:
+    head = build_head(settings(activation, dropout=0), CLASSES)
+    random_weights(head, 4)
+    trained = with_output(head, activation)
+    trained.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", run_eagerly=True)
+    rows = np.random.default_rng(5).uniform(0, 1, (8, 1280)).astype(np.float32)
+    before = logits(backbone, head)
+    trained.train_on_batch(rows, np.arange(8))
+    after = logits(backbone, head)
+    assert np.abs(after - before).max() > 0.01
+    said = np.asarray(assemble(backbone, head)(read_all(), training=False), np.float64)
+    np.testing.assert_allclose(said.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(said, softmax(after), atol=1e-5)
+
+    wanted = softmax if activation == "softmax" else lambda values: 1 / (1 + np.exp(-values))
+    found = np.asarray(trained(rows, training=False), np.float64)
+    np.testing.assert_allclose(found, wanted(np.asarray(head(rows), np.float64)), atol=1e-6)
+
+
+def test_small_probabilities_are_not_clipped(backbone: Any) -> None:
+    head = build_head(settings(), 2)
+    for weight in head.weights:
+        weight.assign(np.zeros(weight.shape))
+    head.layers[-1].bias.assign([40, 0])
+    said = np.asarray(assemble(backbone, head)(read_all(ROWS[:1]), training=False), np.float64)
+    assert 0 < said[0, 1] < 1e-15
+    np.testing.assert_allclose(said[0, 1], np.exp(-40), rtol=1e-4)
+    for rows in (ROWS[:1], ROWS[:3]):  # nor on the way to the scores
+        (answers,) = of_pictures(rows, lambda batch: [np.tile(said, (len(batch), 1))], "test")
+        assert np.array_equal(answers, np.tile(said, (len(rows), 1)))
+
+
+def test_saved_classifier_is_the_same_bytes_from_the_same_weights(
+    backbone: Any, head: Any, folder: Path, tmp_path: Path
+) -> None:
+    first, again = folder / "classifier.keras", tmp_path / "again" / "classifier.keras"
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")  # a new object, at another address
+    assert keras.config.dtype_policy() is not policy
+    twin = assemble(build_small(), build_head(settings(), CLASSES))
+    twin.set_weights(assemble(backbone, head).get_weights())
+    save_classifier(twin, again)
+    assert again.read_bytes() == first.read_bytes()
+    twin.get_layer("logits").bias.assign_add(np.full(CLASSES, 1e-3))
+    save_classifier(twin, again)
+    assert again.read_bytes() != first.read_bytes()
+    assert [file.name for file in again.parent.iterdir()] == ["classifier.keras"]
+
+
+def trained_answers(backbone: Any, head: Any) -> NDArray[np.float32]:
+    """What finetune writes down before it saves: the answers of trunk, then tail and head."""
+    tail = with_output(on_activations(trainable_tail(backbone, CUT, CUT), head))
+    trunk = build_trunk(backbone, CUT)
+    activations = np.asarray(keras.tree.flatten(trunk(read_all(), training=False))[0])
+    return of_activations(activations.__getitem__, checked(len(ROWS)), tail)
+
+
+def saved_answers(file: Path) -> NDArray[np.float32]:
+    """What evaluate asks the saved classifier."""
+    classifier = keras.models.load_model(file, compile=False)
+    asked = [ROWS[place] for place in checked(len(ROWS))]
+    (answers,) = of_pictures(asked, lambda batch: [classifier.predict_on_batch(batch)], "check")
+    return answers
+
+
+def damaged(file: Path, weight: str) -> Path:
+    """A copy of the saved classifier with two rows of a weight swapped."""
+    with zipfile.ZipFile("classifier.keras") as source, zipfile.ZipFile(file, "w") as target:
+        for name in source.namelist():
+            content = io.BytesIO(source.read(name))
+            if name == "model.weights.h5":
+                with h5py.File(content, "r+") as weights:
+                    rows = weights["layers"][weight]
+                    rows[...] = rows[...][[1, 0, *range(2, len(rows))]]
+            target.writestr(name, content.getvalue())
+    return file
+
+
+def test_saved_classifier_agrees_with_what_was_trained(
+    backbone: Any, head: Any, folder: Path
+) -> None:
+    before, after = trained_answers(backbone, head), saved_answers(folder / "classifier.keras")
+    assert before.shape == (len(ROWS), CLASSES)
+    assert np.ptp(before, axis=0).max() > 0.01
+    assert check_agreement(before, after, ROWS, "before and after") < 1e-5
+
+
+@pytest.mark.parametrize(
+    "weight",
+    ["dense_1/vars/0", "dense_1/vars/1", "dense/vars/0", "functional/layers/conv2d/vars/0"],
+)
+def test_a_classifier_that_was_not_saved_as_it_was_is_refused(
+    backbone: Any, head: Any, tmp_path: Path, weight: str
+) -> None:
+    before = trained_answers(backbone, head)
+    after = saved_answers(damaged(tmp_path / "classifier.keras", weight))
+    with pytest.raises(TenchError) as caught:
+        check_agreement(before, after, ROWS, "before and after")
+    worst = ROWS[int(np.abs(before - after).max(axis=1).argmax())]
+    assert str(caught.value).startswith(f"{PREPARED / worst.path}: before and after disagree by ")
+    assert "dvc repro --force finetune" in str(caught.value)
+
+
+def test_answers_that_are_no_numbers_agree_with_nothing() -> None:
+    answers = np.full((3, 2), 0.5, np.float32)
+    assert check_agreement(answers, answers, ROWS[:3], "both") == 0
+    for wrong in (np.nan, 0.502):
+        other = answers.copy()
+        other[1, 0] = wrong
+        for pair in ((answers, other), (other, answers)):
+            with pytest.raises(TenchError, match=r"prepared/1\.webp: both disagree"):
+                check_agreement(*pair, ROWS[:3], "both")
+
+
+def test_answers_come_in_the_order_of_the_pictures(folder: Path) -> None:
+    def ask(batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        sizes.append(len(batch))
+        means = batch.mean(axis=(1, 2))
+        return [means, -means[:, :1]]
+
+    sizes: list[int] = []
+    means, negative = of_pictures(ROWS, ask, "test")
+    assert max(sizes) < len(ROWS) == sum(sizes)  # in several batches
+    np.testing.assert_array_equal(means, read_all().mean(axis=(1, 2)))
+    np.testing.assert_array_equal(negative, -means[:, :1])
+
+
+def test_weights_are_saved_as_keras_loads_them(head: Any, tmp_path: Path) -> None:
+    save_weights(head, tmp_path / "new" / "head.weights.h5")
+    twin = build_head(settings(), CLASSES)
+    twin.load_weights(tmp_path / "new" / "head.weights.h5")
+    for one, other in zip(head.get_weights(), twin.get_weights(), strict=True):
+        assert np.array_equal(one, other)
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["head.weights.h5"]
+
+
+def test_hdf5_does_not_meet_a_full_disk(head: Any, tmp_path: Path) -> None:
+    # It would kill this process at its end
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, most))
+    try:
+        with pytest.raises(OSError, match=os.strerror(errno.EFBIG)) as caught:
+            save_weights(head, tmp_path / "head.weights.h5")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    assert "write failed" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
