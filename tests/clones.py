@@ -161,6 +161,20 @@ def finish_otherwise(folder: Path) -> dict[str, Any]:
     return {}
 
 
+def copied(folder: Path, target: Path) -> Path:
+    """A copy of a finished clone. What DVC itself never writes to but by a new file, its cache and
+    the data, is linked: that saves a second a copy."""
+
+    def copy(source: str, goal: str) -> None:
+        top = Path(source).relative_to(folder).parts[:2]
+        if top == (".dvc", "cache") or (top[0] == "data" and len(top) > 1):
+            os.link(source, goal)
+        else:
+            shutil.copy2(source, goal)
+
+    return Path(shutil.copytree(folder, target, symlinks=True, copy_function=copy))
+
+
 def once(folder: Path, make: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
     """What `make` returned for `folder`, in whichever test process asked first."""
     made = folder.with_suffix(".json")

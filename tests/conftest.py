@@ -1,13 +1,12 @@
 """What tests share: two finished pipelines, copies of one, and an environment of their own."""
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clones import Finished, finish, finish_otherwise, once
+from clones import Finished, copied, finish, finish_otherwise, once
 
 COSTLY = ("twin", "base")  # fixtures, the longest to make first
 
@@ -62,7 +61,13 @@ def base(shared: Path) -> Finished:
     return Finished(folder, **once(folder, finish))
 
 
+@pytest.fixture(scope="module")
+def unchanged(base: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the finished pipeline for the tests of a module that leave it as it was."""
+    return copied(base.folder, tmp_path_factory.mktemp("copy") / "project")
+
+
 @pytest.fixture
 def project(base: Finished, tmp_path: Path) -> Path:
     """A copy of the finished pipeline for one test."""
-    return Path(shutil.copytree(base.folder, tmp_path / "project", symlinks=True))
+    return copied(base.folder, tmp_path / "project")

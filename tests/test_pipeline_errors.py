@@ -81,7 +81,7 @@ def test_a_classifier_that_was_saved_wrongly_is_not_scored(project: Path) -> Non
     with h5py.File(weights, "r+") as opened:
         kernel = opened["layers/dense_1/vars/0"]
         assert kernel.shape == (64, 10)
-        kernel[...] = kernel[:, ::-1]  # each class gets another's weights
+        kernel[...] = kernel[...][:, ::-1]  # each class gets another's weights
     content["model.weights.h5"] = weights.getvalue()
     with zipfile.ZipFile(file, "w") as archive:
         for name, part in content.items():

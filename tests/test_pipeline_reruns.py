@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from clones import change, dvc, pipeline, ran
 
+pytestmark = pytest.mark.xdist_group("reruns")  # which share a copy
+
 FINETUNE = {"finetune", "evaluate", "report"}
 EXTRACT = {"extract-train"} | FINETUNE
 EMBED = {"embed", "audit"} | EXTRACT
@@ -60,13 +62,15 @@ def downstream(stages: set[str]) -> set[str]:
     ],
 )
 def test_what_depends_on_a_parameter_runs_again(
-    project: Path, key: str, value: Any, first: set[str], stages: set[str]
+    unchanged: Path, key: str, value: Any, first: set[str], stages: set[str]
 ) -> None:
     """The first by DVC's own word, what follows from them by what stages write and read; that DVC
     follows it for real is in test_pipeline_experiments.py."""
-    change(project, {key: value})
-    assert planned(project) == first
+    before = (unchanged / "params.yaml").read_bytes()
+    change(unchanged, {key: value})
+    assert planned(unchanged) == first
     assert downstream(first) == stages
+    (unchanged / "params.yaml").write_bytes(before)
 
 
 def changed_deps(project: Path) -> dict[str, set[str]]:
@@ -87,13 +91,17 @@ def changed_deps(project: Path) -> dict[str, set[str]]:
     }
 
 
-def test_one_line_in_a_room_concerns_the_stages_that_name_it(project: Path) -> None:
-    rooms = sorted(folder.parent for folder in (project / "tench").glob("*/__init__.py"))
+def test_one_line_in_a_room_concerns_the_stages_that_name_it(unchanged: Path) -> None:
+    kept = {}
+    rooms = sorted(folder.parent for folder in (unchanged / "tench").glob("*/__init__.py"))
     for room in rooms:
         file = max(room.glob("*.py"), key=lambda one: one.stat().st_size)
-        file.write_text(file.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
-    changed = changed_deps(project)
-    names = {room.relative_to(project).as_posix() for room in rooms}
+        kept[file] = file.read_text(encoding="utf-8")
+        file.write_text(kept[file] + "\n# changed\n", encoding="utf-8")
+    changed = changed_deps(unchanged)
+    for file, text in kept.items():
+        file.write_text(text, encoding="utf-8")
+    names = {room.relative_to(unchanged).as_posix() for room in rooms}
     for name, stage in pipeline().items():
         if name == "baseline":
             continue
@@ -101,15 +109,16 @@ def test_one_line_in_a_room_concerns_the_stages_that_name_it(project: Path) -> N
     assert not any("tench/console" in found for found in changed.values())
 
 
-def test_another_version_of_a_package_concerns_the_stages_that_use_it(project: Path) -> None:
-    file = project / "packages.yaml"
+def test_another_version_of_a_package_concerns_the_stages_that_use_it(unchanged: Path) -> None:
+    file = unchanged / "packages.yaml"
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace('matplotlib: "', 'matplotlib: "99.'), encoding="utf-8")
-    assert changed_deps(project) == {"report": {"packages.yaml"}}
+    assert changed_deps(unchanged) == {"report": {"packages.yaml"}}
     file.write_text(text.replace('keras: "', 'keras: "99.'), encoding="utf-8")
     users = {name for name, stage in pipeline().items() if "keras" in stage.packages}
     assert users >= {"weights", "embed", "extract-train", "finetune", "evaluate"}
-    assert changed_deps(project).keys() == users - {"baseline"}
+    assert changed_deps(unchanged).keys() == users - {"baseline"}
+    file.write_text(text, encoding="utf-8")
 
 
 def test_another_tap_leaves_the_pooled_features_and_the_head(project: Path) -> None:

@@ -9,7 +9,7 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from clones import Finished, run
+from clones import Finished, copied, run
 from playwright.sync_api import Browser, Page, sync_playwright
 
 BROWSERS = (
@@ -149,7 +149,7 @@ def test_hostile_names_are_text(
 ) -> None:
     page, wrong = watched
     clean = (base.folder / "report/page.html").read_text(encoding="utf-8")
-    project = Path(shutil.copytree(base.folder, tmp_path / "project", symlinks=True))
+    project = copied(base.folder, tmp_path / "project")
     for name in ("predictions", "per_class"):
         file = project / f"metrics/{name}.csv"
         quoted = '"' + HOSTILE.replace('"', '""') + '"'
