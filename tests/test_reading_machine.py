@@ -3,6 +3,8 @@
 import errno
 import os
 import resource
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +19,8 @@ from small_pictures import quarters, reason
 from tench.core.errors import TenchError
 from tench.pictures import reading
 from tench.pictures.reading import PixelBudget, read_picture
+
+TESTS = Path(__file__).parent
 
 
 @contextmanager
@@ -37,6 +41,24 @@ def test_running_out_of_file_handles_is_no_fault_of_the_picture(tmp_path: Path) 
     with file_handles(0), pytest.raises(OSError, match="Too many open files") as caught:
         read_picture(tmp_path / "a.png")
     assert (caught.value.errno, caught.value.filename) == (errno.EMFILE, str(tmp_path / "a.png"))
+
+
+def test_the_first_picture_takes_no_more_file_handles_than_its_own(tmp_path: Path) -> None:
+    # Pillow would look for its decoders then, and take those it cannot open for missing
+    quarters().save(tmp_path / "a.jp2")
+    program = (
+        "from pathlib import Path; from test_reading_machine import file_handles, read_picture\n"
+        "with file_handles(1): print(read_picture(Path('a.jp2')).size)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(TESTS.parent), str(TESTS)))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.stdout == "(48, 32)\n", answer.stderr
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO, errno.ENOMEM, errno.ESTALE])

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from tench.core.params import ExtractTrain
 from tench.network.classifier import build_head, with_output
-from tench.network.runtime import keras
+from tench.network.runtime import keras, tf
 from tench.training import loop
 from tench.training.loop import Epochs, Examples, batches, fit, reseed_dropout, shuffled, stored
 
@@ -180,6 +181,15 @@ def test_it_learns_what_can_be_learned(trained: dict[str, Trained]) -> None:
     assert logged(trained["one"].folder, "val", "accuracy")[-1][1] >= 0.95
 
 
+@pytest.fixture
+def _eagerly() -> Iterator[None]:
+    """Run Keras's steps one by one: for so few, tracing them takes longer."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.usefixtures("_eagerly")
 def test_an_epoch_can_end_with_the_mean_of_its_steps_weights() -> None:
     parts = examples(50, "train-rows"), examples(20, "val-rows", seed=1)
     averaged, plain = head(dropout=0), head(dropout=0)
@@ -202,6 +212,7 @@ def test_an_epoch_can_end_with_the_mean_of_its_steps_weights() -> None:
     assert logged(Path("averaged"), "val", "loss")[0][1] == pytest.approx(loss, abs=1e-4)
 
 
+@pytest.mark.usefixtures("_eagerly")
 def test_logged_scores_are_those_of_keras() -> None:
     # A step too small to change anything makes the epoch's mean the score of one model
     model = head(dropout=0)
