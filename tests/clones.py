@@ -162,15 +162,11 @@ def finish_otherwise(folder: Path) -> dict[str, Any]:
 
 
 def copied(folder: Path, target: Path) -> Path:
-    """A copy of a finished clone. What DVC itself never writes to but by a new file, its cache and
-    the data, is linked: that saves a second a copy."""
+    """A copy of a finished clone. The files in DVC's cache are linked, since they never change."""
 
     def copy(source: str, goal: str) -> None:
-        top = Path(source).relative_to(folder).parts[:2]
-        if top == (".dvc", "cache") or (top[0] == "data" and len(top) > 1):
-            os.link(source, goal)
-        else:
-            shutil.copy2(source, goal)
+        cached = Path(source).relative_to(folder).parts[:2] == (".dvc", "cache")
+        (os.link if cached else shutil.copy2)(source, goal)
 
     return Path(shutil.copytree(folder, target, symlinks=True, copy_function=copy))
 
