@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from clones import Finished, copied, finish, finish_otherwise, once
+from reports import make_project
 
 COSTLY = ("twin", "base")  # fixtures, the longest to make first
 
@@ -71,3 +72,13 @@ def unchanged(base: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def project(base: Finished, tmp_path: Path) -> Path:
     """A copy of the finished pipeline for one test."""
     return copied(base.folder, tmp_path / "project")
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project made by hand, the current folder."""
+    folder = tmp_path / "made"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    make_project(folder)
+    return folder

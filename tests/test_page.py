@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from clones import CHECKOUT, message, run
-from reports import make_project, scores, texts, write_audit, write_epochs
+from reports import scores, texts, write_audit, write_epochs
 
 from tench.core import paths
 from tench.core.errors import TenchError
@@ -14,16 +14,6 @@ from tench.core.params import load_params
 from tench.reporting import summary
 from tench.reporting.publish import publish, render, write_page
 from tench.reporting.report import contents
-
-
-@pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project made by hand, the current folder."""
-    folder = tmp_path / "made"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    make_project(folder)
-    return folder
 
 
 def page() -> str:

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from reports import PACKAGES, lock, lock_all, make_project, record, stages, texts
+from reports import PACKAGES, lock, lock_all, record, stages, texts
 
 from tench.console import record as recording
 from tench.console.record import write_record
@@ -15,16 +15,6 @@ from tench.core.files import write_json, write_text
 from tench.reporting.costs import cost, records
 from tench.reporting.locks import locked
 from tench.reporting.publish import of_these_pictures, publish
-
-
-@pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project made by hand, the current folder."""
-    folder = tmp_path / "made"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    make_project(folder)
-    return folder
 
 
 def test_a_run_is_told_with_its_own_outputs_alone(made: Path) -> None:

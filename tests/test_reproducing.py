@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from clones import commit, git
-from reports import lock, lock_all, make_project, stages, texts
+from reports import lock, lock_all, stages, texts
 from ruamel.yaml import YAML
 
 from tench.console.record import dvc_digest
@@ -17,16 +17,6 @@ from tench.core.files import write_text
 from tench.reporting.parameters import ABSENT, leaves, settings
 from tench.reporting.publish import publish
 from tench.reporting.reproducing import hindrances, needs, public_address, reproduction
-
-
-@pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project made by hand, the current folder."""
-    folder = tmp_path / "made"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    make_project(folder)
-    return folder
 
 
 def set_params(**values: object) -> None:
