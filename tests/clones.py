@@ -52,6 +52,13 @@ class Finished(NamedTuple):
     again: str  # output of the second `dvc repro`
 
 
+class Twin(NamedTuple):
+    """The same run again, in a copy of that clone."""
+
+    folder: Path
+    output: str
+
+
 def run(folder: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a command in `folder`; stdout holds its stderr too, carriage returns as line ends."""
     # Tests may run inside a git hook, whose variables would lead git to another repository.
@@ -144,29 +151,37 @@ def finish(folder: Path) -> dict[str, Any]:
     return {"output": output, "status": status, "again": dvc(folder, "repro")}
 
 
-def finish_otherwise(folder: Path) -> dict[str, Any]:
-    """Clone and run the whole pipeline on the sample with another hash seed and on a single core,
-    where the system lets one choose."""
-    clone(folder)
-    change(folder, {"data.raw": "data/sample"})
+# What a run on the sample does with its pictures and weights, in this order.
+AFTER_SAMPLE = ("prepare", "embed", "audit", "extract-train", "finetune", "evaluate", "report")
+
+
+def finish_otherwise(base: Path, folder: Path) -> dict[str, Any]:
+    """Run everything after the sample and the weights again in a copy of a finished clone, with
+    another hash seed and on a single core, where the system lets one choose."""
+    copied(base, folder)
+    again = ("repro", "--force", "--single-item", *AFTER_SAMPLE)
     one = (
         f"import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]);"
-        f"os.execv({sys.executable!r}, [{sys.executable!r}, '-m', 'dvc', 'repro'])"
+        f"os.execv({sys.executable!r}, {[sys.executable, '-m', 'dvc', *again]!r})"
     )
     if hasattr(os, "sched_setaffinity"):
         answer = run(folder, sys.executable, "-c", one, PYTHONHASHSEED="1")
         assert answer.returncode == 0, answer.stdout
-    else:
-        dvc(folder, "repro", PYTHONHASHSEED="1")
-    return {}
+        return {"output": answer.stdout}
+    return {"output": dvc(folder, *again, PYTHONHASHSEED="1")}
+
+
+# In a clone, below these folders: files that are written once and never changed.
+LINKED = (".dvc/cache", "data/sample", "data/prepared", "data/features")
 
 
 def copied(folder: Path, target: Path) -> Path:
-    """A copy of a finished clone. The files in DVC's cache are linked, since they never change."""
+    """A copy of a finished clone. Most files are linked, which is faster, since they are replaced
+    and never changed."""
 
     def copy(source: str, goal: str) -> None:
-        cached = Path(source).relative_to(folder).parts[:2] == (".dvc", "cache")
-        (os.link if cached else shutil.copy2)(source, goal)
+        place = Path(source).relative_to(folder).as_posix()
+        (os.link if place.startswith(LINKED) else shutil.copy2)(source, goal)
 
     return Path(shutil.copytree(folder, target, symlinks=True, copy_function=copy))
 
@@ -185,14 +200,3 @@ def once(folder: Path, make: Callable[[Path], dict[str, Any]]) -> dict[str, Any]
     result = json.loads(made.read_text(encoding="utf-8"))
     assert "failed" not in result, result["failed"]
     return result
-
-
-def own_pictures(project: Path, names: dict[str, str], train: int = 8, val: int = 5) -> Path:
-    """Make the folder `own` of some sample pictures: raw folder to the name of its class folder."""
-    for split, count in (("train", train), ("val", val)):
-        for source, name in names.items():
-            (project / "own" / split / name).mkdir(parents=True)
-            pictures = sorted((project / "data/sample" / split / source).iterdir())
-            for file in pictures[:count]:
-                shutil.copy(file, project / "own" / split / name)
-    return project / "own"

@@ -1,23 +1,30 @@
-"""What tests share: two finished pipelines, copies of one, and an environment of their own."""
+"""What tests share: finished pipelines, copies of them, and an environment of their own."""
 
 import os
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
-from clones import Finished, copied, finish, finish_otherwise, once
+from clones import Finished, Twin, copied, finish, finish_otherwise, once
+from own_folder import Own, finish_own
 from reports import make_project
 
-COSTLY = ("twin", "base")  # fixtures, the longest to make first
+# Fixtures that take minutes, the longest first. Each is made from the base, so what needs none of
+# them is done while that is made, and what needs the base alone comes last.
+FIRST, MIDDLE, LAST = ("twin",), ("own", "own_project"), ("base", "project", "unchanged")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, so that parallel test processes end at one time."""
+    """Put the tests into an order in which parallel test processes seldom wait for each other."""
 
     def place(item: pytest.Item) -> int:
-        names = getattr(item, "fixturenames", ())
-        return next((n for n, name in enumerate(COSTLY) if name in names), len(COSTLY))
+        names = set(getattr(item, "fixturenames", ()))
+        for number, fixtures in ((0, FIRST), (2, MIDDLE), (3, LAST)):
+            if names & set(fixtures):
+                return number
+        return 1
 
     items.sort(key=place)
 
@@ -48,18 +55,31 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def twin(shared: Path) -> Path:
-    """The pipeline a second time, from scratch: another folder, another hash seed, one core."""
-    folder = shared / "the twin's földer"
-    once(folder, finish_otherwise)
-    return folder
-
-
-@pytest.fixture(scope="session")
 def base(shared: Path) -> Finished:
     """The finished pipeline on the sample, with the committed parameters. Not to be changed."""
     folder = shared / "base"
     return Finished(folder, **once(folder, finish))
+
+
+@pytest.fixture(scope="session")
+def twin(shared: Path, base: Finished) -> Twin:
+    """The pipeline a second time: another folder, another hash seed, one core. (That the sample and
+    the weights come out the same has tests of its own.)"""
+    folder = shared / "the twin's földer"
+    return Twin(folder, **once(folder, partial(finish_otherwise, base.folder)))
+
+
+@pytest.fixture(scope="session")
+def own(shared: Path, base: Finished) -> Own:
+    """The finished pipeline on a user's own folder of pictures. Not to be changed."""
+    folder = shared / "own"
+    return Own(folder, **once(folder, partial(finish_own, base.folder)))
+
+
+@pytest.fixture
+def own_project(own: Own, tmp_path: Path) -> Path:
+    """A copy of the pipeline on a user's own folder for one test."""
+    return copied(own.folder, tmp_path / "project")
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ from typing import Any
 
 import h5py
 import pytest
-from clones import CHECKOUT, change, dvc, message, own_pictures, ran, refusal, run
+from clones import CHECKOUT, change, dvc, message, ran, refusal, run
+from own_folder import copy_classes
 
 STAGES = sorted(file.stem for file in (CHECKOUT / "stages").glob("[!_]*.py"))
 UNREACHABLE = "http://127.0.0.1:9"  # a proxy that is not there
@@ -50,7 +51,9 @@ def test_pictures_without_validation(project: Path) -> None:
 
 
 def test_too_many_unreadable_pictures(project: Path) -> None:
-    own = own_pictures(project, {"n01440764": "fish", "n02102040": "dog"})
+    own = project / "own"
+    names = {"n01440764": "fish", "n02102040": "dog"}
+    copy_classes(project / "data/sample", own, names, train=8, val=5)
     broken = min((own / "train/dog").iterdir())
     broken.write_bytes(broken.read_bytes()[:1000])
     change(project, {"data.raw": "own"})

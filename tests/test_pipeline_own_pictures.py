@@ -4,10 +4,10 @@ import json
 import zipfile
 from pathlib import Path
 
-from clones import REMOVED, change, dvc, own_pictures, ran
+from clones import change, dvc, ran
+from own_folder import NAMES, Own
 
-NAMES = ["Grüße & 東京", "<script>alert(1)<", "with blanks"]
-STAGES = {"prepare", "embed", "audit", "extract-train", "finetune", "evaluate", "report"}
+STAGES = ["prepare", "embed", "audit", "audit", "extract-train", "finetune", "evaluate", "report"]
 
 
 def outputs(classifier: Path) -> int:
@@ -17,31 +17,31 @@ def outputs(classifier: Path) -> int:
     return int(layers[-2]["config"]["units"])
 
 
-def test_own_pictures_need_no_list_of_classes(project: Path) -> None:
-    own_pictures(project, dict(zip(("n02979186", "n03028079", "n03425413"), NAMES, strict=True)))
-    change(
-        project,
-        {
-            "data.raw": "own",
-            "data.classes": REMOVED,
-            "data.image_size": 64,
-            "extract_train.epochs": 1,
-            "finetune.epochs": 1,
-            "finetune.fine_tune_at": 100,  # before the tap: finetune makes its own activations
-        },
-    )
-    stages = ran(dvc(project, "repro"))
-    assert set(stages[stages.index("prepare") :]) == STAGES
-    labels = (project / "models/labels.txt").read_text(encoding="utf-8").splitlines()
-    assert labels == sorted(NAMES)
-    assert outputs(project / "models/classifier.keras") == 3
-    scores = json.loads((project / "metrics/evaluate.json").read_text(encoding="utf-8"))
-    assert scores["finetuned"]["pictures"] == 3  # one of every class
-    assert not (project / "data/activations").exists()
-    page = (project / "report/index.html").read_text(encoding="utf-8")
+def test_own_pictures_need_no_list_of_classes(own: Own) -> None:
+    assert own.ran[own.ran.index("prepare") :] == STAGES
+    labels = (own.folder / "models/labels.txt").read_text(encoding="utf-8").splitlines()
+    assert labels == sorted(NAMES.values())
+    assert outputs(own.folder / "models/classifier.keras") == len(NAMES)
+
+
+def test_own_pictures_are_counted_and_scored(own: Own) -> None:
+    counts = json.loads((own.folder / "metrics/prepare.json").read_text(encoding="utf-8"))
+    assert counts["train"]["pictures"] == 40 * len(NAMES) + len(own.black)
+    scores = json.loads((own.folder / "metrics/evaluate.json").read_text(encoding="utf-8"))
+    assert scores["finetuned"]["pictures"] == counts["test"]["pictures"]
+
+
+def test_activations_made_on_the_way_are_gone(own: Own) -> None:
+    """Fine-tuning began before the tap."""
+    assert not list((own.folder / "data").glob("activations*"))
+
+
+def test_hostile_class_names_are_text_on_the_page(own: Own) -> None:
+    page = (own.folder / "report/index.html").read_text(encoding="utf-8")
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)&lt;" in page
 
-    # a list of classes that none of the folders is in changes nothing but what the report quotes
-    change(project, {"data.classes": {"n01440764": "fish", "n02102040": "dog"}})
-    assert ran(dvc(project, "repro")) == ["prepare", "report"]
+
+def test_names_for_other_folders_change_nothing_but_what_is_quoted(own_project: Path) -> None:
+    change(own_project, {"data.classes": {"n01440764": "fish", "n02102040": "dog"}})
+    assert ran(dvc(own_project, "repro")) == ["prepare", "report"]

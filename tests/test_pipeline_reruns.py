@@ -121,11 +121,11 @@ def test_another_version_of_a_package_concerns_the_stages_that_use_it(unchanged:
     file.write_text(text, encoding="utf-8")
 
 
-def test_another_tap_leaves_the_pooled_features_and_the_head(project: Path) -> None:
-    pooled, tapped = project / "data/features/pooled", project / "data/features/tapped"
+def test_another_tap_leaves_the_pooled_features_and_the_head(own_project: Path) -> None:
+    pooled, tapped = (own_project / "data/features" / name for name in ("pooled", "tapped"))
     before = digests(pooled), digests(tapped)
-    change(project, {"backbone.tap_at": 116})
-    assert ran(dvc(project, "repro", "embed")) == ["embed"]
-    assert planned(project) == EMBED - {"extract-train", "audit", "embed"}
+    change(own_project, {"backbone.tap_at": 116})
+    assert ran(dvc(own_project, "repro", "embed")) == ["embed"]
+    assert planned(own_project) == EMBED - {"extract-train", "audit", "embed"}
     assert digests(pooled) == before[0]
     assert digests(tapped) != before[1]

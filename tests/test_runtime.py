@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.xdist_group("runtime")  # which share a process
+
 ROOT = Path(__file__).parent.parent
 # What users and other programs set that would change numbers.
 KERAS = {"floatx": "float16", "epsilon": 1e-3, "image_data_format": "channels_first"}

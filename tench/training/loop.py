@@ -98,6 +98,7 @@ def fit(
         loss=keras.losses.SparseCategoricalCrossentropy(),
         metrics=["accuracy"],
     )
+    model.optimizer.build(model.trainable_variables)  # else the first step is traced twice
     in_order = np.arange(len(val.labels))
     with Live(
         str(folder), report=None, save_dvc_exp=False, dvcyaml=None, monitor_system=False
