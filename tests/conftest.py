@@ -11,22 +11,30 @@ from clones import Finished, Twin, copied, finish, finish_otherwise, once
 from own_folder import Own, finish_own
 from reports import make_project
 
-# Fixtures that take minutes, the longest first. Each is made from the base, so what needs none of
-# them is done while that is made, and what needs the base alone comes last.
-FIRST, MIDDLE, LAST = ("twin",), ("own", "own_project"), ("base", "project", "unchanged")
+# Fixtures that take minutes: the twin and a user's own folder are made from a copy of the base.
+PIPELINES = ("twin", "own", "own_project", "base", "project", "unchanged")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests into an order in which parallel test processes seldom wait for each other."""
+    """Put the tests into an order in which two test processes seldom wait for each other: while one
+    makes the base and then the twin, the other does half of the tests that need neither and makes
+    the own folder."""
 
-    def place(item: pytest.Item) -> int:
-        names = set(getattr(item, "fixturenames", ()))
-        for number, fixtures in ((0, FIRST), (2, MIDDLE), (3, LAST)):
-            if names & set(fixtures):
-                return number
-        return 1
+    def needed(item: pytest.Item) -> str:
+        names = getattr(item, "fixturenames", ())
+        return next((name for name in PIPELINES if name in names), "")
 
-    items.sort(key=place)
+    of = {name: [item for item in items if needed(item) == name] for name in ("", *PIPELINES)}
+    plain = of.pop("")
+    half = len(plain) // 2
+    items[:] = [
+        *of.pop("twin"),
+        *plain[:half],
+        *of.pop("own"),
+        *of.pop("own_project"),
+        *plain[half:],
+        *(item for rest in of.values() for item in rest),
+    ]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -99,7 +99,8 @@ def finish_own(base: Path, folder: Path) -> dict[str, Any]:
             "data.image_size": 128,
             "extract_train.epochs": 1,
             "finetune.epochs": 1,
-            "finetune.fine_tune_at": 120,
+            "backbone.tap_at": 154,
+            "finetune.fine_tune_at": 150,
         },
     )
     refused = refusal(folder, "repro", "audit")

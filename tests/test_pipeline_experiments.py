@@ -42,15 +42,15 @@ def test_experiments_in_a_queue_in_a_temporary_folder_and_in_the_workspace(
 ) -> None:
     project = own_project
     untouched = git(project, "status", "--porcelain")
-    # 130 is where training from what embed wrote begins; at 120 it needs activations of its own.
-    dvc(project, "exp", "run", "--queue", "--name", "grid", "-S", "finetune.fine_tune_at=130,120")
+    # From what embed wrote the head alone learns; from layer 150 on, its own activations are made.
+    dvc(project, "exp", "run", "--queue", "--name", "grid", "-S", "finetune.fine_tune_at=154,150")
     dvc(project, "queue", "start", "--jobs", "1")
     assert wait_for_queue(project).count("Success") == 2
     assert ran(dvc(project, "queue", "logs", "grid-1")) == ["finetune", "evaluate", "report"]
     assert ran(dvc(project, "queue", "logs", "grid-2")) == []  # as it was run before
 
     # The same again, in another folder, finds everything in the cache that all folders share.
-    settings = ("--name", "elsewhere", "-S", "finetune.fine_tune_at=130")
+    settings = ("--name", "elsewhere", "-S", "finetune.fine_tune_at=154")
     output = dvc(project, "exp", "run", "--temp", *settings)
     assert ran(output) == []
     for stage in ("finetune", "evaluate", "report"):
@@ -59,9 +59,9 @@ def test_experiments_in_a_queue_in_a_temporary_folder_and_in_the_workspace(
 
     # So it does in the workspace, where it is compared with what was there before.
     assert (
-        ran(dvc(project, "exp", "run", "--name", "here", "-S", "finetune.fine_tune_at=130")) == []
+        ran(dvc(project, "exp", "run", "--name", "here", "-S", "finetune.fine_tune_at=154")) == []
     )
-    assert difference(project, "params") == {"finetune.fine_tune_at": (120, 130)}
+    assert difference(project, "params") == {"finetune.fine_tune_at": (150, 154)}
     changed = difference(project, "metrics")
     assert "finetuned.loss" in changed
     assert not [key for key in changed if key.startswith("frozen")]
@@ -74,7 +74,7 @@ def test_experiments_in_a_queue_in_a_temporary_folder_and_in_the_workspace(
 
     dvc(project, "exp", "apply", "grid-1")
     shown = experiments(project)
-    assert float(shown["grid-1"]["finetune.fine_tune_at"]) == 130
+    assert float(shown["grid-1"]["finetune.fine_tune_at"]) == 154
     for column in ("finetune.fine_tune_at", "finetuned.loss", "models/classifier.keras"):
         assert (
             len({shown[name][column] for name in ("workspace", "grid-1", "elsewhere", "here")}) == 1
