@@ -62,7 +62,8 @@ def reader(rows: list[Row]) -> Any:
 def train(params: Params, rows: list[Row]) -> Any:
     """Train the network; return it."""
     from tench.network.runtime import keras
-    from tench.training.loop import Epochs, Examples, fit
+    from tench.training.loop import Examples, fit
+    from tench.training.settings import Training
 
     keras.utils.set_random_seed(params.seed)
     head = params.extract_train
@@ -73,17 +74,14 @@ def train(params: Params, rows: list[Row]) -> Any:
         Examples(reader(part), labels_of(part))
         for part in (of_split(rows, split) for split in ("train", "val"))
     )
-    fit(
-        model,
-        train,
-        val,
-        Epochs(1, head.epochs + params.finetune.epochs),
-        params.baseline.learning_rate,
-        params.baseline.batch_size,
-        params.seed,
-        BASELINE,
-        "baseline",
+    how = Training(
+        first=1,
+        last=head.epochs + params.finetune.epochs,
+        learning_rate=params.baseline.learning_rate,
+        batch_size=params.baseline.batch_size,
+        seed=params.seed,
     )
+    fit(model, train, val, how, BASELINE, "baseline")
     return model
 
 

@@ -1,12 +1,15 @@
 """extract-train: train the head on the pooled features of the frozen backbone.
 
-In:  data/features/pooled, data/prepared/index.csv, extract_train, seed.
+In:  data/features/pooled, data/prepared/index.csv, extract_train, class_weights, seed; with
+     extract_train.solver: logistic, models/probe.npy, which then is the head.
 Out: models/head.weights.h5, metrics/extract-train/ (loss and accuracy of every epoch).
 """
 
+import numpy as np
+
 from tench.console.stage import run_stage
 from tench.core.params import Params, load_params
-from tench.core.paths import EXTRACT_TRAIN, HEAD, POOLED
+from tench.core.paths import EXTRACT_TRAIN, HEAD, POOLED, PROBE
 from tench.pictures.index import class_names, of_split, read_index
 
 
@@ -15,24 +18,22 @@ def extract_train(params: Params) -> None:
     from tench.network.classifier import build_head, with_output
     from tench.network.runtime import keras
     from tench.network.saving import save_weights
-    from tench.training.loop import Epochs, fit, stored
+    from tench.training.loop import fit, log_fitted, stored
+    from tench.training.settings import settings_of
 
     settings = params.extract_train
     rows = read_index()
     train, val = (stored(POOLED / split, of_split(rows, split)) for split in ("train", "val"))
     keras.utils.set_random_seed(params.seed)
     head = build_head(settings, len(class_names(rows)))
-    fit(
-        with_output(head, settings.activation),
-        train,
-        val,
-        Epochs(1, settings.epochs),
-        settings.learning_rate,
-        settings.batch_size,
-        params.seed,
-        EXTRACT_TRAIN,
-        "extract-train",
-    )
+    if settings.solver == "logistic":
+        fitted = np.load(PROBE)
+        head.get_layer("logits").set_weights([fitted[:-1], fitted[-1]])
+        log_fitted(with_output(head), train, val, settings.batch_size, EXTRACT_TRAIN)
+    else:
+        output = with_output(head, settings.output)
+        how = settings_of(settings, params, 0)
+        fit(output, train, val, how, EXTRACT_TRAIN, "extract-train")
     save_weights(head, HEAD)
 
 

@@ -1,19 +1,30 @@
 """finetune: train the head and the backbone's layers from fine_tune_at on.
 
-In:  data/features/tapped, models/backbone.weights.h5, models/head.weights.h5, finetune, seed;
+In:  data/features/tapped, models/backbone.weights.h5, models/head.weights.h5, finetune,
+     class_weights, seed;
      data/prepared, whose pictures are needed again where fine_tune_at lies before tap_at.
 Out: models/classifier.keras (picture in, probabilities out), models/labels.txt (class names, one a
      line, in the order of the probabilities), models/check.npy (what the model says of some
      validation pictures before it is saved, for evaluate to ask the saved one), metrics/finetune/
-     (loss and accuracy of every epoch).
+     (loss and accuracy of every epoch; with finetune.patience, the epoch whose weights were kept:
+     if none is clearly better on validation than the head alone, the last before fine-tuning).
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tench.console.stage import run_stage
-from tench.core.files import whole, write_text
+from tench.core.files import read_json, whole, write_json, write_text
 from tench.core.params import Params, load_params
-from tench.core.paths import BACKBONE, CHECK, CLASSIFIER, FINETUNE, HEAD, LABELS
+from tench.core.paths import (
+    BACKBONE,
+    CHECK,
+    CLASSIFIER,
+    FINETUNE,
+    FINETUNE_SCORES,
+    HEAD,
+    LABELS,
+)
 from tench.pictures.index import class_names, of_split, read_index
 
 
@@ -26,9 +37,11 @@ def finetune(params: Params) -> None:
     from tench.network.runtime import keras
     from tench.network.saving import save_classifier
     from tench.network.tail import copy_weights, trainable_tail
-    from tench.training.loop import Epochs, fit, stored
+    from tench.training.keeping import clearly_better
+    from tench.training.loop import fit, stored
+    from tench.training.settings import settings_of
 
-    settings, before = params.finetune, params.extract_train.epochs
+    settings, before = params.finetune, params.extract_train.last_epoch
     rows = read_index()
     keras.utils.set_random_seed(params.seed)
     backbone = load_backbone(BACKBONE, params.data.image_size)
@@ -37,20 +50,25 @@ def finetune(params: Params) -> None:
     cut = training_cut(backbone, settings.fine_tune_at, params.backbone.tap_at)
     tail = trainable_tail(backbone, cut, settings.fine_tune_at)
     logits = on_activations(tail, head)
+    how = settings_of(settings, params, before, settings.average_weights)
     with activations(backbone, cut, params, rows, ("train", "val")) as folder:
         train, val = (stored(folder / split, of_split(rows, split)) for split in ("train", "val"))
-        fit(
-            with_output(logits, params.extract_train.activation),
-            train,
-            val,
-            Epochs(before + 1, before + settings.epochs),
-            settings.learning_rate,
-            settings.batch_size,
-            params.seed,
-            FINETUNE,
-            "finetune",
-            settings.average_weights,
+
+        def right() -> NDArray[np.bool_]:
+            said = of_activations(val.read, np.arange(len(val.labels)), with_output(logits))
+            return np.asarray(said.argmax(axis=1) == val.labels)
+
+        start, right_before = logits.get_weights(), right() if settings.patience else None
+        kept = fit(
+            with_output(logits, params.extract_train.output), train, val, how, FINETUNE, "finetune"
         )
+        if right_before is not None:
+            if not clearly_better(right_before, right(), val.labels, how.balanced):
+                logits.set_weights(start)
+                kept = before
+            told = f"epoch {kept}" if kept > before else "the head alone: none was clearly better"
+            print(f"kept: {told}")
+            write_json({**read_json(FINETUNE_SCORES), "kept_epoch": kept}, FINETUNE_SCORES)
         answers = of_activations(val.read, checked(len(val.labels)), with_output(logits))
     with whole(CHECK) as part:
         np.save(part, answers)

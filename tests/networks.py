@@ -7,7 +7,9 @@ import numpy as np
 from tench.core.params import ExtractTrain
 
 
-def settings(activation: str = "sigmoid", dropout: float = 0.2) -> ExtractTrain:
+def settings(
+    activation: str = "sigmoid", dropout: float = 0.2, solver: Any = "adam"
+) -> ExtractTrain:
     """The head's parameters."""
     return ExtractTrain(
         dense_units=64,
@@ -16,6 +18,9 @@ def settings(activation: str = "sigmoid", dropout: float = 0.2) -> ExtractTrain:
         learning_rate=1e-4,
         batch_size=32,
         epochs=3,
+        min_steps=1,
+        patience=0,
+        solver=solver,
     )
 
 

@@ -30,7 +30,12 @@ def scores(*groups: str) -> dict[str, Any]:
 
     model = {**one(), "calibration_error": 0.1, **{group: one() for group in groups}}
     test = {"only_frozen": 1, "only_finetuned": 2, "p_value": 1.0}
-    return {**dict.fromkeys(MODELS, model), "mcnemar": test, "macro_f1": 0.6}
+    return {
+        **dict.fromkeys(MODELS, model),
+        "mcnemar": test,
+        "macro_f1": 0.6,
+        "balanced_accuracy": 0.7,
+    }
 
 
 def audit(leaks: int, **across: int) -> dict[str, Any]:
@@ -97,6 +102,7 @@ def write_results() -> None:
     write_epochs("extract-train", (1, 2, 3))
     write_epochs("finetune", (4, 5, 6))
     write_json(scores("seen", "unseen"), paths.SCORES)
+    write_json({split: scores()["frozen"] for split in ("val", "test")}, paths.PROBE_SCORES)
     columns = ("path", "label", "prediction", "probability", "label_probability", "rank")
     predictions = [(f"test/{name}.webp", name, NAMES[0], 0.9, 0.05, 2) for name in NAMES]
     write_csv(columns, predictions, paths.PREDICTIONS)

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from clones import CHECKOUT, message, run
+from clones import CHECKOUT, change, message, run
 from reports import scores, texts, write_audit, write_epochs
 
 from tench.core import paths
@@ -21,10 +21,35 @@ def page() -> str:
     return " ".join(render(contents(load_params())).split())
 
 
+def score_groups() -> list[str]:
+    """The first column of the summary's scores."""
+    rows = summary.score_rows(read_json(paths.SCORES), read_json(paths.PROBE_SCORES))
+    return [row[0] for row in rows]
+
+
+def test_the_logistic_regression_has_a_row_and_a_sentence(made: Path) -> None:
+    probe = read_json(paths.PROBE_SCORES)
+    probe["test"] |= {"accuracy": 0.123}
+    write_json(probe, paths.PROBE_SCORES)
+    rows = texts(contents(load_params())["scores"])
+    assert rows[-1][0] == "all, by a logistic regression"
+    assert rows[-1][2].startswith("0.123")
+    assert "takes seconds: 12.3 %" in page()
+
+
+@pytest.mark.parametrize(
+    ("epoch", "words"),
+    [(5, "Kept are the weights of epoch 5"), (3, "the head alone, which therefore is the model")],
+)
+def test_what_validation_decided_is_told(made: Path, epoch: int, words: str) -> None:
+    write_json({"kept_epoch": epoch}, paths.FINETUNE_SCORES)
+    assert words not in page()  # without patience, the last is kept
+    change(Path(), {"finetune.patience": 2})
+    assert words in page()
+
+
 def test_seen_and_unseen_are_told_apart_where_there_are_both(made: Path) -> None:
-    assert [row[0] for row in summary.score_rows(read_json(paths.SCORES))] == [
-        *("all", "seen", "unseen")
-    ]
+    assert score_groups() == ["all", "seen", "unseen", "all, logistic regression"]
     text = page()
     for line in ("seen by the backbone", "not seen by the backbone", "the backbone learnt from"):
         assert line in text
@@ -35,7 +60,7 @@ def test_seen_and_unseen_are_left_out_where_all_are_of_one_kind(
     made: Path, groups: tuple[str, ...]
 ) -> None:
     write_json(scores(*groups), paths.SCORES)
-    assert [row[0] for row in summary.score_rows(read_json(paths.SCORES))] == ["all"]
+    assert score_groups() == ["all", "all, logistic regression"]
     text = page()
     for word in ("seen by the backbone", "learnt from", "never met"):
         assert word not in text

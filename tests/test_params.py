@@ -54,19 +54,25 @@ def test_committed_values_are_the_papers() -> None:
         "golf_ball",
         "parachute",
     ]
+    assert params.class_weights == "none"
     assert params.extract_train.model_dump() == {
+        "solver": "adam",
         "dense_units": 64,
         "dropout": 0.2,
         "activation": "sigmoid",
         "learning_rate": 1e-4,
         "batch_size": 32,
         "epochs": 3,
+        "min_steps": 1,
+        "patience": 0,
     }
     assert params.finetune.model_dump() == {
         "fine_tune_at": 130,
         "learning_rate": 1e-4,
         "batch_size": 32,
         "epochs": 3,
+        "min_steps": 1,
+        "patience": 0,
         "average_weights": True,
     }
     assert (params.backbone.weights, params.backbone.tap_at) == ("imagenet-224", 125)
@@ -155,11 +161,11 @@ def test_powers_of_ten_are_numbers(file: Path, notation: str) -> None:
 
 def test_unknown_key_is_told_with_the_known_ones(file: Path) -> None:
     said = message(file, "learning_rate", 1)
-    known = "seed, data, backbone, audit, extract_train, finetune, baseline"
+    known = "seed, class_weights, data, backbone, audit, extract_train, finetune, baseline"
     assert said == f"{file}: learning_rate: unknown key; known here: {known}"
     file.write_bytes(COMMITTED.read_bytes())
     said = message(file, "finetune.learning_rat", 1)
-    known = "fine_tune_at, learning_rate, batch_size, epochs, average_weights"
+    known = "fine_tune_at, learning_rate, batch_size, epochs, min_steps, patience, average_weights"
     assert said == f"{file}: finetune.learning_rat: unknown key; known here: {known}"
 
 
@@ -182,14 +188,19 @@ def test_file_without_sections_is_told_which_it_needs(file: Path, text: str) -> 
     with pytest.raises(TenchError) as caught:
         load_text(file, text)
     assert str(caught.value).startswith(f"{file}: ")
-    assert "seed, data, backbone, audit, extract_train, finetune, baseline" in str(caught.value)
+    assert "seed, class_weights, data, backbone, audit, extract_train, finetune, baseline" in str(
+        caught.value
+    )
 
 
 @pytest.mark.parametrize("value", [None, [], 3])
 def test_section_that_is_none_is_told_its_keys(file: Path, value: Any) -> None:
     said = message(file, "finetune", value)
     assert said.startswith(f"{file}: finetune")
-    assert "fine_tune_at, learning_rate, batch_size, epochs, average_weights" in said
+    assert (
+        "fine_tune_at, learning_rate, batch_size, epochs, min_steps, patience, average_weights"
+        in said
+    )
 
 
 @pytest.mark.parametrize(

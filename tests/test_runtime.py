@@ -31,7 +31,8 @@ def facts() -> dict[str, Any]:
     """What Keras is like in this process; and the weights of a model after some training, whose log
     is written to ./log."""
     from tench.network.runtime import keras, tf
-    from tench.training.loop import Epochs, Examples, fit
+    from tench.training.loop import Examples, fit
+    from tench.training.settings import Training
 
     config, threading = keras.config, tf.config.threading
     keras.utils.set_random_seed(1)
@@ -50,7 +51,8 @@ def facts() -> dict[str, Any]:
     rng = np.random.default_rng(0)
     pictures = rng.normal(0, 1, (48, 16, 16, 32)).astype(np.float32)
     data = Examples(pictures.__getitem__, rng.integers(0, 3, 48).astype(np.int32))
-    fit(model, data, data, Epochs(1, 2), 1e-2, 32, 42, Path("log"), "test", average_weights=True)
+    how = Training(1, 2, 1e-2, 32, 42, average_weights=True)
+    fit(model, data, data, how, Path("log"), "test")
     return {
         "keras": [
             *(config.backend(), config.floatx(), config.epsilon(), config.image_data_format())

@@ -16,7 +16,9 @@ from tench.core.params import ExtractTrain
 from tench.network.classifier import build_head, with_output
 from tench.network.runtime import keras, tf
 from tench.training import loop
-from tench.training.loop import Epochs, Examples, batches, fit, reseed_dropout, shuffled, stored
+from tench.training.keeping import clearly_better
+from tench.training.loop import Examples, batches, fit, reseed_dropout, shuffled, stored
+from tench.training.settings import Training
 
 CLASSES = 3
 
@@ -50,6 +52,9 @@ def head(dropout: float = 0.2) -> Any:
         learning_rate=1e-3,
         batch_size=8,
         epochs=1,
+        min_steps=1,
+        patience=0,
+        solver="adam",
     )
     return with_output(build_head(settings, CLASSES), settings.activation)
 
@@ -136,7 +141,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trained]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         parts = examples(150, "train-rows"), examples(20, "val-rows", seed=1)
-        for name, epochs, seed in (("one", Epochs(1, 3), 42), ("other", Epochs(4, 6), 43)):
+        for name, epochs, seed in (("one", (1, 3), 42), ("other", (4, 6), 43)):
             one = result[name] = Trained(head(), folder / name, [], [])
 
             def read(rows: NDArray[np.int64], one: Trained = one) -> NDArray[Any]:
@@ -149,7 +154,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trained]:
 
             patch.setattr(loop, "reseed_dropout", reseed)
             watched = parts[0]._replace(read=read)
-            fit(one.model, watched, parts[1], epochs, 1e-3, 8, seed, Path(name), "test")
+            fit(one.model, watched, parts[1], Training(*epochs, 1e-3, 8, seed), Path(name), "test")
     return result
 
 
@@ -193,7 +198,8 @@ def _eagerly() -> Iterator[None]:
 def test_an_epoch_can_end_with_the_mean_of_its_steps_weights() -> None:
     parts = examples(50, "train-rows"), examples(20, "val-rows", seed=1)
     averaged, plain = head(dropout=0), head(dropout=0)
-    fit(averaged, *parts, Epochs(1, 1), 1e-2, 8, 42, Path("averaged"), "test", average_weights=True)
+    how = Training(1, 1, 1e-2, 8, 42, average_weights=True)
+    fit(averaged, *parts, how, Path("averaged"), "test")
 
     plain.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy", run_eagerly=True)
     seen = []
@@ -217,10 +223,82 @@ def test_logged_scores_are_those_of_keras() -> None:
     # A step too small to change anything makes the epoch's mean the score of one model
     model = head(dropout=0)
     parts = examples(50, "train-rows"), examples(20, "val-rows", seed=1)
-    fit(model, *parts, Epochs(1, 1), 1e-12, 8, 42, Path("metrics"), "test")
+    fit(model, *parts, Training(1, 1, 1e-12, 8, 42), Path("metrics"), "test")
     for split in ("train", "val"):
         expected = score(model, f"{split}-rows")
         assert 0 < expected["accuracy"] < 1
         for metric in ("loss", "accuracy"):
             found = logged(Path("metrics"), split, metric)[0][1]
             assert found == pytest.approx(expected[metric], abs=1e-4)
+
+
+def test_an_epoch_of_few_examples_goes_over_them_again() -> None:
+    how = Training(1, 1, 1e-3, 8, 42, min_steps=10)
+    order = loop.order_of(20, how, 1)  # three steps a pass
+    passes = order.reshape(4, 20)
+    assert passes[0].tolist() == shuffled(20, 42, 1).tolist()
+    assert all(sorted(one.tolist()) == list(range(20)) for one in passes)
+    assert len({tuple(one) for one in passes.tolist()}) == 4
+    assert np.array_equal(order, loop.order_of(20, how, 1))
+    assert len(loop.order_of(100, how, 1)) == 100  # has more steps anyway
+
+
+@pytest.mark.usefixtures("_eagerly")
+def test_training_stops_by_itself_and_keeps_the_best_epoch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With what validation says of six epochs; the model is what the third left."""
+    said = [(0.5, 1.0), (0.6, 1.0), (0.6, 0.9), (0.6, 0.95), (0.5, 0.5), (0.9, 0.1)]
+    model, after = head(dropout=0), []
+    parts = examples(24, "train-rows"), examples(8, "val-rows", seed=1)
+
+    def run(step: Any, batches: Any, bar: Any = None) -> dict[str, float]:
+        found = actual(step, batches, bar)
+        if bar is None:  # validation
+            after.append(model.get_weights())
+            accuracy, loss = said[len(after) - 1]
+            return {"accuracy": accuracy, "loss": loss}
+        return found
+
+    actual = loop.run
+    monkeypatch.setattr(loop, "run", run)
+    how = Training(1, 6, 1e-3, 8, 42, patience=2)
+    assert fit(model, *parts, how, Path("stopped"), "test") == 3
+    assert [epoch for epoch, _ in logged(Path("stopped"), "val", "loss")] == [1, 2, 3, 4, 5]
+    kept = model.get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(kept, after[2], strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(kept, after[4], strict=True))
+
+
+@pytest.mark.usefixtures("_eagerly")
+def test_balanced_training_weighs_the_rare_class() -> None:
+    def rare_gain(balanced: bool) -> float:
+        """How much more probable a step makes the rarest class."""
+        rng = np.random.default_rng(0)
+        labels = np.array([0] * 30 + [1] * 15 + [2] * 3, np.int32)
+        rows = rng.normal(0, 1, (48, 1280)).astype(np.float32)
+        model = head(dropout=0)
+        before = model.predict_on_batch(rows)[:, 2].mean()
+        data = Examples(rows.__getitem__, labels)
+        how = Training(1, 1, 1e-4, 48, 42, balanced=balanced)
+        fit(model, data, data, how, Path("balanced"), "test")
+        return float(model.predict_on_batch(rows)[:, 2].mean() - before)
+
+    assert rare_gain(balanced=True) > rare_gain(balanced=False)
+
+
+@pytest.mark.parametrize(
+    ("lost", "won", "better"), [(0, 4, False), (0, 5, True), (10, 10, False), (10, 24, True)]
+)
+def test_luck_is_not_taken_for_progress(lost: int, won: int, better: bool) -> None:
+    before = np.array([True] * lost + [False] * won + [True] * 50 + [False] * 50)
+    after = np.array([False] * lost + [True] * won + [True] * 50 + [False] * 50)
+    assert clearly_better(before, after, np.zeros(len(before), np.int32)) == better
+
+
+def test_a_rare_class_counts_more_where_classes_are_balanced() -> None:
+    labels = np.array([0] * 90 + [1] * 10)
+    before = np.array([True] * 90 + [False] * 10)
+    after = np.array([False] * 12 + [True] * 78 + [True] * 8 + [False] * 2)  # of 0 fewer, of 1 more
+    assert not clearly_better(before, after, labels)
+    assert clearly_better(before, after, labels, balanced=True)

@@ -44,6 +44,8 @@ ClassName = Annotated[str, AfterValidator(class_name)]
 LearningRate = Annotated[float, Field(gt=0, le=1)]
 BatchSize = Annotated[int, Field(ge=1, le=4096)]
 Epochs = Annotated[int, Field(ge=1, le=10_000)]
+MinSteps = Annotated[int, Field(ge=1, le=10_000)]
+Patience = Annotated[int, Field(ge=0, le=10_000)]
 
 
 class Data(Section):
@@ -67,12 +69,25 @@ class Backbone(Section):
 class ExtractTrain(Section):
     """Training the head on the frozen backbone."""
 
+    solver: Literal["adam", "logistic"]
     dense_units: Annotated[int, Field(ge=1, le=65_536)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
     activation: Literal["sigmoid", "softmax"]
     learning_rate: LearningRate
     batch_size: BatchSize
     epochs: Epochs
+    min_steps: MinSteps
+    patience: Patience
+
+    @property
+    def output(self) -> str:
+        """The activation that the model is trained with; a regression's is its own."""
+        return "softmax" if self.solver == "logistic" else self.activation
+
+    @property
+    def last_epoch(self) -> int:
+        """The number that the epochs of fine-tuning follow on; a regression counts as one."""
+        return 1 if self.solver == "logistic" else self.epochs
 
 
 class Finetune(Section):
@@ -82,6 +97,8 @@ class Finetune(Section):
     learning_rate: LearningRate
     batch_size: BatchSize
     epochs: Epochs
+    min_steps: MinSteps
+    patience: Patience
     average_weights: bool
 
 
@@ -103,6 +120,7 @@ class Params(Section):
     """The whole of params.yaml."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
+    class_weights: Literal["none", "balanced"]
     data: Data
     backbone: Backbone
     audit: Audit

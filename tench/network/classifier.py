@@ -8,11 +8,13 @@ from tench.network.trunk import scaling
 
 
 def build_head(settings: ExtractTrain, classes: int) -> Model:
-    """Pooled features (n, 1280) to logits (n, classes)."""
+    """Pooled features (n, 1280) to logits (n, classes): through a hidden layer, or as a logistic
+    regression has it without."""
+    hidden = [keras.layers.Dense(settings.dense_units, activation="relu", name="dense")]
     return keras.Sequential(
         [
             keras.Input((1280,), name="pooled"),
-            keras.layers.Dense(settings.dense_units, activation="relu", name="dense"),
+            *(hidden if settings.solver == "adam" else []),
             keras.layers.Dropout(settings.dropout, name="dropout"),
             keras.layers.Dense(classes, name="logits"),
         ],

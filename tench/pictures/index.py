@@ -7,7 +7,7 @@ index depends on them: DVC need not look at every file for every stage.
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,13 @@ def labels_of(rows: Iterable[Row]) -> NDArray[np.int32]:
 def class_names(rows: Iterable[Row]) -> list[str]:
     """The class names; a name's place is its label."""
     return [name for _, name in sorted({(row.label, row.class_name) for row in rows})]
+
+
+def class_weight(labels: NDArray[np.integer[Any]]) -> dict[int, float]:
+    """What a row of each class weighs where all classes weigh the same: 1 on average over rows."""
+    counts = np.bincount(labels)
+    present = np.flatnonzero(counts)
+    return {int(n): len(labels) / (len(present) * int(counts[n])) for n in present}
 
 
 def evenly(count: int, wanted: int) -> NDArray[np.int64]:

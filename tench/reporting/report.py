@@ -11,10 +11,12 @@ from tench.core.paths import (
     CALIBRATION,
     COUNTS,
     EXAMPLES,
+    FINETUNE_SCORES,
     IMAGENETTE,
     MODEL_FIGURE,
     PER_CLASS,
     PREDICTIONS,
+    PROBE_SCORES,
     SCORES,
 )
 from tench.reporting import charts
@@ -85,8 +87,9 @@ def between(interval: Sequence[float]) -> str:
     return " to ".join(percent(end) for end in interval)
 
 
-def score_table(scores: dict[str, Any]) -> Table:
-    """Accuracy and loss of both models on all test pictures, and on those seen and unseen."""
+def score_table(scores: dict[str, Any], probe: dict[str, Any]) -> Table:
+    """Accuracy and loss of both models on all test pictures, and on those seen and unseen; and of a
+    logistic regression on the frozen backbone's features."""
     rows = [
         (
             GROUPS[name],
@@ -95,6 +98,9 @@ def score_table(scores: dict[str, Any]) -> Table:
         )
         for name, both in groups(scores).items()
     ]
+    linear = (with_interval(probe["test"], metric) for metric in ("accuracy", "loss"))
+    cells = (cell for one in linear for cell in (one, ""))
+    rows.append(("all, by a logistic regression", probe["test"]["pictures"], *cells))
     header = ("test pictures", "number", "accuracy, frozen", "accuracy, fine-tuned")
     return page_table((*header, "loss, frozen", "loss, fine-tuned"), rows, caption=INTERVALS)
 
@@ -107,12 +113,30 @@ def verdict(mcnemar: dict[str, Any], scores: dict[str, Any]) -> str:
     return "fine-tuning made it better" if better else "fine-tuning made it worse"
 
 
-def sentences(scores: dict[str, Any], audit: dict[str, Any]) -> list[str]:
+def kept(params: Params) -> str:
+    """What became of fine-tuning where validation decides."""
+    if not params.finetune.patience:
+        return ""
+    epoch = read_json(FINETUNE_SCORES)["kept_epoch"]
+    if epoch > params.extract_train.last_epoch:
+        return f" Kept are the weights of epoch {epoch}, the best on validation."
+    return (
+        " No epoch of fine-tuning was clearly better on validation than the head alone, which "
+        "therefore is the model."
+    )
+
+
+def sentences(
+    scores: dict[str, Any], audit: dict[str, Any], probe: dict[str, Any], params: Params
+) -> list[str]:
     """What to bear in mind before believing the first number."""
     tuned, test = scores["finetuned"], scores["mcnemar"]
     lines = [
         f"Fine-tuning: {percent(scores['frozen']['accuracy'])} before, "
         f"{percent(tuned['accuracy'])} after; {verdict(test, scores)} (p = {test['p_value']:.2g})."
+        + kept(params),
+        "A logistic regression on the frozen backbone's features, which takes seconds: "
+        f"{percent(probe['test']['accuracy'])}. What is no better is not worth its time.",
     ]
     if "unseen" in groups(scores):
         share, new = tuned["seen"]["pictures"] / tuned["pictures"], tuned["unseen"]
@@ -163,7 +187,7 @@ def parameter_table(params: Params) -> Table:
 
 def contents(params: Params) -> dict[str, Any]:
     """All that the report's template shows."""
-    scores, counts, audit = (read_json(file) for file in (SCORES, COUNTS, AUDIT))
+    scores, counts, audit, probe = map(read_json, (SCORES, COUNTS, AUDIT, PROBE_SCORES))
     predictions = read_csv(PREDICTIONS)
     tuned, test = scores["finetuned"], scores["mcnemar"]
     pictures = {split: counts[split]["pictures"] for split in SPLITS}
@@ -179,10 +203,11 @@ def contents(params: Params) -> dict[str, Any]:
             "interval": between(tuned["accuracy_interval"]),
             "leaks": audit["leaks"],
             "suspects": audit["label_suspects"],
-            "sentences": sentences(scores, audit),
+            "sentences": sentences(scores, audit, probe, params),
         },
         "macro_f1": f"{scores['macro_f1']:.3f}",
-        "scores": score_table(scores),
+        "balanced_accuracy": f"{scores['balanced_accuracy']:.3f}",
+        "scores": score_table(scores, probe),
         "paper": paper,
         "epochs": [
             epoch_table(

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tench.core.files import read_json
-from tench.core.paths import CLASSIFIER, LABELS, METRICS, SCORES
+from tench.core.paths import CLASSIFIER, LABELS, METRICS, PROBE_SCORES, SCORES
 from tench.reporting.history import NAMES, groups, history
 from tench.reporting.tables import markdown_table
 
@@ -17,21 +17,24 @@ def epochs(stage: str) -> list[tuple[str, ...]]:
     ]
 
 
-def score_rows(scores: dict[str, Any]) -> list[tuple[str, ...]]:
-    """One row per group of test pictures: pictures, then both models' accuracy and loss."""
+def score_rows(scores: dict[str, Any], probe: dict[str, Any]) -> list[tuple[str, ...]]:
+    """One row per group of test pictures: pictures, then both models' accuracy and loss; and one of
+    a logistic regression on the frozen backbone's features."""
     rows = []
     for name, (before, after) in groups(scores).items():
         figures = [before["accuracy"], after["accuracy"], before["loss"], after["loss"]]
         rows.append((name, str(after["pictures"]), *(f"{figure:.3f}" for figure in figures)))
-    return rows
+    test = probe["test"]
+    linear = (f"{test['accuracy']:.3f}", "", f"{test['loss']:.3f}", "")
+    return [*rows, ("all, logistic regression", str(test["pictures"]), *linear)]
 
 
 def main() -> None:
     header: tuple[str, ...] = ("Epoch", *(name.capitalize() for name in NAMES))
     print("\n" + markdown_table([header, *epochs("extract-train"), *epochs("finetune")]) + "\n")
     header = ("Test pictures", "Number", "Accuracy frozen", "finetuned", "Loss frozen", "finetuned")
-    scores = read_json(SCORES)
-    print(markdown_table([header, *score_rows(scores)]))
+    rows = score_rows(read_json(SCORES), read_json(PROBE_SCORES))
+    print(markdown_table([header, *rows]))
     what = {
         CLASSIFIER: "the classifier: RGB pictures in, a probability a class out",
         LABELS: "the classes, in that order",

@@ -16,7 +16,7 @@ from tench.scoring.uncertainty import mcnemar, reliability
 
 def summarise(outcomes: dict[str, Outcome], rows: Sequence[Row], seed: int) -> dict[str, object]:
     """What metrics/evaluate.json holds: scores of both models, their difference on the same
-    pictures, and the mean F1 over classes of the fine-tuned one.
+    pictures, and of the fine-tuned one the mean F1 and the mean recall over classes.
 
     Args:
         outcomes: by name of the model, one of MODELS.
@@ -28,6 +28,7 @@ def summarise(outcomes: dict[str, Outcome], rows: Sequence[Row], seed: int) -> d
     metrics["mcnemar"] = mcnemar(*(outcomes[model].right for model in MODELS))
     per_class = class_rows(outcomes["finetuned"], rows)
     metrics["macro_f1"] = float(np.mean([row["f1"] for row in per_class]))
+    metrics["balanced_accuracy"] = float(np.mean([row["recall"] for row in per_class]))
     return metrics
 
 

@@ -1,0 +1,111 @@
+"""Multinomial logistic regression on pooled features, its regularisation chosen by itself."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tench.core.parallel import in_threads
+from tench.pictures.index import class_weight
+from tench.pictures.shards import Shards, read_rows
+
+FITTED = 20_000  # rows at most, so that memory does not grow with the data
+TRIED = 2_000  # rows at most that the strengths are compared on
+FOLDS = 5
+# C of scikit-learn times the number of rows: what it regularises does not depend on how many there
+# are. The first, the least free, where there is nothing to choose by.
+STRENGTHS = (1e3, 1e4, 1e5, 1e2)
+ITERATIONS = 500
+
+Features = NDArray[np.float32]  # (rows, 1280)
+Labels = NDArray[np.integer[Any]]  # (rows,)
+
+
+class Linear(NamedTuple):
+    """A linear classifier: features @ kernel + bias are its logits."""
+
+    kernel: NDArray[np.float32]  # (1280, classes)
+    bias: NDArray[np.float32]  # (classes,)
+
+
+def fit(features: Features, labels: Labels, strength: float, balanced: bool) -> Linear:
+    """Fit a logistic regression with an L2 penalty on its kernel, by L-BFGS.
+
+    Args:
+        features: pooled features.
+        labels: 0 ... classes - 1, each at least once.
+        strength: inverse of the penalty, times the number of rows.
+        balanced: whether all classes weigh the same, however many rows they have.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(
+        C=strength / len(labels),
+        max_iter=ITERATIONS,
+        class_weight=class_weight(labels) if balanced else None,
+    ).fit(features, labels)
+    kernel, bias = model.coef_, model.intercept_
+    if len(kernel) == 1:  # of two classes scikit-learn keeps the logit of the second alone
+        kernel, bias = np.stack([-kernel[0], kernel[0]]) / 2, np.append(-bias, bias) / 2
+    return Linear(kernel.T.astype(np.float32), bias.astype(np.float32))
+
+
+def probabilities(linear: Linear, features: Features) -> NDArray[np.float64]:
+    """The softmax of the logits, (rows, classes)."""
+    logits = (features @ linear.kernel + linear.bias).astype(np.float64)
+    logits -= logits.max(axis=1, keepdims=True)
+    powers = np.exp(logits)
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def some(labels: Labels, count: int, seed: int) -> NDArray[np.int64]:
+    """At most `count` places, of every class its share and at least two, if it has so many."""
+    if len(labels) <= count:
+        return np.arange(len(labels))
+    rng, chosen = np.random.default_rng(seed), []
+    for label in np.unique(labels):
+        places = rng.permutation(np.flatnonzero(labels == label))
+        chosen.append(places[: max(2, len(places) * count // len(labels))])
+    return np.sort(np.concatenate(chosen))
+
+
+def choose_strength(features: Features, labels: Labels, balanced: bool, seed: int) -> float:
+    """The one of STRENGTHS with the least loss on rows held out, by cross-validation with
+    FOLDS folds, or as many as the smallest class has rows; the first where that is one."""
+    from sklearn.model_selection import StratifiedKFold
+
+    folds = min(FOLDS, int(np.bincount(labels).min()))
+    if folds < 2:
+        return STRENGTHS[0]
+    cut = list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(features, labels))
+
+    def loss(strength: float) -> float:
+        total = 0.0
+        for train, held in cut:
+            linear = fit(features[train], labels[train], strength, balanced)
+            said = probabilities(linear, features[held])[np.arange(len(held)), labels[held]]
+            total -= float(np.log(np.maximum(said, 1e-12)).sum())
+        return total
+
+    losses = list(in_threads(loss, STRENGTHS))
+    return STRENGTHS[int(np.argmin(losses))]
+
+
+def probe(train: Shards, labels: Labels, balanced: bool, seed: int) -> tuple[Linear, float]:
+    """Fit a logistic regression to stored features, or to FITTED of them; return it and its
+    strength."""
+    places = some(labels, FITTED, seed)
+    features, known = read_rows(train, places).astype(np.float32), labels[places]
+    tried = some(known, TRIED, seed)
+    strength = choose_strength(features[tried], known[tried], balanced, seed)
+    return fit(features, known, strength, balanced), strength
+
+
+def answers(linear: Linear, stored: Shards, rows: int = 4096) -> NDArray[np.float64]:
+    """The probabilities of all stored rows, (rows, classes), read `rows` at a time."""
+    starts: Sequence[int] = range(0, stored.rows, rows)
+    parts = [np.arange(start, min(start + rows, stored.rows)) for start in starts]
+    return np.concatenate(
+        [probabilities(linear, read_rows(stored, part).astype(np.float32)) for part in parts]
+    )

@@ -1,0 +1,36 @@
+"""How to train, as params.yaml has it."""
+
+from typing import NamedTuple
+
+from tench.core.params import ExtractTrain, Finetune, Params
+
+
+class Training(NamedTuple):
+    """How to train."""
+
+    first: int  # epoch, counted from 1
+    last: int  # epoch
+    learning_rate: float  # of Adam
+    batch_size: int  # examples a step
+    seed: int  # of shuffling and dropout
+    average_weights: bool = False
+    balanced: bool = False  # every class weighs the same in the loss
+    min_steps: int = 1  # an epoch goes over the examples as often as it takes to make so many
+    patience: int = 0  # epochs without a better one after which to stop; 0: train all
+
+
+def settings_of(
+    section: ExtractTrain | Finetune, params: Params, before: int, average_weights: bool = False
+) -> Training:
+    """How a section of params.yaml says to train, after so many epochs before."""
+    return Training(
+        first=before + 1,
+        last=before + section.epochs,
+        learning_rate=section.learning_rate,
+        batch_size=section.batch_size,
+        seed=params.seed,
+        average_weights=average_weights,
+        balanced=params.class_weights == "balanced",
+        min_steps=section.min_steps,
+        patience=section.patience,
+    )

@@ -1,0 +1,92 @@
+"""Logistic regression on features: it learns, chooses its strength, and fits what memory holds."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from features import row
+from features import stored as stored_features
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from tench.pictures.index import class_weight
+from tench.pictures.shards import open_shards
+from tench.probing import logistic
+from tench.probing.logistic import answers, choose_strength, fit, probabilities, probe, some
+
+
+def blobs(counts: list[int], noise: float, seed: int = 0) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Noise around one centre a class: features like the backbone's, and labels."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(len(counts)), counts)
+    centres = np.random.default_rng(99).uniform(0, 1, (len(counts), 1280))
+    features = centres[labels] + rng.normal(0, noise, (len(labels), 1280))
+    return features.astype(np.float32), labels.astype(np.int32)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_it_is_scikit_learns(classes: int) -> None:
+    features, labels = blobs([20] * classes, noise=3)
+    linear = fit(features, labels, 1e3, balanced=False)
+    theirs = LogisticRegression(C=1e3 / len(labels), max_iter=500).fit(features, labels)
+    assert linear.kernel.shape == (1280, classes)
+    expected = theirs.predict_proba(features)
+    np.testing.assert_allclose(probabilities(linear, features), expected, atol=1e-4)
+
+
+def test_balanced_classes_weigh_the_same() -> None:
+    features, labels = blobs([200, 10], noise=20)
+    unseen, of = blobs([300, 300], noise=20, seed=1)
+    rare = [
+        (probabilities(fit(features, labels, 1e2, balanced), unseen).argmax(axis=1) == of)[300:]
+        for balanced in (False, True)
+    ]
+    assert rare[1].mean() > rare[0].mean()
+    weights = class_weight(labels)
+    assert weights[0] * 200 == pytest.approx(weights[1] * 10)
+    assert weights[0] * 200 + weights[1] * 10 == pytest.approx(210)
+
+
+def test_the_strength_is_the_one_that_does_best_on_rows_held_out() -> None:
+    features, labels = blobs([40, 40], noise=12)  # much noise: the less free, the better
+    assert choose_strength(features, labels, False, 0) == min(logistic.STRENGTHS)
+    features, labels = blobs([40, 40], noise=0.1)
+    assert choose_strength(features, labels, False, 0) == max(logistic.STRENGTHS)
+
+
+def test_with_a_single_picture_of_a_class_there_is_nothing_to_choose_by() -> None:
+    features, labels = blobs([5, 1], noise=1)
+    assert choose_strength(features, labels, False, 0) == logistic.STRENGTHS[0]
+
+
+def test_no_more_rows_are_fitted_than_memory_should_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features, labels = blobs([60, 30, 3], noise=0.5)
+    rows = [row(number, "train", label=int(label)) for number, label in enumerate(labels)]
+    stored_features(tmp_path / "train", features, rows)
+    shards = open_shards(tmp_path / "train", rows)
+    read: list[int] = []
+
+    def counted(stored: Any, places: NDArray[np.int64]) -> NDArray[Any]:
+        read.append(len(places))
+        return features[places]
+
+    monkeypatch.setattr(logistic, "FITTED", 31)
+    monkeypatch.setattr(logistic, "read_rows", counted)
+    linear, _ = probe(shards, labels, False, 0)
+    assert max(read) <= 31 + 3
+    said = answers(linear, shards, rows=10)
+    assert max(read[1:]) == 10
+    np.testing.assert_allclose(said, probabilities(linear, features), atol=1e-12)
+    assert (said.argmax(axis=1) == labels).mean() > 0.95
+
+
+def test_rows_are_chosen_by_the_seed_and_every_class_has_some() -> None:
+    labels = np.repeat([0, 1, 2], [600, 300, 4])
+    chosen = some(labels, 90, 1)
+    assert np.bincount(labels[chosen]).tolist() == [59, 29, 2]
+    assert np.array_equal(chosen, some(labels, 90, 1))
+    assert not np.array_equal(chosen, some(labels, 90, 2))
+    assert np.array_equal(some(labels, 904, 1), np.arange(904))
