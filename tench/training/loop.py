@@ -103,7 +103,7 @@ def fit(model: Any, train: Examples, val: Examples, how: Training, folder: Path,
     weights = class_weight(train.labels) if how.balanced else None
     learn = partial(model.train_on_batch, class_weight=weights)
     in_order = np.arange(len(val.labels))
-    best = Best(how.last, (-1.0, 0.0), [])
+    best, risen = Best(how.last, (-1.0, 0.0), []), how.first
     with Live(
         str(folder), report=None, save_dvc_exp=False, dvcyaml=None, monitor_system=False
     ) as live:
@@ -121,9 +121,10 @@ def fit(model: Any, train: Examples, val: Examples, how: Training, folder: Path,
             log_epoch(live, epoch, learned, scored)
             if how.patience:
                 merit = (scored["accuracy"], -scored["loss"])
+                risen = epoch if merit[0] > best.merit[0] else risen
                 if merit > best.merit:
                     best = Best(epoch, merit, model.get_weights())
-                elif epoch - best.epoch >= how.patience:
+                if epoch - risen >= how.patience:
                     break
     if how.patience:
         model.set_weights(best.weights)

@@ -16,7 +16,7 @@ class Training(NamedTuple):
     average_weights: bool = False
     balanced: bool = False  # every class weighs the same in the loss
     min_steps: int = 1  # an epoch goes over the examples as often as it takes to make so many
-    patience: int = 0  # epochs without a better one after which to stop; 0: train all
+    patience: int = 0  # epochs in which validation accuracy may fail to rise; 0: train all
 
 
 def settings_of(

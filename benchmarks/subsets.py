@@ -1,0 +1,194 @@
+"""How good the recipes are on few pictures: subsets of a data set, from features embedded once.
+
+    python -m benchmarks.subsets [--seeds 0 1 2] [--out results.csv]
+
+Run it in a project where `dvc repro embed` has been done, on all of Imagenette and with
+`data.image_size: 224` for the published table. Each cell draws so many classes and training
+pictures a class, a quarter as many validation pictures (at least two), and is tested on test and
+validation pictures that it has not drawn. Training is that of the stages; only where the features
+come from is not. Writes one row a cell.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+import stages  # noqa: F401  fixes the arithmetic
+from tench.core.files import write_csv
+from tench.core.params import Params, load_params
+from tench.core.paths import BACKBONE, POOLED, TAPPED
+from tench.pictures.index import labels_of, of_split, read_index
+from tench.pictures.shards import Shards, open_shards, read_rows
+from tench.probing import logistic
+
+CLASSES, PICTURES = (2, 10), (5, 20, 100, 0)  # 0: all
+TESTED = 1500  # pictures at most
+COLUMNS = ("classes", "pictures", "smallest", "seed", "train", "val", "test")
+MODELS = ("regression", "recipe", "paper_head", "paper")
+
+Places = list[tuple[str, int]]  # split and row of each picture
+
+
+class Cell(NamedTuple):
+    """A subset: places and labels of its pictures."""
+
+    train: Places
+    val: Places
+    test: Places
+    labels: dict[str, NDArray[np.int32]]
+
+
+def draw(
+    labels: dict[str, NDArray[np.int32]], classes: int, counts: Sequence[int], seed: int
+) -> Cell:
+    """Draw classes, and of each as many training pictures as `counts` says (0: all)."""
+    rng = np.random.default_rng((classes, max(counts), seed))
+    parts: dict[str, list[tuple[str, int, int]]] = {"train": [], "val": [], "test": []}
+    for label, source in enumerate(rng.permutation(10)[:classes]):
+        rows = {split: rng.permutation(np.flatnonzero(labels[split] == source)) for split in labels}
+        wanted = counts[label] or len(rows["train"])
+        watched = min(max(2, wanted // 4), len(rows["val"])) if counts[label] else len(rows["val"])
+        parts["train"] += [("train", n, label) for n in rows["train"][:wanted]]
+        parts["val"] += [("val", n, label) for n in rows["val"][:watched]]
+        parts["test"] += [("test", n, label) for n in rows["test"]]
+        parts["test"] += [("val", n, label) for n in rows["val"][watched:]]
+    tested = sorted(rng.permutation(len(parts["test"]))[:TESTED])
+    parts["test"] = [parts["test"][place] for place in tested]
+    places = {name: [(split, int(n)) for split, n, _ in part] for name, part in parts.items()}
+    known = {name: np.array([n for *_, n in part], np.int32) for name, part in parts.items()}
+    return Cell(**places, labels=known)
+
+
+def read(stored: dict[str, Shards], places: Places, rows: NDArray[np.int64]) -> NDArray[Any]:
+    """The stored rows of some of the places."""
+    chosen = [places[row] for row in rows]
+    return np.concatenate([read_rows(stored[split], np.array([n])) for split, n in chosen])
+
+
+class Features(NamedTuple):
+    """A cell's pictures as `embed` stored them, pooled or tapped."""
+
+    cell: Cell
+    stored: dict[str, Shards]
+
+    def examples(self, part: str) -> Any:
+        from tench.training.loop import Examples
+
+        places = getattr(self.cell, part)
+        return Examples(partial(read, self.stored, places), self.cell.labels[part])
+
+    def right(self, part: str, logits: Any) -> NDArray[np.bool_]:
+        """Whether a model names each picture of a part rightly."""
+        from tench.network.answers import of_activations
+        from tench.network.classifier import with_output
+
+        data = self.examples(part)
+        said = of_activations(data.read, np.arange(len(data.labels)), with_output(logits))
+        return np.asarray(said.argmax(axis=1) == data.labels)
+
+    def accuracy(self, logits: Any) -> float:
+        """The test accuracy of a model, every class weighing the same."""
+        found, truth = self.right("test", logits), self.cell.labels["test"]
+        return float(np.mean([found[truth == label].mean() for label in np.unique(truth)]))
+
+
+def models(params: Params, classes: int, solver: str) -> tuple[Any, Any]:
+    """A new head, and the trainable tail with it: pooled features, and activations, to logits."""
+    from tench.network.backbone import cut_at, load_backbone
+    from tench.network.classifier import build_head, on_activations
+    from tench.network.runtime import keras
+    from tench.network.tail import trainable_tail
+
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(params.seed)
+    backbone = load_backbone(BACKBONE, params.data.image_size)
+    head = build_head(params.extract_train.model_copy(update={"solver": solver}), classes)
+    cut = cut_at(backbone, params.backbone.tap_at)
+    tail = trainable_tail(backbone, cut, params.finetune.fine_tune_at)
+    return head, on_activations(tail, head)
+
+
+def run_recipe(
+    pooled: Features, tapped: Features, params: Params, classes: int, balanced: bool
+) -> dict[str, float]:
+    """A logistic regression, fine-tuned where validation clearly says so."""
+    from tench.network.classifier import with_output
+    from tench.training.keeping import clearly_better
+    from tench.training.loop import fit
+    from tench.training.settings import Training
+
+    seed, labels = params.seed, pooled.cell.labels
+    data = pooled.examples("train")
+    features = data.read(np.arange(len(data.labels))).astype(np.float32)
+    tried = logistic.some(data.labels, logistic.TRIED, seed)
+    strength = logistic.choose_strength(features[tried], data.labels[tried], balanced, seed)
+    head, logits = models(params, classes, "logistic")
+    head.get_layer("logits").set_weights(logistic.fit(features, data.labels, strength, balanced))
+    alone = pooled.accuracy(head)
+    start, before = logits.get_weights(), tapped.right("val", logits)
+    how = Training(2, 21, 3e-5, 32, seed, True, balanced, 30, 3)
+    train, val = tapped.examples("train"), tapped.examples("val")
+    with tempfile.TemporaryDirectory() as folder:
+        fit(with_output(logits), train, val, how, Path(folder, "log"), "recipe")
+    if not clearly_better(before, tapped.right("val", logits), labels["val"], balanced):
+        logits.set_weights(start)
+    return {"regression": alone, "recipe": tapped.accuracy(logits)}
+
+
+def run_paper(pooled: Features, tapped: Features, params: Params, classes: int) -> dict[str, float]:
+    """The paper's head and its fine-tuning, three epochs each."""
+    from tench.network.classifier import with_output
+    from tench.training.loop import fit
+    from tench.training.settings import Training
+
+    head, logits = models(params, classes, "adam")
+    scores = {}
+    parts = (("paper_head", pooled, head, 0), ("paper", tapped, logits, 3))
+    for name, features, model, before in parts:
+        how = Training(before + 1, before + 3, 1e-4, 32, params.seed, average_weights=before > 0)
+        train, val = features.examples("train"), features.examples("val")
+        with tempfile.TemporaryDirectory() as folder:
+            fit(with_output(model, "sigmoid"), train, val, how, Path(folder, "log"), name)
+        scores[name] = features.accuracy(model)
+    return scores
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the subsets")
+    parser.add_argument("--out", type=Path, default=Path("subsets.csv"), help="where to write")
+    options = parser.parse_args()
+    params, rows = load_params(), read_index()
+    parts = {split: of_split(rows, split) for split in ("train", "val", "test")}
+    labels = {split: labels_of(part) for split, part in parts.items()}
+    stored = {
+        name: {split: open_shards(folder / split, part) for split, part in parts.items()}
+        for name, folder in (("pooled", POOLED), ("tapped", TAPPED))
+    }
+    cells = [(c, [n] * c, seed) for n in PICTURES for c in CLASSES for seed in options.seeds]
+    skewed = [round(100 * 20 ** (-n / 9)) for n in range(10)]  # 1 : 20
+    cells += [(10, skewed, seed) for seed in options.seeds]
+    table: list[tuple[object, ...]] = []
+    for classes, counts, seed in cells:
+        cell = draw(labels, classes, counts, seed)
+        settings = params.model_copy(update={"seed": seed})
+        both = [Features(cell, stored[name]) for name in ("pooled", "tapped")]
+        found = run_recipe(*both, settings, classes, balanced=min(counts) < max(counts))
+        found |= run_paper(*both, settings, classes)
+        sizes = [len(part) for part in (cell.train, cell.val, cell.test)]
+        figures = [f"{found[name]:.4f}" for name in MODELS]
+        table.append((classes, max(counts), min(counts), seed, *sizes, *figures))
+        print(dict(zip((*COLUMNS, *MODELS), table[-1], strict=True)), flush=True)
+        write_csv((*COLUMNS, *MODELS), table, options.out)
+
+
+if __name__ == "__main__":
+    main()
