@@ -128,6 +128,16 @@ def test_too_few_groups_of_a_class(count: int) -> None:
     )
 
 
+def test_groups_that_all_share_a_picture_are_too_few() -> None:
+    those = [
+        Source("", name, Path(f"{name}{n}"), f"{name}{n // 2}") for name in "ab" for n in range(20)
+    ]
+    black = {f"b{n}" for n in range(0, 20, 2)}  # the first picture of every group of class b
+    contents = ["black" if str(one.file) in black else str(one.file) for one in those]
+    with pytest.raises(TenchError, match=r"^class b: 10 groups \(20 .*\), 1 once those that share"):
+        choose_sides(those, contents, BOTH, 42)
+
+
 def test_groups_are_held_out_of_val_alone() -> None:
     those = [Source("train", name, Path(f"{name}t"), "t") for name in "ab"]
     those += [Source("val", name, Path(f"{name}{n}"), f"{n}") for name in "ab" for n in range(10)]

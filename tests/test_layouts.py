@@ -68,7 +68,7 @@ def test_train_before_val_before_test() -> None:
 
 
 def test_class_folders_alone_say_no_side() -> None:
-    add("rose/2.jpg", "rose/1.jpg", "tulip/1.jpg", "notes.txt", ".git/config")
+    add("rose/2.jpg", "rose/1.jpg", "tulip/1.jpg", "notes.txt", ".git/config", "__MACOSX/._x.jpg")
     assert recognise(RAW).words == "class folders alone"
     assert splits() == [("", "rose/1.jpg"), ("", "rose/2.jpg"), ("", "tulip/1.jpg")]
 

@@ -55,6 +55,7 @@ def test_train_before_val_by_class_name_by_file_name() -> None:
 
 def test_files_of_file_managers_are_passed_over() -> None:
     add(".DS_Store", "train/.DS_Store", "train/a/.DS_Store", "val/b/Thumbs.db", "val/b/desktop.ini")
+    add("train/__MACOSX/a/._1.jpg")
     add("notes.txt", "train/readme.txt", "train/a/._1.jpg", "train/.cache/x.jpg")
     add("train/a/.cache/x.jpg")
     assert found() == list(TWO_CLASSES)

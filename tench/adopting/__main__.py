@@ -73,8 +73,9 @@ def adopt(pictures: str, tracked: bool) -> None:
     text, changes = apply(text, choices(raw, found, params.data.classes))
     write_text(text, PARAMS)
     print("\n".join([f"{PARAMS}", *tell(changes)]))
-    about = duration(seconds(found, load_params(), cores()))
-    print(f"Now: dvc repro    roughly {about} on {cores()} cores, the first time")
+    about, count = duration(seconds(found, load_params(), cores())), cores()
+    machine = f"{count} core{'s' * (count > 1)}"
+    print(f"Now: dvc repro    roughly {about} on {machine}, the first time")
     print(f"Undo: git checkout {PARAMS}")
     if not tracked:
         print(f"No picture was copied or changed, and nothing but {PARAMS} written.")

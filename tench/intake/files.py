@@ -7,12 +7,12 @@ from pathlib import Path
 from tench.core.errors import TenchError
 from tench.core.names import is_control, same_name
 
-STRAY = {"thumbs.db", "desktop.ini"}  # left by file managers; hidden files are passed over too
+STRAY = {"thumbs.db", "desktop.ini", "__macosx"}  # file managers' own; hidden files are passed over
 SUFFIX = ".webp"  # of prepared copies
 
 
 def hidden(name: str) -> bool:
-    """Whether a file or folder is no part of the data: .DS_Store, ._x.jpg, Thumbs.db, …"""
+    """Whether a file or folder is no part of the data: ._x.jpg, Thumbs.db, __MACOSX, …"""
     return name.startswith(".") or name.lower() in STRAY
 
 

@@ -81,7 +81,11 @@ def cut_groups(
 
 
 def check_cut(
-    sources: Sequence[Source], sides: Sequence[str], shares: Mapping[str, float], rest: str
+    sources: Sequence[Source],
+    contents: Sequence[str],
+    sides: Sequence[str],
+    shares: Mapping[str, float],
+    rest: str,
 ) -> None:
     """Raise TenchError unless every class has pictures on all sides of a cut."""
     count = Counter(source.class_name for source in sources)
@@ -97,10 +101,15 @@ def check_cut(
     number, name, side = min(short)
     where = f" in {sources[0].split}" if sources[0].split else ""
     keys = " and ".join(f"data.{key}_fraction = {share}" for key, share in shares.items())
-    groups = {source.group for source in sources if source.class_name == name}
-    if "" not in groups:
+    if sources[0].group:
+        class_of = [source.class_name for source in sources]
+        groups = [source.group for source in sources]
+        line = {group: group for group in groups}
+        joined = sum(name in unit.classes for unit in units(class_of, groups, contents, line))
+        alone = len({source.group for source in sources if source.class_name == name})
+        equal = f", {joined} once those that share a picture are joined," if joined < alone else ""
         raise TenchError(
-            f"class {name}: {len(groups)} groups{where} ({number} readable pictures) are too few "
+            f"class {name}: {alone} groups{where} ({number} readable pictures){equal} are too few "
             f"for {keys}: {side} gets none, and groups are never divided; add groups, or try "
             "another seed if they hold several classes"
         )
@@ -144,7 +153,7 @@ def choose_sides(
         chosen = cut_groups(class_of, groups, shown, shares, rest, seed)
     else:
         chosen = cut(class_of, shown, shares, rest, seed)
-    check_cut(those, chosen, shares, rest)
+    check_cut(those, shown, chosen, shares, rest)
     for place, side in zip(places, chosen, strict=True):
         sides[place] = side
     return sides
