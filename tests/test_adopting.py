@@ -168,12 +168,26 @@ def test_folder_in_another_place_is_named_from_the_root(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["my flowers", "123", "null", "no: #1", "'a' \"b\"", "Blüten 鱼", "- x", "{y}", "1e3"]
+    "name",
+    [
+        "my flowers",
+        "123",
+        "null",
+        "no: #1",
+        "'a' \"b\"",
+        "Blüten 鱼",
+        "- x",
+        "{y}",
+        "1e3",
+        "a b " * 40 + "c",
+    ],
 )
 def test_folder_of_any_name(name: str) -> None:
     draw_classes(name)
     adopt(name)
     assert load_params().data.raw == name
+    lines = PARAMS.read_text(encoding="utf-8").splitlines()
+    assert sum(line.startswith("  raw: ") and "# the pictures" in line for line in lines) == 1
     assert load_params().data.image_size == 224
 
 

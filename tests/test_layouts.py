@@ -143,6 +143,14 @@ def test_empty_class_folder() -> None:
     assert error().startswith(f"{RAW / 'tulip'}: no files")
 
 
+def test_group_on_two_sides() -> None:
+    add(*(f"{side}/{name}/p{n}_1.jpg" for side, n in (("train", 1), ("val", 2)) for name in "ab"))
+    assert [one.group for one in scan(RAW, {}, r"(p\d)")] == ["p1", "p1", "p2", "p2"]
+    add("val/b/p1_2.jpg")
+    with pytest.raises(TenchError, match=r"'p1' is on two sides: .*train/a/p1_1.jpg.*val/b/p1_2"):
+        scan(RAW, {}, r"(p\d)")
+
+
 def test_linked_class_folder(tmp_path: Path) -> None:
     add("rose/1.jpg", "tulip/1.jpg")
     (tmp_path / "elsewhere").mkdir()
