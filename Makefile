@@ -13,7 +13,7 @@ if machine not in {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64"
 endef
 export CHECK_PYTHON
 
-.PHONY: help setup demo test test-imagenette repro report lint lock clean
+.PHONY: help setup demo adopt test test-imagenette repro report lint lock clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -32,9 +32,14 @@ demo: setup  ## run every stage on drawn pictures, in demo/
 	@test -d demo/.git || git clone --quiet . demo
 	@cd demo && git fetch --quiet origin HEAD && \
 	  { git diff --quiet HEAD FETCH_HEAD || git checkout --quiet --force FETCH_HEAD; }
-	@cd demo && git show HEAD:params.yaml | sed 's|^  raw:.*|  raw: data/sample|' > params.yaml
+	@cd demo && git show HEAD:params.yaml | \
+	  sed 's|^  raw:.*|  raw: data/sample|; s|^  groups:.*|  groups: null|' > params.yaml
 	cd demo && dvc repro
 	@cd demo && python -m tench.reporting.summary && python -m tench.reporting.publish
+
+adopt: setup  ## write params.yaml for your own pictures: make adopt PICTURES=../flowers
+	@test -n "$$PICTURES" || { echo "error: which folder? make adopt PICTURES=../flowers" >&2; exit 1; }
+	@python -m tench.adopting -- "$$PICTURES"
 
 test: setup  ## run the tests on the drawn pictures
 	python -m pytest -n 2 --dist=loadgroup --maxschedchunk=1

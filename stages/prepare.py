@@ -1,6 +1,6 @@
 """prepare: make a raw picture folder uniform.
 
-In:  data.raw, a folder with train/ and val/, one sub-folder per class.
+In:  data.raw, a folder in one of the layouts of docs/your-pictures.md.
 Out: data/prepared/{train,val,test}/CLASS/*.webp (lossless RGB, data.image_size pixels a side),
      data/prepared/index.csv (one row per picture), data/prepared/rejected.csv (what could not be
      read, and why), metrics/prepare.json (counts), metrics/examples.jpg (some of every class).
@@ -20,12 +20,12 @@ from tench.intake.overview import contact_sheet
 from tench.intake.preparing import (
     check_rejected,
     counts,
+    move_prepared,
     prepare_one,
-    prepared_path,
     write_rejected,
 )
 from tench.intake.scan import Source, scan
-from tench.intake.splitting import hold_out
+from tench.intake.splitting import choose_sides
 from tench.pictures.index import Row, seen_by_backbone, write_index
 
 
@@ -33,50 +33,36 @@ def prepare(data: Data, seed: int) -> tuple[list[Row], list[tuple[Source, str]]]
     """Write the prepared pictures; return the index, train before val before test, and what was
     rejected with its reason."""
     raw = Path(data.raw)
-    sources = scan(raw, data.classes or {})
-    results = list(
-        progress(
-            in_threads(partial(prepare_one, size=data.image_size), sources),
-            "prepare",
-            len(sources),
-        )
-    )
+    sources = scan(raw, data.classes or {}, data.groups)
+    one = partial(prepare_one, size=data.image_size, how=data.resize)
+    results = list(progress(in_threads(one, sources), "prepare", len(sources)))
     pairs = list(zip(sources, results, strict=True))
     rejected = [(source, result.reason) for source, result in pairs if result.reason]
     write_rejected(rejected, raw)
     check_rejected(sources, rejected, data.max_rejected)
 
     readable = [(source, result) for source, result in pairs if not result.reason]
-    validation = [(source, result) for source, result in readable if source.folder == "val"]
-    held = {
-        validation[place][0]
-        for place in hold_out(
-            [source.class_name for source, _ in validation],
-            [result.sha256 for _, result in validation],
-            data.test_fraction,
-            seed,
-        )
-    }
+    sides = choose_sides(
+        [source for source, _ in readable],
+        [result.sha256 for _, result in readable],
+        {"test": data.test_fraction, "val": data.val_fraction},
+        seed,
+    )
     labels = {name: n for n, name in enumerate(sorted({s.class_name for s in sources}))}
-    rows = []
-    for source, result in readable:
-        split = "test" if source in held else source.folder
-        path = prepared_path(source, split)
-        if split == "test":
-            (PREPARED / path).parent.mkdir(parents=True, exist_ok=True)
-            (PREPARED / prepared_path(source, "val")).rename(PREPARED / path)
-        rows.append(
-            Row(
-                path=path,
-                split=split,
-                label=labels[source.class_name],
-                class_name=source.class_name,
-                source=source.file.relative_to(raw).as_posix(),
-                sha256=result.sha256,
-                prepared_sha256=result.prepared_sha256,
-                seen=int(seen_by_backbone(source.file.name)),
-            )
+    rows = [
+        Row(
+            path=move_prepared(source, split),
+            split=split,
+            label=labels[source.class_name],
+            class_name=source.class_name,
+            source=source.file.relative_to(raw).as_posix(),
+            sha256=result.sha256,
+            prepared_sha256=result.prepared_sha256,
+            seen=int(seen_by_backbone(source.file.name)),
+            group=source.group,
         )
+        for (source, result), split in zip(readable, sides, strict=True)
+    ]
     return sorted(rows, key=lambda row: SPLITS.index(row.split)), rejected
 
 

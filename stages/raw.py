@@ -11,6 +11,7 @@ from tench.core import paths
 from tench.core.errors import TenchError
 from tench.core.files import write_text
 from tench.core.params import load_params
+from tench.intake.layouts import LAYOUTS
 
 
 def check_raw(raw: str) -> None:
@@ -19,10 +20,11 @@ def check_raw(raw: str) -> None:
         return
     raise TenchError(
         f"{paths.PARAMS}: data.raw = {raw}: no such folder here ({Path.cwd()}). Three ways on:\n"
-        "  1. your own pictures: set data.raw to a folder with train/CLASS/ and val/CLASS/; for\n"
+        "  1. your own pictures: set data.raw to a folder in one of the layouts below; for\n"
         "     `dvc exp run --temp` and the queue, `dvc add` it or give its absolute path\n"
         f"  2. Imagenette: set data.raw to {paths.IMAGENETTE}, which dvc repro fetches\n"
-        f"  3. the drawn sample: set data.raw to {paths.SAMPLE}, which needs no network"
+        f"  3. the drawn sample: set data.raw to {paths.SAMPLE}, which needs no network\n"
+        f"{LAYOUTS}"
     )
 
 

@@ -41,9 +41,10 @@ def test_demo_runs_on_the_sample(checkout: Path, raw: str) -> None:
 def test_demo_runs_on_the_sample_where_other_pictures_are_committed(checkout: Path) -> None:
     text = (checkout / "params.yaml").read_text(encoding="utf-8")
     changed = text.replace("raw: data/imagenette", 'raw: "/my/own & pictures"').replace("42", "7")
+    changed = changed.replace("groups: null", "groups: (patient\\d+)")
     (checkout / "params.yaml").write_text(changed, encoding="utf-8")
     assert run(checkout, "git", "commit", "--quiet", "-a", "-m", "own").returncode == 0
     answer = run(checkout, "make", "demo", PATH=os.defpath + ":/usr/local/bin")
     assert answer.returncode == 0, answer.stdout
     params = load_params(checkout / "demo/params.yaml")
-    assert (params.data.raw, params.seed) == ("data/sample", 7)
+    assert (params.data.raw, params.data.groups, params.seed) == ("data/sample", None, 7)

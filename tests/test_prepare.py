@@ -71,6 +71,8 @@ def settings(
         raw=str(RAW),
         classes=classes,
         image_size=32,
+        resize="squash",
+        val_fraction=0.2,
         test_fraction=fraction,
         max_rejected=max_rejected,
     )

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 from small_pictures import quarters
 
-from tench.pictures.prepared import read_prepared, resize, write_prepared
+from tench.pictures.prepared import Fit, read_prepared, resize, write_prepared
 
 
 def test_prepared_pictures_are_lossless(tmp_path: Path) -> None:
@@ -16,6 +17,30 @@ def test_prepared_pictures_are_lossless(tmp_path: Path) -> None:
     found = read_prepared(file)
     assert found.dtype == np.uint8
     assert np.array_equal(found, noise)
+
+
+def test_crop_gives_the_square_in_the_middle() -> None:
+    small = np.asarray(resize(quarters(), 32, "crop"))  # of 48 x 32 pixels
+    assert np.array_equal(small, np.asarray(quarters())[:, 8:40])
+    tall = quarters().transpose(Image.Transpose.ROTATE_90)
+    assert np.array_equal(np.asarray(resize(tall, 32, "crop")), np.asarray(tall)[8:40])
+
+
+def test_pad_gives_the_whole_picture_on_grey() -> None:
+    small = np.asarray(resize(quarters(), 48, "pad"))  # of 48 x 32 pixels
+    assert np.array_equal(small[8:40], np.asarray(quarters()))
+    assert (small[:8] == 127).all()
+    assert (small[40:] == 127).all()
+    tall = quarters().transpose(Image.Transpose.ROTATE_90)
+    assert np.array_equal(np.asarray(resize(tall, 48, "pad"))[:, 8:40], np.asarray(tall))
+
+
+@pytest.mark.parametrize("how", ["squash", "crop", "pad"])
+@pytest.mark.parametrize("size", [(1, 3000), (3000, 1), (1, 1), (33, 32)])
+def test_any_shape_becomes_a_square(size: tuple[int, int], how: Fit) -> None:
+    small = resize(Image.new("RGB", size, "red"), 32, how)
+    assert small.size == (32, 32)
+    assert np.asarray(small)[..., 0].max() > 190  # the picture is there
 
 
 def test_resize_gives_a_square_of_the_whole_picture() -> None:

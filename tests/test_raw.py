@@ -6,6 +6,7 @@ import pytest
 
 from stages.raw import check_raw
 from tench.core.errors import TenchError
+from tench.intake.layouts import LAYOUTS
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +21,7 @@ def test_missing_raw_folder_is_told_with_three_ways_on() -> None:
     said = str(caught.value)
     assert said.startswith("params.yaml: data.raw = data/mine: no such folder")
     assert all(way in said for way in ("1. ", "2. ", "3. ", "data/imagenette", "data/sample"))
+    assert said.endswith(LAYOUTS)
 
 
 def test_file_is_no_raw_folder() -> None:

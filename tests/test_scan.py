@@ -1,10 +1,11 @@
-"""What a raw picture folder may look like, and one clear error for every way it may not."""
+"""The class folders of a raw picture folder, and one clear error for every way they may not be."""
 
 from pathlib import Path
 
 import pytest
 
 from tench.core.errors import TenchError
+from tench.intake.layouts import LAYOUTS
 from tench.intake.scan import Source, scan
 
 RAW = Path("raw")
@@ -31,11 +32,12 @@ def found(names: dict[str, str] | None = None) -> list[str]:
 
 
 def error(names: dict[str, str] | None = None) -> str:
-    """What scan says of RAW: one line."""
+    """What scan says of RAW: one line, before the layouts if it is about those."""
     with pytest.raises(TenchError) as caught:
         scan(RAW, names or {})
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+    said = str(caught.value).removesuffix(f"\n{LAYOUTS}")
+    assert "\n" not in said
+    return said
 
 
 def test_train_before_val_by_class_name_by_file_name() -> None:
@@ -53,6 +55,7 @@ def test_train_before_val_by_class_name_by_file_name() -> None:
 
 def test_files_of_file_managers_are_passed_over() -> None:
     add(".DS_Store", "train/.DS_Store", "train/a/.DS_Store", "val/b/Thumbs.db", "val/b/desktop.ini")
+    add("train/__MACOSX/a/._1.jpg")
     add("notes.txt", "train/readme.txt", "train/a/._1.jpg", "train/.cache/x.jpg")
     add("train/a/.cache/x.jpg")
     assert found() == list(TWO_CLASSES)
@@ -109,18 +112,39 @@ def test_no_train_or_val(part: str) -> None:
     assert error().startswith(f"{RAW}: has no folder {part}/")
 
 
-@pytest.mark.parametrize("other", ["deep/x1.jpg", "X1.jpg", "deep/X1.JPG"])
-def test_same_file_name_twice_in_a_class(other: str) -> None:
-    add("train/a/x1.jpg", f"train/a/{other}")
-    if len(list((RAW / "train/a").rglob("*1.*"))) == 2:
+@pytest.mark.parametrize(
+    ("one", "other"), [("x1.jpg", "X1.jpg"), ("A/x.jpg", "a/x.jpg"), ("\u00e9", "e\u0301")]
+)
+def test_file_names_that_some_file_systems_take_for_one(one: str, other: str) -> None:
+    add(f"train/a/{one}", f"train/a/{other}")
+    if sum(file.is_file() for file in (RAW / "train/a").rglob("*")) == 2:
         pytest.skip("this file system does not tell them apart")
-    first, second = sorted((RAW / "train/a/x1.jpg", RAW / "train/a" / other))
+    first, second = sorted((RAW / "train/a" / one, RAW / "train/a" / other))
     assert error().startswith(f"{first} and {second}: the same file name twice")
+
+
+def test_file_name_twice_in_a_class_is_told_apart_by_its_folders() -> None:
+    add("train/a/x.jpg", "train/a/one/x.jpg", "train/a/two/deep/X.jpg", "train/a/two/y.jpg")
+    apart = {
+        one.file.relative_to(RAW / "train/a").as_posix(): one.apart for one in scan(RAW, {})[:5]
+    }
+    assert apart == {
+        "1.jpg": "",
+        "x.jpg": "",
+        "one/x.jpg": "one/",
+        "two/deep/X.jpg": "two/deep/",
+        "two/y.jpg": "",
+    }
+
+
+def test_folder_that_would_be_called_like_a_prepared_picture() -> None:
+    add("train/a/x", "train/a/x.webp/x")
+    assert error() == f"{RAW / 'train/a/x.webp'}: a folder must not be called *.webp; rename it"
 
 
 @pytest.mark.parametrize("name", ["b", "B"])
 def test_mapped_name_must_not_be_that_of_another_folder(name: str) -> None:
-    assert "params.yaml: data.classes: the folders a and b " in error({"a": name})
+    assert "params.yaml: data.classes: the folders or labels a and b " in error({"a": name})
     assert found({"a": name, "b": "c"}) == [
         "train/a/1.jpg",
         "train/b/1.jpg",

@@ -1,51 +1,138 @@
-"""The test set: which pictures are held out, and that few change sides when the data changes."""
+"""Which pictures become test and val, and that few change sides when the data changes."""
 
 from collections import Counter
+from pathlib import Path
 
-from tench.intake.splitting import hold_out
+import pytest
+
+from tench.core.errors import TenchError
+from tench.intake.scan import Source
+from tench.intake.splitting import choose_sides, cut
 
 COUNTS = {"a": 50, "b": 20, "c": 8}
 PICTURES = {f"{name}{n}": name for name, count in COUNTS.items() for n in range(count)}
+TEST = {"test": 0.2}
+BOTH = {"test": 0.2, "val": 0.25}
 
 
-def held_out(pictures: dict[str, str], fraction: float = 0.2, seed: int = 42) -> set[str]:
-    """Which of these pictures, content to class, are held out."""
+def sides_of(
+    pictures: dict[str, str], shares: dict[str, float] = TEST, seed: int = 42
+) -> dict[str, str]:
+    """The side of each of these pictures, content to class, by content."""
     contents = list(pictures)
-    places = hold_out(list(pictures.values()), contents, fraction, seed)
-    assert places == sorted(set(places))
-    return {contents[place] for place in places}
+    sides = cut(list(pictures.values()), contents, shares, "rest", seed)
+    return dict(zip(contents, sides, strict=True))
+
+
+def changed(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    """The pictures of both that are on another side."""
+    return [one for one in before.keys() & after.keys() if before[one] != after[one]]
 
 
 def test_split_is_stratified_and_seeded() -> None:
-    held = held_out(PICTURES)
-    assert Counter(PICTURES[one] for one in held) == {"a": 10, "b": 4, "c": 2}
-    assert held_out(dict(reversed(PICTURES.items()))) == held
-    assert held_out(PICTURES, seed=43) != held
+    sides = sides_of(PICTURES)
+    counts = Counter((PICTURES[one], side) for one, side in sides.items())
+    assert {name: counts[name, "test"] for name in COUNTS} == {"a": 10, "b": 4, "c": 2}
+    assert sides_of(dict(reversed(PICTURES.items()))) == sides
+    assert sides_of(PICTURES, seed=43) != sides
 
 
-def test_one_picture_more_or_fewer_moves_at_most_one_other_of_its_class() -> None:
-    before = held_out(PICTURES)
-    moved = Counter()
-    for number in range(40):
-        after = held_out(PICTURES | {f"new{number}": "b"})
-        changed = (after ^ before) - {f"new{number}"}
-        assert {PICTURES[one] for one in changed} <= {"b"}
-        moved[len(changed)] += 1
-    for gone in [one for one, name in PICTURES.items() if name == "a"]:
-        after = held_out({one: name for one, name in PICTURES.items() if one != gone})
-        changed = (after ^ before) - {gone}
-        assert {PICTURES[one] for one in changed} <= {"a"}
-        moved[len(changed)] += 1
-    assert set(moved) == {0, 1}
+def test_first_the_test_share_then_that_of_val() -> None:
+    sides = sides_of(PICTURES, BOTH)
+    counts = Counter((PICTURES[one], side) for one, side in sides.items())
+    assert {name: counts[name, "test"] for name in COUNTS} == {"a": 10, "b": 4, "c": 2}
+    assert {name: counts[name, "val"] for name in COUNTS} == {"a": 13, "b": 5, "c": 2}
+    alone = sides_of(PICTURES)
+    assert all((side == "test") == (alone[one] == "test") for one, side in sides.items())
 
 
-def test_pictures_of_equal_content_are_on_one_side() -> None:
+@pytest.mark.parametrize("shares", [TEST, BOTH], ids=["one boundary", "two boundaries"])
+def test_one_picture_more_or_fewer_moves_at_most_one_other_across_a_boundary(
+    shares: dict[str, float],
+) -> None:
+    before = sides_of(PICTURES, shares)
+    most = 0
+    line = ["test", "val", "rest"] if "val" in shares else ["test", "rest"]
+    more = [({f"new{n}": "b"}, "b") for n in range(40)]
+    fewer = [(one, name) for one, name in PICTURES.items() if name == "a"]
+    for change, name in [*more, *fewer]:
+        if isinstance(change, dict):
+            after = sides_of(PICTURES | change, shares)
+        else:
+            left = {one: name for one, name in PICTURES.items() if one != change}
+            after = sides_of(left, shares)
+        moved = changed(before, after)
+        assert {PICTURES[one] for one in moved} <= {name}
+        crossed: Counter[int] = Counter()
+        for one in moved:
+            ends = sorted((line.index(before[one]), line.index(after[one])))
+            crossed.update(range(*ends))
+        assert max(crossed.values(), default=0) <= 1
+        most = max(most, len(moved))
+    assert most == len(shares)
+
+
+@pytest.mark.parametrize("shares", [{"test": 0.3}, {"test": 0.3, "val": 0.3}])
+def test_pictures_of_equal_content_are_on_one_side(shares: dict[str, float]) -> None:
     contents = [f"{n // 3}" for n in range(90)]  # thirty pictures, each three times
     classes = ["a", "b", "a"] * 30  # and under two labels
     for seed in range(20):
-        held = hold_out(classes, contents, 0.3, seed)
-        sides: dict[str, set[bool]] = {}
-        for place, content in enumerate(contents):
-            sides.setdefault(content, set()).add(place in held)
-        assert all(len(side) == 1 for side in sides.values())
-        assert 20 <= len(held) <= 34
+        sides = cut(classes, contents, shares, "rest", seed)
+        assert len(set(zip(contents, sides, strict=True))) == 30
+        counts = Counter(sides)
+        assert all(20 <= counts[side] <= 34 for side in shares)
+
+
+def sources(split: str, count: int, classes: str = "ab") -> list[Source]:
+    """As many files of every class on one side."""
+    return [
+        Source(split, name, Path(f"{split}{name}{n}")) for name in classes for n in range(count)
+    ]
+
+
+def chosen(those: list[Source], test: float = 0.2, val: float = 0.2) -> Counter[tuple[str, str]]:
+    """How many of which side go where."""
+    sides = choose_sides(those, [str(one.file) for one in those], {"test": test, "val": val}, 42)
+    return Counter((one.split, side) for one, side in zip(those, sides, strict=True))
+
+
+def test_what_is_cut_depends_on_what_is_there() -> None:
+    train, val, test = (sources(split, 10) for split in ("train", "val", "test"))
+    assert chosen(train + val) == {("train", "train"): 20, ("val", "val"): 16, ("val", "test"): 4}
+    assert chosen(train + test) == {
+        ("train", "train"): 16,
+        ("train", "val"): 4,
+        ("test", "test"): 20,
+    }
+    assert chosen(train + val + test) == {(side, side): 20 for side in ("train", "val", "test")}
+    assert chosen(sources("", 10)) == {("", "train"): 12, ("", "val"): 4, ("", "test"): 4}
+
+
+@pytest.mark.parametrize(
+    ("those", "said"),
+    [
+        (
+            sources("train", 9) + sources("val", 1),
+            "class a: 1 readable pictures in val are too few for data.test_fraction = 0.2: test",
+        ),
+        (
+            sources("train", 2) + sources("test", 9),
+            "class a: 2 readable pictures in train are too few for data.val_fraction = 0.2: val",
+        ),
+        (
+            sources("", 9) + sources("", 2, "c"),
+            "class c: 2 readable pictures are too few for data.test_fraction = 0.2 and "
+            "data.val_fraction = 0.2: test",
+        ),
+    ],
+)
+def test_class_too_small_for_its_shares(those: list[Source], said: str) -> None:
+    with pytest.raises(TenchError) as caught:
+        chosen(those)
+    assert str(caught.value).startswith(said)
+
+
+def test_shares_that_leave_nothing() -> None:
+    with pytest.raises(TenchError, match=r"data.test_fraction = 0.5 and data.val_fraction = 0.5"):
+        chosen(sources("", 10), 0.5, 0.5)
+    assert chosen(sources("train", 10) + sources("val", 10), 0.5, 0.5)["val", "test"] == 10

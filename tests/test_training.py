@@ -16,7 +16,6 @@ from tench.core.params import ExtractTrain
 from tench.network.classifier import build_head, with_output
 from tench.network.runtime import keras, tf
 from tench.training import loop
-from tench.training.keeping import clearly_better
 from tench.training.loop import Examples, batches, fit, reseed_dropout, shuffled, stored
 from tench.training.settings import Training
 
@@ -286,20 +285,3 @@ def test_balanced_training_weighs_the_rare_class() -> None:
         return float(model.predict_on_batch(rows)[:, 2].mean() - before)
 
     assert rare_gain(balanced=True) > rare_gain(balanced=False)
-
-
-@pytest.mark.parametrize(
-    ("lost", "won", "better"), [(0, 4, False), (0, 5, True), (10, 10, False), (10, 24, True)]
-)
-def test_luck_is_not_taken_for_progress(lost: int, won: int, better: bool) -> None:
-    before = np.array([True] * lost + [False] * won + [True] * 50 + [False] * 50)
-    after = np.array([False] * lost + [True] * won + [True] * 50 + [False] * 50)
-    assert clearly_better(before, after, np.zeros(len(before), np.int32)) == better
-
-
-def test_a_rare_class_counts_more_where_classes_are_balanced() -> None:
-    labels = np.array([0] * 90 + [1] * 10)
-    before = np.array([True] * 90 + [False] * 10)
-    after = np.array([False] * 12 + [True] * 78 + [True] * 8 + [False] * 2)  # of 0 fewer, of 1 more
-    assert not clearly_better(before, after, labels)
-    assert clearly_better(before, after, labels, balanced=True)

@@ -7,8 +7,11 @@ from typing import Any
 from tqdm import tqdm
 
 
-def progress(items: Iterable[Any] | None, label: str, total: int, unit: str = "pictures") -> Any:
-    """A tqdm bar on stderr; a log file instead of a terminal gets one line in ten seconds."""
+def progress(
+    items: Iterable[Any] | None, label: str, total: int, unit: str = "pictures", delay: float = 0
+) -> Any:
+    """A tqdm bar on stderr, after `delay` seconds; a log file instead of a terminal gets one line
+    in ten seconds."""
     return tqdm(
         items,
         desc=f"{label:17s}",
@@ -16,4 +19,5 @@ def progress(items: Iterable[Any] | None, label: str, total: int, unit: str = "p
         unit=f" {unit}",
         mininterval=0.2 if sys.stderr.isatty() else 10,
         dynamic_ncols=True,
+        delay=delay,
     )

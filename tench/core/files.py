@@ -1,6 +1,7 @@
 """Small files between stages, CSV and JSON in UTF-8; and writing a file whole or not at all."""
 
 import csv
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,12 @@ def whole(file: Path) -> Iterator[Path]:
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
+
+
+def file_sha256(file: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def write_text(text: str, file: Path) -> None:

@@ -1,6 +1,7 @@
 """params.yaml: what it may hold, read and checked before a stage does anything."""
 
 import math
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -33,6 +34,18 @@ def known_weights(weights: str) -> str:
     return weights
 
 
+def one_group(pattern: str | None) -> str | None:
+    """Return `pattern` if it is a regular expression that captures one group; ValueError if not."""
+    try:
+        if pattern is None or re.compile(pattern).groups == 1:
+            return pattern
+    except re.error:
+        pass
+    raise ValueError(
+        r"must be null, or a regular expression with one pair of parentheses, such as (patient\d+)"
+    )
+
+
 class Section(BaseModel):
     """Base of all sections: exact types, no unknown keys, never changed after reading."""
 
@@ -53,7 +66,10 @@ class Data(Section):
 
     raw: Annotated[str, Field(min_length=1)]
     classes: Annotated[dict[FolderName, ClassName] | None, AfterValidator(distinct_names)] = None
+    groups: Annotated[str | None, AfterValidator(one_group)] = None
     image_size: Annotated[int, Field(ge=32, le=512)]
+    resize: Literal["squash", "crop", "pad"]
+    val_fraction: Annotated[float, Field(gt=0, lt=1)]
     test_fraction: Annotated[float, Field(gt=0, lt=1)]
     max_rejected: Annotated[float, Field(ge=0, le=1)]
 

@@ -11,15 +11,21 @@ from tench.core.errors import TenchError
 from tench.core.files import write_csv
 from tench.core.names import SPLITS
 from tench.core.paths import PREPARED, REJECTED
+from tench.intake.files import SUFFIX
 from tench.intake.scan import Source
 from tench.pictures.index import Row, class_names, of_split
-from tench.pictures.prepared import resize, write_prepared
+from tench.pictures.prepared import Fit, resize, write_prepared
 from tench.pictures.reading import UnreadableError, read_picture
 
 
 def prepared_path(source: Source, split: str) -> str:
     """Where a picture goes, below data/prepared; its full name keeps a.jpg and a.png apart."""
-    return f"{split}/{source.class_name}/{source.file.name}.webp"
+    return f"{split}/{source.class_name}/{source.apart}{source.file.name}{SUFFIX}"
+
+
+def first_path(source: Source) -> str:
+    """Where a picture goes before it is known what it shows, and so on which side it is."""
+    return prepared_path(source, source.split or "train")
 
 
 class Prepared(NamedTuple):
@@ -36,15 +42,24 @@ def pixel_digest(picture: Image.Image) -> str:
     return hashlib.sha256(header + picture.tobytes()).hexdigest()
 
 
-def prepare_one(source: Source, size: int) -> Prepared:
-    """Decode, resize and write one picture."""
+def prepare_one(source: Source, size: int, how: Fit) -> Prepared:
+    """Decode, resize and write one picture to its `first_path`."""
     try:
         picture = read_picture(source.file)
     except UnreadableError as error:
         return Prepared(reason=str(error))
-    small = resize(picture, size)
-    write_prepared(small, PREPARED / prepared_path(source, source.folder))
+    small = resize(picture, size, how)
+    write_prepared(small, PREPARED / first_path(source))
     return Prepared(pixel_digest(picture), pixel_digest(small))
+
+
+def move_prepared(source: Source, split: str) -> str:
+    """Move a picture from its `first_path` to its side; return where it is now."""
+    first, path = first_path(source), prepared_path(source, split)
+    if path != first:
+        (PREPARED / path).parent.mkdir(parents=True, exist_ok=True)
+        (PREPARED / first).rename(PREPARED / path)
+    return path
 
 
 def write_rejected(rejected: list[tuple[Source, str]], raw: Path) -> None:
@@ -59,8 +74,8 @@ def write_rejected(rejected: list[tuple[Source, str]], raw: Path) -> None:
 def check_rejected(
     sources: list[Source], rejected: list[tuple[Source, str]], max_rejected: float
 ) -> None:
-    """Raise TenchError if more than `max_rejected` of any class (train and val) is unreadable, or
-    all of it in one of the two."""
+    """Raise TenchError if more than `max_rejected` of any class (on all sides) is unreadable, or
+    all of it on one side."""
     total = Counter(source.class_name for source in sources)
     lost = Counter(source.class_name for source, _ in rejected)
     over = sorted(name for name in lost if lost[name] / total[name] > max_rejected)
@@ -73,12 +88,13 @@ def check_rejected(
             f"data.max_rejected = {max_rejected} allows; first {source.file}: {reason}; all are "
             f"listed in {REJECTED}; remove or replace them, or raise data.max_rejected"
         )
-    left = Counter((source.class_name, source.folder) for source in sources)
-    left.subtract((source.class_name, source.folder) for source, _ in rejected)
-    for (name, folder), count in sorted(left.items()):
+    left = Counter((source.class_name, source.split) for source in sources)
+    left.subtract((source.class_name, source.split) for source, _ in rejected)
+    for (name, split), count in sorted(left.items()):
         if count == 0:
+            where = f" in {split}" if split else ""
             raise TenchError(
-                f"class {name}: no file in {folder}/ could be read; the reasons are in {REJECTED}"
+                f"class {name}: no file{where} could be read; the reasons are in {REJECTED}"
             )
 
 

@@ -1,159 +1,151 @@
 """What a raw picture folder holds: its classes and files, checked before anything is read."""
 
-import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from tench.core.errors import TenchError
-from tench.core.names import class_name, is_control, same_name
-
-STRAY = {"thumbs.db", "desktop.ini"}  # left by file managers; hidden files are passed over too
+from tench.core.names import SPLITS, class_name, same_name
+from tench.intake.files import class_folders, files_below, told_apart
+from tench.intake.groups import check_sides, group_in
+from tench.intake.layouts import Layout, layout_error, recognise
+from tench.intake.manifest import Entry, read_manifest
 
 
 class Source(NamedTuple):
     """One file of a raw folder."""
 
-    folder: str  # "train" or "val"
+    split: str  # one of SPLITS, as its folder or the CSV file says; "" where we choose
     class_name: str
     file: Path
+    group: str = ""  # "" without groups
+    apart: str = ""  # folders ("deep/") that tell its prepared copy from another of its name
 
 
-def hidden(name: str) -> bool:
-    """Whether a file or folder is no part of the data: .DS_Store, ._x.jpg, Thumbs.db, …"""
-    return name.startswith(".") or name.lower() in STRAY
-
-
-def refuse_link(path: Path) -> None:
-    """Raise TenchError if a folder is a link, or a file a link to nothing.
-
-    DVC does not look behind a linked folder below data.raw: a change there would go unnoticed.
-    Links to files it follows, and so do we.
-    """
-    if path.is_symlink() and (path.is_dir() or not path.exists()):
-        what = "a link to a folder" if path.is_dir() else "a link to nothing"
-        raise TenchError(
-            f"{path}: {what} ({path.readlink()}); DVC sees no change behind it. Put the pictures "
-            "themselves there (cp -rL), or set data.raw to the folder that holds them: data.raw "
-            "itself may be a link"
-        )
-
-
-def class_folders(folder: Path) -> list[str]:
-    """The names of the class folders of train/ or val/, sorted. Raises TenchError."""
-    found = [path for path in folder.iterdir() if not hidden(path.name)]
-    for path in found:
-        refuse_link(path)
-    return sorted(path.name for path in found if path.is_dir())
-
-
-def check_name(file: Path) -> None:
-    """Raise TenchError unless the index can hold the path and a prepared copy have the name."""
-    try:
-        str(file).encode()
-        fits = len(file.name.encode()) <= 250  # of 255, .webp takes five
-    except UnicodeEncodeError:
-        fits = False
-    if not fits or any(map(is_control, str(file))):
-        raise TenchError(
-            f"{str(file)!r}: a name must be UTF-8 on one line, without control characters, of a "
-            "file at most 250 bytes; rename it"
-        )
-
-
-def class_files(folder: Path) -> list[Path]:
-    """Every file below a class folder, sorted by name.
-
-    Raises:
-        TenchError: two files would get one name (equal but for case or Unicode composition), or a
-            name cannot be kept.
-    """
-    files: dict[str, Path] = {}
-    for top, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not hidden(name)]
-        for name in folders:
-            refuse_link(Path(top, name))
-        for name in names:
-            if hidden(name):
-                continue
-            file = Path(top, name)
-            check_name(file)
-            refuse_link(file)
-            other = files.setdefault(same_name(name), file)
-            if other != file:
-                first, second = sorted((other, file))
-                raise TenchError(
-                    f"{first} and {second}: the same file name twice in a class; rename one"
+def same_classes(tops: Mapping[str, Path], classes: Mapping[str, list[str]]) -> None:
+    """Check the class folders of train/ against those of val/ and test/. Raises TenchError."""
+    train, *others = classes
+    for other in others:
+        for here, there in ((train, other), (other, train)):
+            missing = set(classes[here]) - set(classes[there])
+            if missing:
+                name = min(missing)
+                raise layout_error(
+                    f"{tops[here] / name}: this class has no folder {tops[there] / name}; every "
+                    f"class needs pictures in both {tops[train].name}/ and {tops[other].name}/"
                 )
-    return [files[key] for key in sorted(files)]
-
-
-def same_classes(raw: Path, train: list[str], val: list[str]) -> None:
-    """Check the class folders of train/ against those of val/. Raises TenchError."""
-    for here, there, missing in (
-        ("train", "val", set(train) - set(val)),
-        ("val", "train", set(val) - set(train)),
-    ):
-        if missing:
-            name = min(missing)
-            raise TenchError(
-                f"{raw / here / name}: this class has no folder {raw / there / name}; "
-                "every class needs pictures in both train/ and val/"
-            )
-    if len(train) < 2:
-        found = f"only one class ({train[0]})" if train else "no class folders"
-        raise TenchError(
-            f"{raw / 'train'}: {found}; a classifier needs at least two, one sub-folder per class"
+    found = classes[train]
+    if len(found) < 2:
+        what = f"only one class ({found[0]})" if found else "no class folders"
+        raise layout_error(
+            f"{tops[train]}: {what}; a classifier needs at least two, one sub-folder per class"
         )
 
 
-def renamed(raw: Path, folders: list[str], names: Mapping[str, str]) -> dict[str, str]:
-    """Map each class folder to its class name; a folder that `names` does not list keeps its own.
+def renamed(where: Path, labels: Iterable[str], names: Mapping[str, str]) -> dict[str, str]:
+    """Map each class folder, or label of a CSV file, to its class name; one that `names` does not
+    list keeps its own.
 
     Raises:
-        TenchError: two folders end up with one name, or one with a name that is none.
+        TenchError: two end up with one name, or one with a name that is none.
     """
     result: dict[str, str] = {}
     taken: dict[str, str] = {}
-    for folder in folders:
-        result[folder] = names.get(folder, folder)
+    for label in sorted(labels):
+        result[label] = names.get(label, label)
         try:
-            class_name(result[folder])
+            class_name(result[label])
         except ValueError as error:
-            raise TenchError(f"{raw}: the class folder {folder!r} {error}") from None
-        other = taken.setdefault(same_name(result[folder]), folder)
-        if other != folder:
+            raise TenchError(f"{where}: the class {label!r} {error}") from None
+        other = taken.setdefault(same_name(result[label]), label)
+        if other != label:
             raise TenchError(
-                f"params.yaml: data.classes: the folders {other} and {folder} of {raw} "
-                f"would both be named {result[folder]!r}; give one another name"
+                f"params.yaml: data.classes: the folders or labels {other} and {label} of {where} "
+                f"would both be named {result[label]!r}; give one another name"
             )
     return result
 
 
-def scan(raw: Path, names: Mapping[str, str]) -> list[Source]:
-    """List every picture file of a raw folder: train before val, by class name, by file name.
+def from_folders(raw: Path, layout: Layout, names: Mapping[str, str]) -> list[Source]:
+    """The files of class folders. Raises TenchError."""
+    folders = {side: class_folders(top) for side, top in layout.folders.items()}
+    same_classes(layout.folders, folders)
+    name_of = renamed(raw, next(iter(folders.values())), names)
+    sources = []
+    for side, top in layout.folders.items():
+        for folder in sorted(name_of, key=name_of.__getitem__):
+            files = told_apart(files_below(top / folder), top / folder)
+            if not files:
+                raise layout_error(f"{top / folder}: no files; every class needs pictures")
+            sources += [
+                Source(side, name_of[folder], file, "", apart) for file, apart in files.items()
+            ]
+    return sources
+
+
+def from_manifest(table: Path, names: Mapping[str, str]) -> list[Source]:
+    """The files that a CSV file lists, in the order that folders would have. Raises TenchError."""
+    entries = read_manifest(table)
+    name_of = renamed(table, {entry.label for entry in entries}, names)
+    classes: dict[str, dict[str, list[Entry]]] = {}
+    for entry in entries:
+        classes.setdefault(entry.split, {}).setdefault(name_of[entry.label], []).append(entry)
+    check_listed(table, classes)
+    sources = []
+    for side in ("", *SPLITS):
+        for name, those in sorted(classes.get(side, {}).items()):
+            group = {entry.file: entry.group for entry in those}
+            files = told_apart(group, table.parent)
+            sources += [
+                Source(side, name, file, group[file], apart) for file, apart in files.items()
+            ]
+    return sources
+
+
+def check_listed(table: Path, classes: Mapping[str, Mapping[str, list[Entry]]]) -> None:
+    """Check that a CSV file has two classes, the sides it takes, and every class on each of its
+    sides. Raises TenchError."""
+    every = sorted(set().union(*classes.values()))
+    if len(every) < 2:
+        raise layout_error(f"{table}: only one class ({every[0]}); a classifier needs two")
+    if "" not in classes and ("train" not in classes or len(classes) < 2):
+        words = ", ".join(sorted(classes))
+        raise layout_error(
+            f"{table}: found the split {words}; it takes train with val, test or both"
+        )
+    for side, those in sorted(classes.items()):
+        missing = [name for name in every if name not in those]
+        if missing:
+            raise layout_error(
+                f"{table}: the class {missing[0]} has no pictures in {side}; every class needs "
+                f"some in each of {', '.join(sorted(classes))}"
+            )
+
+
+def scan(raw: Path, names: Mapping[str, str], groups: str | None = None) -> list[Source]:
+    """List every picture file of a raw folder: train before val before test, by class name, by file
+    name.
 
     Args:
-        raw: a folder with train/ and val/, each with one sub-folder per class.
-        names: class folder to class name.
+        raw: a folder in one of the layouts of `tench.intake.layouts`.
+        names: class folder, or label of a CSV file, to class name.
+        groups: a regular expression whose one group captures, in a picture's path below `raw`, what
+            group it is of; None where there are none, or a CSV file has them.
 
     Raises:
         TenchError: whatever keeps the folder from being a data set.
     """
-    for part in ("train", "val"):
-        refuse_link(raw / part)
-        if not (raw / part).is_dir():
+    layout = recognise(raw)
+    if layout.manifest:
+        sources = from_manifest(layout.manifest, names)
+    else:
+        sources = from_folders(raw, layout, names)
+    if groups is not None:
+        if sources[0].group:
             raise TenchError(
-                f"{raw}: has no folder {part}/; expected {raw}/train/CLASS/… and {raw}/val/CLASS/…"
+                f"params.yaml: data.groups is set, and {layout.manifest} has a column group: set "
+                "data.groups to null, or take the column out"
             )
-    folders = class_folders(raw / "train")
-    same_classes(raw, folders, class_folders(raw / "val"))
-    name_of = renamed(raw, folders, names)
-    sources = []
-    for part in ("train", "val"):
-        for folder in sorted(folders, key=lambda f: name_of[f]):
-            files = class_files(raw / part / folder)
-            if not files:
-                raise TenchError(f"{raw / part / folder}: no files; every class needs pictures")
-            sources += [Source(part, name_of[folder], file) for file in files]
+        sources = [one._replace(group=group_in(groups, one.file, raw)) for one in sources]
+    check_sides([(one.group, one.split, one.file) for one in sources])
     return sources

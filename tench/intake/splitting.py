@@ -1,56 +1,159 @@
-"""Holding out the test set from the validation folder."""
+"""On which side of the split a picture is, where no folder and no CSV file says so."""
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from tench.core.errors import TenchError
+from tench.intake.groups import split_groups, units
+from tench.intake.scan import Source
+
+# What is cut, by the sides that there are: the side it is cut off, and those it becomes.
+CUTS = {
+    ("train", "val"): ("val", ("test",)),
+    ("test", "train"): ("train", ("val",)),
+    ("",): ("", ("test", "val")),
+}
 
 
 def rank(content: str, seed: int) -> str:
-    """Where a picture stands in line for the test set: a digest of what it shows, keyed by the
-    seed."""
+    """Where a picture stands in line for another side: a digest of what it shows, or of its group's
+    name, keyed by the seed."""
     return hashlib.sha256(f"{seed} {content}".encode()).hexdigest()
 
 
-def hold_out(
-    class_of: Sequence[str], contents: Sequence[str], fraction: float, seed: int
-) -> list[int]:
-    """Choose the validation pictures that become the test set, class by class.
+def cut(
+    class_of: Sequence[str],
+    contents: Sequence[str],
+    shares: Mapping[str, float],
+    rest: str,
+    seed: int,
+) -> list[str]:
+    """Choose the side of every picture, class by class.
 
     A picture's side follows from what it shows, whatever its name and its neighbours: the first
-    of every class in the order of `rank` are held out. So a picture more or less moves at most one
-    other of its class from one side to the other. Pictures of equal content stay together, those of
-    two classes too.
+    of every class in the order of `rank` get the first of `shares`, and so on. So a picture more or
+    less moves at most one other of its class across each boundary. Pictures of equal content stay
+    together, those of two classes too.
 
     Args:
-        class_of: the class name of every validation picture.
+        class_of: the class name of every picture.
         contents: a digest of what each shows.
-        fraction: share of every class to hold out, in (0, 1), rounded to whole pictures.
+        shares: side to share of every class, in (0, 1), rounded to whole pictures.
+        rest: the side of the others.
         seed: of the choice.
 
     Returns:
-        The chosen places in `class_of`, sorted.
+        The side of every picture. A class may be missing on a side if it is too small.
+    """
+    sides: dict[str, str] = {}  # by content: the first class that has it decides
+    in_line = sorted(range(len(class_of)), key=lambda n: (class_of[n], rank(contents[n], seed)))
+    for _, group in groupby(in_line, key=class_of.__getitem__):
+        places = list(group)
+        begin, share = 0, 0.0
+        for side, more in shares.items():
+            share += more
+            end = math.floor(share * len(places) + 0.5)
+            for place in places[begin:end]:
+                sides.setdefault(contents[place], side)
+            begin = end
+        for place in places[begin:]:
+            sides.setdefault(contents[place], rest)
+    return [sides[content] for content in contents]
+
+
+def cut_groups(
+    class_of: Sequence[str],
+    groups: Sequence[str],
+    contents: Sequence[str],
+    shares: Mapping[str, float],
+    rest: str,
+    seed: int,
+) -> list[str]:
+    """Choose the side of every picture by whole groups, in the order of `rank` of their names;
+    groups that share a content stay together. `split_groups` says which are taken; the arguments
+    are those of `cut`."""
+    line = {group: rank(group, seed) for group in groups}
+    sides = split_groups(units(class_of, groups, contents, line), shares, rest)
+    return [sides[place] for place in range(len(class_of))]
+
+
+def check_cut(
+    sources: Sequence[Source],
+    contents: Sequence[str],
+    sides: Sequence[str],
+    shares: Mapping[str, float],
+    rest: str,
+) -> None:
+    """Raise TenchError unless every class has pictures on all sides of a cut."""
+    count = Counter(source.class_name for source in sources)
+    found = Counter((source.class_name, side) for source, side in zip(sources, sides, strict=True))
+    short = [
+        (number, name, side)
+        for name, number in count.items()
+        for side in (*shares, rest)
+        if not found[name, side]
+    ]
+    if not short:
+        return
+    number, name, side = min(short)
+    where = f" in {sources[0].split}" if sources[0].split else ""
+    keys = " and ".join(f"data.{key}_fraction = {share}" for key, share in shares.items())
+    if sources[0].group:
+        class_of = [source.class_name for source in sources]
+        groups = [source.group for source in sources]
+        line = {group: group for group in groups}
+        joined = sum(name in unit.classes for unit in units(class_of, groups, contents, line))
+        alone = len({source.group for source in sources if source.class_name == name})
+        equal = f", {joined} once those that share a picture are joined," if joined < alone else ""
+        raise TenchError(
+            f"class {name}: {alone} groups{where} ({number} readable pictures){equal} are too few "
+            f"for {keys}: {side} gets none, and groups are never divided; add groups, or try "
+            "another seed if they hold several classes"
+        )
+    raise TenchError(
+        f"class {name}: {number} readable pictures{where} are too few for {keys}: {side} gets "
+        "none; add pictures or change the share"
+    )
+
+
+def choose_sides(
+    sources: Sequence[Source], contents: Sequence[str], fractions: Mapping[str, float], seed: int
+) -> list[str]:
+    """The side of every picture: its folder's or the CSV file's where they say it, else a share of
+    every class, as `cut` and `cut_groups` have it.
+
+    Args:
+        sources: of one layout.
+        contents: a digest of what each shows.
+        fractions: of "test" and "val": their share of what they are cut off, in (0, 1).
+        seed: of the choice.
 
     Raises:
-        TenchError: a class is too small to have a picture on both sides.
+        TenchError: a class would be missing on a side.
     """
-    held: dict[str, bool] = {}  # by content: the first class that has it decides
-    short: list[tuple[int, str]] = []
-    in_line = sorted(range(len(class_of)), key=lambda n: (class_of[n], rank(contents[n], seed)))
-    for name, group in groupby(in_line, key=class_of.__getitem__):
-        places = list(group)
-        wanted = math.floor(fraction * len(places) + 0.5)
-        for before, place in enumerate(places):
-            held.setdefault(contents[place], before < wanted)
-        if not 0 < sum(held[contents[place]] for place in places) < len(places):
-            short.append((len(places), name))
-    if short:
-        count, name = min(short)
-        raise TenchError(
-            f"class {name}: {count} readable pictures in val/ are too few to hold out "
-            f"data.test_fraction = {fraction} of them as a test set and keep some; "
-            "add pictures or change data.test_fraction"
-        )
-    return [place for place in range(len(class_of)) if held[contents[place]]]
+    sides = [source.split for source in sources]
+    there = tuple(sorted(set(sides)))
+    if there not in CUTS:
+        return sides
+    whole, parts = CUTS[there]
+    shares = {part: fractions[part] for part in parts}
+    if sum(shares.values()) >= 1:
+        keys = " and ".join(f"data.{part}_fraction = {share}" for part, share in shares.items())
+        raise TenchError(f"params.yaml: {keys} leave nothing to train on; lower one")
+    places = [place for place, side in enumerate(sides) if side == whole]
+    those = [sources[place] for place in places]
+    class_of = [source.class_name for source in those]
+    shown = [contents[place] for place in places]
+    rest = whole or "train"
+    if those[0].group:
+        groups = [source.group for source in those]
+        chosen = cut_groups(class_of, groups, shown, shares, rest, seed)
+    else:
+        chosen = cut(class_of, shown, shares, rest, seed)
+    check_cut(those, shown, chosen, shares, rest)
+    for place, side in zip(places, chosen, strict=True):
+        sides[place] = side
+    return sides

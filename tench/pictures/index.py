@@ -30,6 +30,7 @@ class Row(NamedTuple):
     sha256: str  # of the decoded picture at full size: mode RGB, size, pixels
     prepared_sha256: str  # of the prepared picture's pixels
     seen: int  # 1 if the backbone was trained on it, by its ImageNet name
+    group: str = ""  # of pictures that are on one side together; "" without groups
 
 
 def seen_by_backbone(file_name: str) -> bool:

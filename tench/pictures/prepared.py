@@ -1,20 +1,39 @@
 """Prepared pictures: all of one size, kept without loss."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
+Fit = Literal["squash", "crop", "pad"]
+GREY = (127, 127, 127)  # beside a padded picture: next to 0 once the model has scaled it
 RGB = NDArray[np.uint8]
 
 
-def resize(picture: Image.Image, size: int) -> Image.Image:
-    """Resize to size x size pixels, bicubic with antialiasing; the aspect ratio is not kept.
+def resize(picture: Image.Image, size: int, how: Fit = "squash") -> Image.Image:
+    """Resize an RGB picture to size x size pixels, bicubic with antialiasing.
 
     Bilinear with antialiasing blurs: it costs 0.2 % of accuracy (the table is in docs/speed.md).
+
+    Args:
+        picture: of any size.
+        size: pixels a side.
+        how: squash (the aspect ratio is not kept), crop (the largest square in the middle) or pad
+            (the whole picture in the middle of a GREY square).
     """
-    return picture.resize((size, size), Image.Resampling.BICUBIC)
+    bicubic = Image.Resampling.BICUBIC
+    if how == "crop":
+        return ImageOps.fit(picture, (size, size), bicubic)
+    if how == "pad":
+        longer = max(picture.size)
+        wide, high = (max(1, round(side * size / longer)) for side in picture.size)
+        square = Image.new("RGB", (size, size), GREY)
+        place = ((size - wide) // 2, (size - high) // 2)
+        square.paste(picture.resize((wide, high), bicubic), place)
+        return square
+    return picture.resize((size, size), bicubic)
 
 
 def write_prepared(picture: Image.Image, file: Path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from tench.core.errors import TenchError
-from tench.core.files import read_json, write_json
+from tench.core.files import file_sha256, read_json, write_json
 from tench.pictures.index import Row
 
 ROWS = 4096
@@ -87,7 +87,7 @@ def new_folder(folder: Path, pictures: Sequence[Row]) -> Iterator[Path]:
     manifest = {
         "rows": len(pictures),
         "pictures": pictures_digest(pictures),
-        "files": {file.name: file_digest(file) for file in files},
+        "files": {file.name: file_sha256(file) for file in files},
     }
     write_json(manifest, part / MANIFEST)
     shutil.rmtree(folder, ignore_errors=True)
@@ -98,12 +98,6 @@ def pictures_digest(pictures: Sequence[Row]) -> str:
     """What tells these prepared pictures, in this order, from others: SHA-256 of their digests."""
     digests = "\n".join(row.prepared_sha256 for row in pictures)
     return hashlib.sha256(digests.encode()).hexdigest()
-
-
-def file_digest(file: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def open_shards(folder: Path, pictures: Sequence[Row]) -> Shards:
@@ -130,7 +124,7 @@ def open_shards(folder: Path, pictures: Sequence[Row]) -> Shards:
     if [file.name for file in files] != sorted(digests):
         raise TenchError(f"{folder}: a shard is missing or too many; {again}")
     for file in files:
-        if file_digest(file) != digests[file.name]:
+        if file_sha256(file) != digests[file.name]:
             raise TenchError(f"{file}: damaged: not the bytes that were written; {again}")
     maps = [np.load(file, mmap_mode="r") for file in files]
     return Shards(

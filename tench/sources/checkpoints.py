@@ -16,6 +16,7 @@ import numpy as np
 
 from tench.console.progress import progress
 from tench.core.errors import TenchError
+from tench.core.files import file_sha256
 from tench.core.names import CHECKPOINTS
 
 KERAS_STORAGE = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2"
@@ -43,12 +44,6 @@ def digest(arrays: Iterable[np.ndarray]) -> str:
     for array in arrays:
         total.update(np.ascontiguousarray(array, "<f4").tobytes())
     return total.hexdigest()
-
-
-def file_sha256(file: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def fetch_from_keras(name: str, folder: Path) -> Path:

@@ -1,0 +1,107 @@
+"""Look at a folder of your own pictures and write params.yaml for them.
+
+It says what is in the folder (which layout, how many pictures of which classes, sizes and formats,
+what cannot be read) and sets data.raw and what suits own pictures; what data.classes says of other
+folders is taken out. Every value it replaces is printed. No picture is copied or changed.
+docs/your-pictures.md shows the layouts that a folder may have.
+"""
+
+import argparse
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from tench.adopting.found import Found, look
+from tench.adopting.recipe import Choice, recipe
+from tench.adopting.settings import apply
+from tench.adopting.telling import describe, duration, seconds, tell
+from tench.core.errors import TenchError
+from tench.core.files import write_text
+from tench.core.parallel import cores
+from tench.core.params import load_params
+from tench.core.paths import IMAGENETTE, PARAMS, SAMPLE
+
+
+def place(pictures: str) -> Path:
+    """What data.raw says for a folder: its path from the project's root if it is below that, else
+    from the system's, by which experiments in other folders find it, too.
+
+    Raises:
+        TenchError: the project is in it.
+    """
+    root, folder = Path.cwd().resolve(), Path(pictures).resolve()
+    if root.is_relative_to(folder):
+        raise TenchError(f"{folder}: this project is in it; name the folder of the pictures alone")
+    return folder.relative_to(root) if folder.is_relative_to(root) else folder
+
+
+def check_below(raw: Path) -> None:
+    """Raise TenchError if DVC cannot track what data.raw says: it is not below the project."""
+    if raw.is_absolute():
+        raise TenchError(
+            f"{raw}: DVC tracks only what is below the project ({Path.cwd()}); move the folder "
+            "there, or leave --track out: by its absolute path it is found all the same"
+        )
+
+
+def track(raw: Path) -> None:
+    """Have DVC track the folder. Raises TenchError if it does not."""
+    command = [sys.executable, "-m", "dvc", "add", "--", str(raw)]
+    if subprocess.run(command, check=False).returncode:
+        raise TenchError(f"{raw}: `dvc add` failed; what it says is above")
+
+
+def choices(raw: Path, found: Found, classes: dict[str, str] | None) -> list[Choice]:
+    """What params.yaml is to say of this folder."""
+    chosen = [Choice("data.raw", str(raw), "the folder")]
+    if classes and not found.labels & classes.keys():
+        chosen.append(Choice("data.classes", {}, "none of these folders is in it"))
+    return chosen + recipe(found)
+
+
+def adopt(pictures: str, tracked: bool) -> None:
+    """Look at the folder, write params.yaml, and say both. Raises TenchError."""
+    params, raw = load_params(), place(pictures)
+    if tracked:
+        check_below(raw)
+    found = look(raw, params.data, params.seed)
+    print("\n".join(describe(raw, found, params.data.max_rejected)))
+    if tracked:
+        track(raw)
+    text = PARAMS.read_text(encoding="utf-8")
+    text, changes = apply(text, choices(raw, found, params.data.classes))
+    write_text(text, PARAMS)
+    print("\n".join([f"{PARAMS}", *tell(changes)]))
+    about, count = duration(seconds(found, load_params(), cores())), cores()
+    machine = f"{count} core{'s' * (count > 1)}"
+    print(f"Now: dvc repro    roughly {about} on {machine}, the first time")
+    print(f"Undo: git checkout {PARAMS}")
+    if not tracked:
+        print(f"No picture was copied or changed, and nothing but {PARAMS} written.")
+    known = raw in {IMAGENETTE, SAMPLE} or raw.with_name(f"{raw.name}.dvc").exists()
+    if not raw.is_absolute() and not known:
+        print(f"For `dvc exp run --temp` and the queue: dvc add {shlex.quote(str(raw))}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tench.adopting",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("pictures", metavar="PICTURES", help="the folder")
+    parser.add_argument(
+        "--track", action="store_true", help="`dvc add` it, too, if it is below the project"
+    )
+    given = parser.parse_args()
+    try:
+        adopt(given.pictures, given.track)
+    except (TenchError, OSError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("stopped")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Which parameters suit somebody's own pictures."""
+
+from typing import Any, NamedTuple
+
+from tench.adopting.found import Found
+
+BALANCED = 3  # times the smallest class, from which on all classes weigh the same
+
+
+class Choice(NamedTuple):
+    """One parameter, by dotted key, and why it gets this value."""
+
+    key: str
+    value: Any
+    reason: str
+
+
+def recipe(found: Found) -> list[Choice]:
+    """The parameters for these pictures, in the order of params.yaml."""
+    return [*picture_choices(), *training_choices(found)]
+
+
+def picture_choices() -> list[Choice]:
+    """How pictures are read."""
+    return [
+        Choice("data.image_size", 224, "the size that the backbone's weights were trained at"),
+        Choice("data.resize", "squash", "the whole picture, nothing but the picture"),
+    ]
+
+
+def training_choices(found: Found) -> list[Choice]:
+    """How to train. docs/your-pictures.md has what this reaches, from five pictures a class on."""
+    counts = found.classes.values()
+    ratio = max(counts) / min(counts)
+    balance = Choice(
+        "class_weights", "none", f"the largest class is {ratio:.1f} times the smallest"
+    )
+    if ratio > BALANCED:
+        balance = balance._replace(value="balanced")
+    return [
+        balance,
+        Choice("extract_train.solver", "logistic", "good from a few pictures a class on"),
+        Choice("finetune.learning_rate", 3.0e-5, "small: the head it starts from is good"),
+        Choice("finetune.epochs", 20, "at most: finetune.patience stops it"),
+        Choice("finetune.min_steps", 30, "where pictures are few, an epoch goes over them again"),
+        Choice("finetune.patience", 3, "kept only if validation clearly says that it is better"),
+    ]

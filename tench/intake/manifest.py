@@ -1,0 +1,126 @@
+"""A CSV file that says which pictures there are, and of each the label, the side and the group."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tench.core.errors import TenchError
+from tench.core.names import is_control
+from tench.intake.files import check_name, refuse_link
+from tench.intake.layouts import REQUIRED, WORDS, layout_error, side
+
+COLUMNS = (*REQUIRED, "split", "group")  # others are not looked at
+
+
+class Entry(NamedTuple):
+    """One line: a picture."""
+
+    file: Path
+    label: str
+    split: str  # one of SPLITS; "" where there is no column of that name
+    group: str  # "" where there is no column of that name
+
+
+def trouble(table: Path, line: int, what: str) -> TenchError:
+    """An error about a line, counted from 1."""
+    return layout_error(f"{table}, line {line}: {what}")
+
+
+def lines_of(table: Path) -> Iterator[tuple[int, list[str]]]:
+    """The lines of a CSV file that are not blank, each with the number it ends at."""
+    content = table.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise trouble(table, line, "not UTF-8; save the file as UTF-8") from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield reader.line_num, cells
+    except csv.Error as error:
+        raise trouble(table, reader.line_num, f"not CSV: {error}") from None
+
+
+def picture(raw: Path, path: str) -> Path:
+    """The file that a path names. ValueError with the reason if it is none below `raw`, TenchError
+    if DVC would see no change of it, or its name cannot be kept."""
+    file = raw / path
+    check_name(file)  # before the path is shown
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ValueError(f"the path {path!r} leads out of {raw}")
+    for part in [*reversed(file.relative_to(raw).parents), file.relative_to(raw)][1:]:
+        refuse_link(raw / part)
+    if not file.is_file():
+        raise ValueError(f"there is no file {file}; paths begin below {raw}, with / between")
+    return file
+
+
+def header(table: Path, line: int, cells: list[str]) -> list[str]:
+    """The columns' names. Raises TenchError if one that is needed is missing or there twice."""
+    names = [cell.strip() for cell in cells]
+    for name in COLUMNS:
+        if names.count(name) > 1:
+            raise trouble(table, line, f"the column {name} twice")
+        if name in REQUIRED and name not in names:
+            shown = ", ".join(map(repr, names))
+            raise trouble(table, line, f"no column {name} among {shown}; commas are between them")
+    return names
+
+
+def read_manifest(table: Path) -> list[Entry]:
+    """Read a CSV file in the folder that its paths are below.
+
+    Columns: path; label; split (a word for train, val or test in every line or in none); group (in
+    every line).
+
+    Raises:
+        TenchError: for the first line that is wrong, with its number.
+    """
+    lines = lines_of(table)
+    names = header(table, *next(lines, (1, [])))
+    entries: list[Entry] = []
+    lines_by_file: dict[Path, int] = {}
+    for line, cells in lines:
+        if len(cells) != len(names):
+            what = f"{len(cells)} cells, but {len(names)} columns; quote cells that hold commas"
+            raise trouble(table, line, what)
+        row = dict(zip(names, cells, strict=True))
+        try:
+            entry = Entry(
+                file=picture(table.parent, row["path"]),
+                label=filled(row, "label"),
+                split=split_of(row),
+                group=filled(row, "group") if "group" in row else "",
+            )
+            other = lines_by_file.setdefault(entry.file, line)
+            if other != line:
+                raise ValueError(f"the path {row['path']!r} again, after line {other}")
+            if entries and bool(entry.split) != bool(entries[0].split):
+                raise ValueError("a split in some lines only; give it in all of them or in none")
+        except ValueError as error:
+            raise trouble(table, line, str(error)) from None
+        entries.append(entry)
+    if not entries:
+        raise layout_error(f"{table}: no pictures below line 1")
+    return entries
+
+
+def filled(row: dict[str, str], column: str) -> str:
+    """A cell that must hold something; ValueError if it does not."""
+    value = row[column].strip()
+    if not value or any(map(is_control, value)):
+        raise ValueError(f"the {column} is {value!r}; it must be text on one line")
+    return value
+
+
+def split_of(row: dict[str, str]) -> str:
+    """The side of a line, "" for none; ValueError for an unknown word."""
+    word = row.get("split", "").strip()
+    name = side(word)
+    if word and name is None:
+        raise ValueError(f"the split is {word!r}; it must be one of {', '.join(WORDS)}")
+    return name or ""

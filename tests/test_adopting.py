@@ -1,0 +1,272 @@
+"""adopt: what it says of a folder, and what it writes into params.yaml and what it leaves."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from clones import CHECKOUT, change, git, run
+from PIL import Image
+
+from tench.adopting.found import Found, look, read_header
+from tench.adopting.recipe import Choice, recipe
+from tench.adopting.settings import apply
+from tench.adopting.telling import duration, seconds
+from tench.core.params import load_params
+from tench.intake.layouts import LAYOUTS
+
+COMMITTED = (CHECKOUT / "params.yaml").read_text(encoding="utf-8")
+PARAMS = Path("params.yaml")
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with the committed params.yaml, the current folder."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    shutil.copy(CHECKOUT / "params.yaml", PARAMS)
+    return folder
+
+
+def draw(*files: str) -> None:
+    """Write a small picture for each path, of the format of its suffix."""
+    for number, name in enumerate(files):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40 + number, 30), (number % 256, 0, 0)).save(name)
+
+
+def draw_classes(folder: str, classes: str = "ab", count: int = 5) -> None:
+    """Write class folders into a folder."""
+    draw(*(f"{folder}/{name}/{n}.png" for name in classes for n in range(count)))
+
+
+def adopt(*arguments: str, code: int = 0) -> str:
+    """What `python -m tench.adopting` prints, here."""
+    command = (sys.executable, "-m", "tench.adopting", *arguments)
+    answer = run(Path.cwd(), *command, PYTHONPATH=str(CHECKOUT))
+    assert answer.returncode == code, answer.stdout
+    assert "Traceback" not in answer.stdout
+    return answer.stdout
+
+
+def differing() -> list[tuple[str, str]]:
+    """The lines of params.yaml that are not as committed, without their comments, both ways."""
+    pairs = zip(COMMITTED.splitlines(), PARAMS.read_text().splitlines(), strict=True)
+    lines = [(old, new) for old, new in pairs if old != new]
+    for old, new in lines:
+        assert old.partition("#")[2] == new.partition("#")[2]
+    return [(old.split("#")[0].strip(), new.split("#")[0].strip()) for old, new in lines]
+
+
+def test_class_folders_alone_are_described_and_adopted() -> None:
+    draw(*(f"data/flowers/rose/{n}.png" for n in range(12)))
+    draw(*(f"data/flowers/n01440764/{n}.jpg" for n in range(6)))
+    Path("data/flowers/rose/broken.jpg").write_text("no picture")
+    said = adopt("data/flowers")
+    for part in (
+        "class folders alone\n",
+        "2: fish, rose\n",
+        "18: about 11 train, 4 val, 3 test\n",
+        "6 to 12, median 9; the largest has 2.0 times as many as the smallest\n",
+        "PNG 12, JPEG 6\n",
+        "40 x 30 to 51 x 30, median ",
+        "rose/broken.jpg: not a picture\n",
+        "class rose has 1 of 13, more than data.max_rejected = 0.01 allows",
+        "data.raw: data/imagenette -> data/flowers ",
+        "data.image_size: 160 -> 224 ",
+        "data.resize: squash ",
+        "dvc repro    roughly 1 min on ",
+        "git checkout params.yaml",
+        "the queue: dvc add data/flowers\n",
+    ):
+        assert part in said
+    assert "data.classes:" not in said  # one of its folders is there
+    assert differing() == [
+        ("raw: data/imagenette", "raw: data/flowers"),
+        ("image_size: 160", "image_size: 224"),
+        ("solver: adam", "solver: logistic"),
+        ("learning_rate: 1.0e-4", "learning_rate: 3e-05"),
+        ("epochs: 3", "epochs: 20"),
+        ("min_steps: 1", "min_steps: 30"),
+        ("patience: 0", "patience: 3"),
+    ]
+
+
+def test_what_classes_says_of_other_folders_is_taken_out() -> None:
+    draw_classes("flowers")
+    assert "data.classes: 10 names -> none " in adopt("flowers")
+    assert load_params().data.classes == {}
+    comments = [line[line.index("#") :] for line in COMMITTED.splitlines() if "#" in line]
+    text = PARAMS.read_text()
+    assert [line[line.index("#") :] for line in text.splitlines() if "#" in line] == comments
+    assert adopt("flowers").count(" -> ") == 0  # a second time
+    assert PARAMS.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("folders", "words", "sides"),
+    [
+        (["train", "val"], "train/ and val/", "10 train, 8 val, 2 test"),
+        (["train", "valid", "test"], "train/ and valid/ and test/", "10 train, 10 val, 10 test"),
+        (["training", "testing"], "training/ and testing/", "8 train, 2 val, 10 test"),
+    ],
+)
+def test_folders_of_sides(folders: list[str], words: str, sides: str) -> None:
+    for folder in folders:
+        draw_classes(f"own/{folder}")
+    said = adopt("own")
+    assert f"layout      {words}\n" in said
+    assert f"about {sides}\n" in said
+
+
+def test_csv_file_with_groups() -> None:
+    draw(*(f"own/{n}.png" for n in range(30)))
+    lines = [f"{n}.png,{'xy'[n % 2]},p{n // 2}\n" for n in range(30)]
+    Path("own/labels.csv").write_text("".join(["path,label,group\n", *lines]))
+    said = adopt("own")
+    assert "layout      a CSV file, labels.csv\n" in said
+    assert "groups      15, none of them divided\n" in said
+    assert "18 train, 6 val, 6 test\n" in said
+    assert load_params().data.classes == {}
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (["own/1.png", "own/2.png"], "fewer than two class folders; found 2 files"),
+        (["own/val/a/1.png", "own/val/b/1.png"], "has no folder train/; found val/"),
+        ([], "no such folder"),
+    ],
+)
+def test_wrong_folder_is_told_with_the_layouts_and_changes_nothing(
+    files: list[str], said: str
+) -> None:
+    draw(*files)
+    assert adopt("own", code=1) == f"error: own: {said}\n{LAYOUTS}\n"
+    assert PARAMS.read_text(encoding="utf-8") == COMMITTED
+
+
+def test_folder_that_holds_the_project(project: Path) -> None:
+    assert f"error: {project}: this project is in it" in adopt(".", code=1)
+    assert f"error: {project.parent}: this project is in it" in adopt("..", code=1)
+
+
+def test_too_few_pictures_and_none_that_is_one() -> None:
+    draw_classes("own", count=2)
+    assert "error: class a: 2 readable pictures are too few" in adopt("own", code=1)
+    for file in Path("own").rglob("*.png"):
+        file.write_text("")
+    assert "none of 4 files is a picture; own/a/0.png: the file is empty" in adopt("own", code=1)
+    assert PARAMS.read_text(encoding="utf-8") == COMMITTED
+
+
+def test_folder_in_another_place_is_named_from_the_root(project: Path) -> None:
+    draw_classes("../elsewhere/flowers")
+    said = adopt("../elsewhere/flowers")
+    assert load_params().data.raw == str(project.parent / "elsewhere/flowers")
+    assert "dvc add" not in said
+    PARAMS.write_text(COMMITTED)
+    assert "DVC tracks only what is below" in adopt("--track", "../elsewhere/flowers", code=1)
+    assert PARAMS.read_text(encoding="utf-8") == COMMITTED
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "my flowers",
+        "123",
+        "null",
+        "no: #1",
+        "'a' \"b\"",
+        "Blüten 鱼",
+        "- x",
+        "{y}",
+        "1e3",
+        "a b " * 40 + "c",
+    ],
+)
+def test_folder_of_any_name(name: str) -> None:
+    draw_classes(name)
+    adopt(name)
+    assert load_params().data.raw == name
+    lines = PARAMS.read_text(encoding="utf-8").splitlines()
+    assert sum(line.startswith("  raw: ") and "# the pictures" in line for line in lines) == 1
+    assert load_params().data.image_size == 224
+
+
+def test_tracked_folder(project: Path) -> None:
+    git(project, "init", "--quiet")
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], check=True)
+    draw_classes("own pictures")
+    said = adopt("--track", "own pictures")
+    assert Path("own pictures.dvc").is_file()
+    assert "queue" not in said
+    assert load_params().data.raw == "own pictures"
+
+
+def test_wrong_parameters_are_told() -> None:
+    draw_classes("own")
+    change(Path.cwd(), {"data.groups": "patient"})
+    assert "error: params.yaml: data.groups = 'patient': must be null" in adopt("own", code=1)
+    change(Path.cwd(), {"data.groups": r"(patient\d)"})
+    assert "finds no group in a/0.png" in adopt("own", code=1)
+
+
+def test_committed_file_makes_the_round_trip() -> None:
+    assert apply(COMMITTED, []) == (COMMITTED, [])
+    text, changes = apply(COMMITTED, [Choice("finetune.epochs", 20, "because")])
+    assert text == "epochs: 20".join(COMMITTED.rsplit("epochs: 3", 1))
+    assert [(one.key, one.old, one.new, one.reason) for one in changes] == [
+        ("finetune.epochs", 3, 20, "because")
+    ]
+
+
+def test_header_alone_is_read() -> None:
+    draw("a.png", "b.jpg")
+    whole = Path("b.jpg").read_bytes()
+    Path("b.jpg").write_bytes(whole[:-20])  # what is missing is not looked for
+    assert read_header(Path("a.png"))[:2] == ("PNG", (40, 30))
+    assert read_header(Path("b.jpg"))[:2] == ("JPEG", (41, 30))
+
+
+def test_recipe_is_made_of_parameters_there_are() -> None:
+    draw_classes("own")
+    params = load_params()
+    found = look(Path("own"), params.data, params.seed)
+    text, changes = apply(COMMITTED, recipe(found))
+    assert [one.key for one in changes][:2] == ["data.image_size", "data.resize"]
+    PARAMS.write_text(text)
+    assert load_params().data.image_size == 224
+
+
+def test_classes_far_from_equal_are_balanced() -> None:
+    draw(*(f"own/common/{n}.png" for n in range(40)), *(f"own/rare/{n}.png" for n in range(10)))
+    said = adopt("own")
+    assert "class_weights: none -> balanced " in said
+    assert "the largest class is 4.0 times the smallest" in said
+    assert load_params().class_weights == "balanced"
+
+
+def test_duration_is_that_of_the_run_it_was_taken_from() -> None:
+    found = Found(
+        layout="",
+        labels=set(),
+        classes={},
+        splits={"train": 9469, "val": 3140, "test": 785},
+        groups=0,
+        formats={},
+        sizes=[(224, 224)] * 13394,
+        unreadable=[],
+    )
+    params = load_params()
+    assert 180 < seconds(found, params, 2) < 240  # docs/speed.md has 212
+    assert seconds(found, params, 1) > 300
+    assert [duration(of) for of in (1, 212, 3599, 9000)] == ["1 min", "4 min", "60 min", "2.5 h"]
+
+
+def test_make_adopt_without_a_folder() -> None:
+    made = run(CHECKOUT, "make", "--old-file=setup", "adopt", PICTURES="")
+    assert made.returncode
+    assert made.stdout.startswith("error: which folder? make adopt PICTURES=../flowers\n")
