@@ -152,7 +152,16 @@ def finish(folder: Path) -> dict[str, Any]:
 
 
 # What a run on the sample does with its pictures and weights, in this order.
-AFTER_SAMPLE = ("prepare", "embed", "audit", "extract-train", "finetune", "evaluate", "report")
+AFTER_SAMPLE = (
+    "prepare",
+    "embed",
+    "audit",
+    "probe",
+    "extract-train",
+    "finetune",
+    "evaluate",
+    "report",
+)
 
 
 def finish_otherwise(base: Path, folder: Path) -> dict[str, Any]:

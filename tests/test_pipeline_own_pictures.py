@@ -7,7 +7,17 @@ from pathlib import Path
 from clones import change, dvc, ran
 from own_folder import NAMES, Own
 
-STAGES = ["prepare", "embed", "audit", "audit", "extract-train", "finetune", "evaluate", "report"]
+STAGES = [
+    "prepare",
+    "embed",
+    "audit",
+    "audit",
+    "probe",
+    "extract-train",
+    "finetune",
+    "evaluate",
+    "report",
+]
 
 
 def outputs(classifier: Path) -> int:

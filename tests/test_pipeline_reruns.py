@@ -12,7 +12,7 @@ pytestmark = pytest.mark.xdist_group("reruns")  # which share a copy
 
 FINETUNE = {"finetune", "evaluate", "report"}
 EXTRACT = {"extract-train"} | FINETUNE
-EMBED = {"embed", "audit"} | EXTRACT
+EMBED = {"embed", "audit", "probe"} | EXTRACT
 PREPARE = {"prepare"} | EMBED
 
 
@@ -54,6 +54,8 @@ def downstream(stages: set[str]) -> set[str]:
         ("finetune.fine_tune_at", 140, FINETUNE, FINETUNE),
         ("extract_train.learning_rate", 1e-3, {"extract-train", "finetune", "report"}, EXTRACT),
         ("extract_train.dense_units", 32, {"audit", *EXTRACT}, {"audit", *EXTRACT}),
+        ("class_weights", "balanced", {"probe", *EXTRACT} - {"evaluate"}, {"probe", *EXTRACT}),
+        ("extract_train.solver", "logistic", EXTRACT, EXTRACT),
         ("audit.max_leaks", 3, {"audit", "report"}, {"audit", "report"}),
         ("backbone.engine", "tensorflow", {"embed", *FINETUNE}, EMBED),
         ("data.test_fraction", 0.3, {"prepare", "report"}, PREPARE),
@@ -126,6 +128,6 @@ def test_another_tap_leaves_the_pooled_features_and_the_head(own_project: Path) 
     before = digests(pooled), digests(tapped)
     change(own_project, {"backbone.tap_at": 116})
     assert ran(dvc(own_project, "repro", "embed")) == ["embed"]
-    assert planned(own_project) == EMBED - {"extract-train", "audit", "embed"}
+    assert planned(own_project) == EMBED - {"extract-train", "probe", "audit", "embed"}
     assert digests(pooled) == before[0]
     assert digests(tapped) != before[1]

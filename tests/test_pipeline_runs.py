@@ -71,6 +71,7 @@ def test_git_ignores_what_dvc_keeps_and_nothing_else_is_left(base: Finished) -> 
         "classifier.keras",
         "head.weights.h5",
         "labels.txt",
+        "probe.npy",
     ]
 
 
