@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tench.console.progress import progress
 from tench.core.parallel import in_threads
 from tench.pictures.index import class_weight
 from tench.pictures.shards import Shards, read_rows
@@ -20,6 +21,7 @@ ITERATIONS = 500
 
 Features = NDArray[np.float32]  # (rows, 1280)
 Labels = NDArray[np.integer[Any]]  # (rows,)
+Places = NDArray[np.int64]  # numbers of rows
 
 
 class Linear(NamedTuple):
@@ -80,16 +82,15 @@ def choose_strength(features: Features, labels: Labels, balanced: bool, seed: in
         return STRENGTHS[0]
     cut = list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(features, labels))
 
-    def loss(strength: float) -> float:
-        total = 0.0
-        for train, held in cut:
-            linear = fit(features[train], labels[train], strength, balanced)
-            said = probabilities(linear, features[held])[np.arange(len(held)), labels[held]]
-            total -= float(np.log(np.maximum(said, 1e-12)).sum())
-        return total
+    def loss(tried: tuple[float, tuple[Places, Places]]) -> float:
+        strength, (train, held) = tried
+        linear = fit(features[train], labels[train], strength, balanced)
+        said = probabilities(linear, features[held])[np.arange(len(held)), labels[held]]
+        return -float(np.log(np.maximum(said, 1e-12)).sum())
 
-    losses = list(in_threads(loss, STRENGTHS))
-    return STRENGTHS[int(np.argmin(losses))]
+    pairs = [(strength, fold) for strength in STRENGTHS for fold in cut]
+    losses = list(progress(in_threads(loss, pairs), "probe", len(pairs), "fits"))
+    return STRENGTHS[int(np.argmin(np.reshape(losses, (len(STRENGTHS), folds)).sum(axis=1)))]
 
 
 def probe(train: Shards, labels: Labels, balanced: bool, seed: int) -> tuple[Linear, float]:
