@@ -22,6 +22,7 @@ setup: .venv/ready  ## make .venv from requirements.lock
 
 .venv/ready: requirements.lock
 	@$(PYTHON) -c "$$CHECK_PYTHON"
+	@test ! -L .venv || { echo "error: .venv is a link: what it leads to would be emptied; remove the link" >&2; exit 1; }
 	$(PYTHON) -m venv --clear .venv
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.lock
 	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock

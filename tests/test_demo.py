@@ -24,6 +24,18 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
+def test_setup_never_empties_what_a_link_leads_to(tmp_path: Path) -> None:
+    folder = tmp_path / "a checkout"
+    clone(folder)
+    (tmp_path / "another").mkdir()
+    (tmp_path / "another/kept").touch()
+    (folder / ".venv").symlink_to(tmp_path / "another")
+    answer = run(folder, "make", "setup")
+    assert answer.returncode
+    assert "error: .venv is a link" in answer.stdout
+    assert (tmp_path / "another/kept").exists()
+
+
 @pytest.mark.parametrize("raw", ["data/flowers", "../my own, really", "data/sample"])
 def test_demo_runs_on_the_sample(checkout: Path, raw: str) -> None:
     text = (checkout / "params.yaml").read_text(encoding="utf-8")
