@@ -132,7 +132,7 @@ def run_recipe(
     head.get_layer("logits").set_weights(logistic.fit(features, data.labels, strength, balanced))
     alone = pooled.accuracy(head)
     start, before = logits.get_weights(), tapped.right("val", logits)
-    how = Training(2, 21, 3e-5, 32, seed, True, balanced, 30, 3)
+    how = Training(2, 21, 3e-4, 32, seed, True, balanced, 30, 3)
     train, val = tapped.examples("train"), tapped.examples("val")
     with tempfile.TemporaryDirectory() as folder:
         fit(with_output(logits), train, val, how, Path(folder, "log"), "recipe")

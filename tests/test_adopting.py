@@ -87,7 +87,7 @@ def test_class_folders_alone_are_described_and_adopted() -> None:
         ("raw: data/imagenette", "raw: data/flowers"),
         ("image_size: 160", "image_size: 224"),
         ("solver: adam", "solver: logistic"),
-        ("learning_rate: 1.0e-4", "learning_rate: 3e-05"),
+        ("learning_rate: 1.0e-4", "learning_rate: 0.0003"),
         ("epochs: 3", "epochs: 20"),
         ("min_steps: 1", "min_steps: 30"),
         ("patience: 0", "patience: 3"),

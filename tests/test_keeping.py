@@ -7,7 +7,8 @@ from tench.training.keeping import clearly_better
 
 
 @pytest.mark.parametrize(
-    ("lost", "won", "better"), [(0, 4, False), (0, 5, True), (10, 10, False), (10, 24, True)]
+    ("lost", "won", "better"),
+    [(0, 2, False), (0, 3, True), (10, 10, False), (10, 17, False), (10, 19, True)],
 )
 def test_luck_is_not_taken_for_progress(lost: int, won: int, better: bool) -> None:
     before = np.array([True] * lost + [False] * won + [True] * 50 + [False] * 50)

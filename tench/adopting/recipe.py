@@ -40,7 +40,7 @@ def training_choices(found: Found) -> list[Choice]:
     return [
         balance,
         Choice("extract_train.solver", "logistic", "good from a few pictures a class on"),
-        Choice("finetune.learning_rate", 3.0e-5, "small: the head it starts from is good"),
+        Choice("finetune.learning_rate", 3.0e-4, "bold: what it spoils is not kept"),
         Choice("finetune.epochs", 20, "at most: finetune.patience stops it"),
         Choice("finetune.min_steps", 30, "where pictures are few, an epoch goes over them again"),
         Choice("finetune.patience", 3, "kept only if validation clearly says that it is better"),
