@@ -269,4 +269,4 @@ def test_duration_is_that_of_the_run_it_was_taken_from() -> None:
 def test_make_adopt_without_a_folder() -> None:
     made = run(CHECKOUT, "make", "--old-file=setup", "adopt", PICTURES="")
     assert made.returncode
-    assert made.stdout.startswith("error: which folder? make adopt PICTURES=../flowers\n")
+    assert "error: which folder? make adopt PICTURES=../flowers\n" in made.stdout
