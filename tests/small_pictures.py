@@ -1,11 +1,15 @@
-"""A picture whose parts can be told apart, and why a file is none."""
+"""Small pictures: one whose parts can be told apart, folders of them, and why a file is none."""
 
+import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from tench.pictures.reading import UnreadableError, read_picture
+
+RAW = Path("raw")
 
 
 def reason(file: Path) -> str:
@@ -23,3 +27,13 @@ def quarters(mode: str = "RGB") -> Image.Image:
     picture.paste((30, 60, 220), (0, 16, 24, 32))
     picture.paste((240, 220, 40), (24, 16, 48, 32))
     return picture.convert(mode)
+
+
+def draw(*files: str) -> None:
+    """Write a small picture, of its own colours, for each path below RAW."""
+    for name in files:
+        file = RAW / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
+        noise = np.random.default_rng(seed).integers(0, 256, (9, 12, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(file, "PNG")

@@ -4,20 +4,10 @@ import json
 import zipfile
 from pathlib import Path
 
-from clones import change, dvc, ran
+from clones import AFTER_SAMPLE, change, dvc, ran
 from own_folder import NAMES, Own
 
-STAGES = [
-    "prepare",
-    "embed",
-    "audit",
-    "audit",
-    "probe",
-    "extract-train",
-    "finetune",
-    "evaluate",
-    "report",
-]
+STAGES = [*AFTER_SAMPLE[:2], "audit", *AFTER_SAMPLE[2:]]  # the audit twice: first it is refused
 
 
 def outputs(classifier: Path) -> int:

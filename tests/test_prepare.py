@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from small_pictures import RAW, draw
 
 from stages import prepare as stage
 from stages.prepare import prepare
@@ -32,23 +33,12 @@ from tench.pictures.index import (
 from tench.pictures.prepared import read_prepared
 
 ROOT = Path(__file__).parent.parent
-RAW = Path("raw")
 
 
 @pytest.fixture(autouse=True)
 def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """prepare reads and writes below the current directory."""
     monkeypatch.chdir(tmp_path)
-
-
-def draw(*files: str) -> None:
-    """Write a small picture, of its own colours, for each path below RAW."""
-    for name in files:
-        file = RAW / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
-        noise = np.random.default_rng(seed).integers(0, 256, (9, 12, 3), dtype=np.uint8)
-        Image.fromarray(noise).save(file, "PNG")
 
 
 def draw_class(folder: str, train: int = 10, val: int = 10) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from small_pictures import RAW, draw
 
 from stages.prepare import prepare
 from tench.core.errors import TenchError
@@ -17,7 +18,6 @@ from tench.core.paths import PREPARED
 from tench.pictures.index import Row, read_index, write_index
 from tench.pictures.prepared import read_prepared, resize
 
-RAW = Path("raw")
 DATA = Data(
     raw=str(RAW),
     image_size=32,
@@ -32,16 +32,6 @@ DATA = Data(
 def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """prepare reads and writes below the current directory."""
     monkeypatch.chdir(tmp_path)
-
-
-def draw(*files: str) -> None:
-    """Write a small picture, of its own colours, for each path below RAW."""
-    for name in files:
-        file = RAW / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
-        noise = np.random.default_rng(seed).integers(0, 256, (9, 12, 3), dtype=np.uint8)
-        Image.fromarray(noise).save(file, "PNG")
 
 
 def draw_classes(folder: str, count: int, classes: str = "ab") -> None:
