@@ -83,18 +83,11 @@ class Features(NamedTuple):
         places = getattr(self.cell, part)
         return Examples(partial(read, self.stored, places), self.cell.labels[part])
 
-    def right(self, part: str, logits: Any) -> NDArray[np.bool_]:
-        """Whether a model names each picture of a part rightly."""
-        from tench.network.answers import of_activations
-        from tench.network.classifier import with_output
-
-        data = self.examples(part)
-        said = of_activations(data.read, np.arange(len(data.labels)), with_output(logits))
-        return np.asarray(said.argmax(axis=1) == data.labels)
-
     def accuracy(self, logits: Any) -> float:
         """The test accuracy of a model, every class weighing the same."""
-        found, truth = self.right("test", logits), self.cell.labels["test"]
+        from tench.training.keeping import right
+
+        found, truth = right(logits, self.examples("test")), self.cell.labels["test"]
         return float(np.mean([found[truth == label].mean() for label in np.unique(truth)]))
 
 
@@ -118,26 +111,20 @@ def run_recipe(
     pooled: Features, tapped: Features, params: Params, classes: int, balanced: bool
 ) -> dict[str, float]:
     """A logistic regression, fine-tuned where validation clearly says so."""
-    from tench.network.classifier import with_output
-    from tench.training.keeping import clearly_better
-    from tench.training.loop import fit
+    from tench.training.keeping import fit_if_better
     from tench.training.settings import Training
 
-    seed, labels = params.seed, pooled.cell.labels
+    seed = params.seed
     data = pooled.examples("train")
     features = data.read(np.arange(len(data.labels))).astype(np.float32)
-    tried = logistic.some(data.labels, logistic.TRIED, seed)
-    strength = logistic.choose_strength(features[tried], data.labels[tried], balanced, seed)
+    linear, _ = logistic.fit_best(features, data.labels, balanced, seed)
     head, logits = models(params, classes, "logistic")
-    head.get_layer("logits").set_weights(logistic.fit(features, data.labels, strength, balanced))
+    head.get_layer("logits").set_weights(linear)
     alone = pooled.accuracy(head)
-    start, before = logits.get_weights(), tapped.right("val", logits)
     how = Training(2, 21, 3e-4, 32, seed, True, balanced, 30, 3)
     train, val = tapped.examples("train"), tapped.examples("val")
     with tempfile.TemporaryDirectory() as folder:
-        fit(with_output(logits), train, val, how, Path(folder, "log"), "recipe")
-    if not clearly_better(before, tapped.right("val", logits), labels["val"], balanced):
-        logits.set_weights(start)
+        fit_if_better(logits, "softmax", train, val, how, Path(folder, "log"), "recipe")
     return {"regression": alone, "recipe": tapped.accuracy(logits)}
 
 

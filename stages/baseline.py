@@ -17,7 +17,7 @@ from tench.console.stage import run_stage
 from tench.core.files import write_json
 from tench.core.params import Params, load_params
 from tench.core.paths import BASELINE, BASELINE_SCORES, PREPARED
-from tench.pictures.index import Row, class_names, labels_of, of_split, read_index
+from tench.pictures.index import Row, class_names, labels_of, of_split, read_index, seen_of
 from tench.pictures.prepared import read_prepared
 from tench.scoring.scores import outcome, score
 
@@ -90,10 +90,9 @@ def test(model: Any, rows: list[Row], seed: int) -> dict[str, object]:
     from tench.network.answers import of_pictures
 
     (answers,) = of_pictures(rows, lambda batch: [model.predict_on_batch(batch)], "baseline test")
-    seen = np.array([bool(row.seen) for row in rows])
     return {
         "parameters": model.count_params(),
-        **score(outcome(answers, labels_of(rows)), seen, seed),
+        **score(outcome(answers, labels_of(rows)), seen_of(rows), seed),
     }
 
 

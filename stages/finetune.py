@@ -11,7 +11,6 @@ Out: models/classifier.keras (picture in, probabilities out), models/labels.txt 
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tench.console.stage import run_stage
 from tench.core.files import read_json, whole, write_json, write_text
@@ -37,8 +36,8 @@ def finetune(params: Params) -> None:
     from tench.network.runtime import keras
     from tench.network.saving import save_classifier
     from tench.network.tail import copy_weights, trainable_tail
-    from tench.training.keeping import clearly_better
-    from tench.training.loop import fit, stored
+    from tench.training.keeping import fit_if_better
+    from tench.training.loop import stored
     from tench.training.settings import settings_of
 
     settings, before = params.finetune, params.extract_train.last_epoch
@@ -53,19 +52,9 @@ def finetune(params: Params) -> None:
     how = settings_of(settings, params, before, settings.average_weights)
     with activations(backbone, cut, params, rows, ("train", "val")) as folder:
         train, val = (stored(folder / split, of_split(rows, split)) for split in ("train", "val"))
-
-        def right() -> NDArray[np.bool_]:
-            said = of_activations(val.read, np.arange(len(val.labels)), with_output(logits))
-            return np.asarray(said.argmax(axis=1) == val.labels)
-
-        start, right_before = logits.get_weights(), right() if settings.patience else None
-        kept = fit(
-            with_output(logits, params.extract_train.output), train, val, how, FINETUNE, "finetune"
-        )
-        if right_before is not None:
-            if not clearly_better(right_before, right(), val.labels, how.balanced):
-                logits.set_weights(start)
-                kept = before
+        output = params.extract_train.output
+        kept = fit_if_better(logits, output, train, val, how, FINETUNE, "finetune")
+        if settings.patience:
             told = f"epoch {kept}" if kept > before else "the head alone: none was clearly better"
             print(f"kept: {told}")
             write_json({**read_json(FINETUNE_SCORES), "kept_epoch": kept}, FINETUNE_SCORES)

@@ -15,7 +15,7 @@ from tench.core.files import whole, write_json
 from tench.core.names import SPLITS
 from tench.core.params import Params, load_params
 from tench.core.paths import POOLED, PROBE, PROBE_SCORES
-from tench.pictures.index import Row, labels_of, of_split, read_index
+from tench.pictures.index import Row, labels_of, of_split, read_index, seen_of
 from tench.pictures.shards import open_shards
 from tench.probing.logistic import Linear, answers, probe
 from tench.scoring.scores import outcome, score
@@ -30,8 +30,7 @@ def probe_splits(params: Params, rows: list[Row]) -> tuple[Linear, dict[str, Any
     scores: dict[str, Any] = {"strength": strength}
     for split in ("val", "test"):
         said = outcome(answers(linear, stored[split]), labels_of(parts[split]))
-        seen = np.array([bool(row.seen) for row in parts[split]])
-        scores[split] = score(said, seen, params.seed)
+        scores[split] = score(said, seen_of(parts[split]), params.seed)
     return linear, scores
 
 

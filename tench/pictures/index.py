@@ -61,6 +61,11 @@ def labels_of(rows: Iterable[Row]) -> NDArray[np.int32]:
     return np.array([row.label for row in rows], np.int32)
 
 
+def seen_of(rows: Iterable[Row]) -> NDArray[np.bool_]:
+    """Whether the backbone was trained on each, (rows,)."""
+    return np.array([bool(row.seen) for row in rows])
+
+
 def class_names(rows: Iterable[Row]) -> list[str]:
     """The class names; a name's place is its label."""
     return [name for _, name in sorted({(row.label, row.class_name) for row in rows})]

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from tench.console.progress import progress
 from tench.core.parallel import in_threads
-from tench.pictures.index import class_weight
 from tench.pictures.shards import Shards, read_rows
 
 FITTED = 20_000  # rows at most, so that memory does not grow with the data
@@ -45,7 +44,7 @@ def fit(features: Features, labels: Labels, strength: float, balanced: bool) -> 
     model = LogisticRegression(
         C=strength / len(labels),
         max_iter=ITERATIONS,
-        class_weight=class_weight(labels) if balanced else None,
+        class_weight="balanced" if balanced else None,
     ).fit(features, labels)
     kernel, bias = model.coef_, model.intercept_
     if len(kernel) == 1:  # of two classes scikit-learn keeps the logit of the second alone
@@ -93,14 +92,18 @@ def choose_strength(features: Features, labels: Labels, balanced: bool, seed: in
     return STRENGTHS[int(np.argmin(np.reshape(losses, (len(STRENGTHS), folds)).sum(axis=1)))]
 
 
+def fit_best(features: Features, labels: Labels, balanced: bool, seed: int) -> tuple[Linear, float]:
+    """Fit with the strength that does best on TRIED of the rows; return both."""
+    tried = some(labels, TRIED, seed)
+    strength = choose_strength(features[tried], labels[tried], balanced, seed)
+    return fit(features, labels, strength, balanced), strength
+
+
 def probe(train: Shards, labels: Labels, balanced: bool, seed: int) -> tuple[Linear, float]:
     """Fit a logistic regression to stored features, or to FITTED of them; return it and its
     strength."""
     places = some(labels, FITTED, seed)
-    features, known = read_rows(train, places).astype(np.float32), labels[places]
-    tried = some(known, TRIED, seed)
-    strength = choose_strength(features[tried], known[tried], balanced, seed)
-    return fit(features, known, strength, balanced), strength
+    return fit_best(read_rows(train, places).astype(np.float32), labels[places], balanced, seed)
 
 
 def answers(linear: Linear, stored: Shards, rows: int = 4096) -> NDArray[np.float64]:

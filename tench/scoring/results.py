@@ -9,7 +9,7 @@ from sklearn.metrics import precision_recall_fscore_support
 from tench.core.files import write_csv, write_json
 from tench.core.names import MODELS
 from tench.core.paths import CALIBRATION, PER_CLASS, PREDICTIONS, SCORES
-from tench.pictures.index import Row, class_names, labels_of
+from tench.pictures.index import Row, class_names, labels_of, seen_of
 from tench.scoring.scores import Outcome, score
 from tench.scoring.uncertainty import mcnemar, reliability
 
@@ -23,7 +23,7 @@ def summarise(outcomes: dict[str, Outcome], rows: Sequence[Row], seed: int) -> d
         rows: of the index, in the order of the outcomes.
         seed: of the bootstrap.
     """
-    seen = np.array([bool(row.seen) for row in rows])
+    seen = seen_of(rows)
     metrics: dict[str, object] = {model: score(outcomes[model], seen, seed) for model in MODELS}
     metrics["mcnemar"] = mcnemar(*(outcomes[model].right for model in MODELS))
     per_class = class_rows(outcomes["finetuned"], rows)

@@ -1,9 +1,16 @@
 """Whether fine-tuning has made a model better, as far as the validation pictures can tell."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from tench.network.answers import of_activations
+from tench.network.classifier import with_output
 from tench.pictures.index import class_weight
+from tench.training.loop import Examples, fit
+from tench.training.settings import Training
 
 CLEARLY = 1.5  # standard errors
 
@@ -34,3 +41,41 @@ def clearly_better(
         weights = np.array([of_class[int(label)] for label in labels])
     change = weights * (after.astype(float) - before.astype(float))
     return bool(change.sum() > CLEARLY * np.sqrt((change**2).sum()))
+
+
+def right(logits: Any, examples: Examples) -> NDArray[np.bool_]:
+    """Whether a model that puts out logits names each example rightly."""
+    places = np.arange(len(examples.labels))
+    said = of_activations(examples.read, places, with_output(logits))
+    return np.asarray(said.argmax(axis=1) == examples.labels)
+
+
+def fit_if_better(
+    logits: Any,
+    activation: str,
+    train: Examples,
+    val: Examples,
+    how: Training,
+    folder: Path,
+    label: str,
+) -> int:
+    """Train a model on from where it is; with patience, only if that makes it clearly better.
+
+    Args:
+        logits: the model, which puts out logits; trained with their `activation`.
+        activation: of the output in training.
+        train, val, how, folder, label: as of `fit`.
+
+    Returns:
+        the epoch whose weights the model has at the end; the one before the first where it is left
+        as it was.
+    """
+    model = with_output(logits, activation)
+    if not how.patience:
+        return fit(model, train, val, how, folder, label)
+    start, before = logits.get_weights(), right(logits, val)
+    kept = fit(model, train, val, how, folder, label)
+    if clearly_better(before, right(logits, val), val.labels, how.balanced):
+        return kept
+    logits.set_weights(start)
+    return how.first - 1

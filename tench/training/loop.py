@@ -62,16 +62,15 @@ def reseed_dropout(model: Any, seed: int, epoch: int) -> None:
             variable.assign(state)
 
 
-def compiled(model: Any, how: Training, steps: int) -> None:
-    """Set up Adam and the loss for epochs of so many steps."""
-    model.compile(
-        optimizer=keras.optimizers.Adam(
-            how.learning_rate, use_ema=how.average_weights, ema_momentum=1 - 2 / (steps + 1)
-        ),
-        loss=keras.losses.SparseCategoricalCrossentropy(),
-        metrics=["accuracy"],
-    )
-    model.optimizer.build(model.trainable_variables)  # else the first step is traced twice
+def compiled(model: Any, optimizer: Any = None) -> None:
+    """Set up a model to be scored, and with an optimiser to be trained."""
+    loss = keras.losses.SparseCategoricalCrossentropy()
+    model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
+
+
+def live_in(folder: Path) -> Any:
+    """DVCLive, which writes to a folder and nothing else."""
+    return Live(str(folder), report=None, save_dvc_exp=False, dvcyaml=None, monitor_system=False)
 
 
 def fit(model: Any, train: Examples, val: Examples, how: Training, folder: Path, label: str) -> int:
@@ -99,14 +98,17 @@ def fit(model: Any, train: Examples, val: Examples, how: Training, folder: Path,
         accuracy on `val`, of those equal the one with the least loss; else the last.
     """
     steps = math.ceil(len(order_of(len(train.labels), how, how.first)) / how.batch_size)
-    compiled(model, how, steps)
+    momentum = 1 - 2 / (steps + 1)
+    adam = keras.optimizers.Adam(
+        how.learning_rate, use_ema=how.average_weights, ema_momentum=momentum
+    )
+    compiled(model, adam)
+    adam.build(model.trainable_variables)  # else the first step is traced twice
     weights = class_weight(train.labels) if how.balanced else None
     learn = partial(model.train_on_batch, class_weight=weights)
     in_order = np.arange(len(val.labels))
     best, risen = Best(how.last, (-1.0, 0.0), []), how.first
-    with Live(
-        str(folder), report=None, save_dvc_exp=False, dvcyaml=None, monitor_system=False
-    ) as live:
+    with live_in(folder) as live:
         for epoch in range(how.first, how.last + 1):
             reseed_dropout(model, how.seed, epoch)
             order = order_of(len(train.labels), how, epoch)
@@ -150,15 +152,13 @@ def log_epoch(live: Any, epoch: int, learned: Figures, scored: Figures) -> None:
 
 def log_fitted(model: Any, train: Examples, val: Examples, batch: int, folder: Path) -> None:
     """Log a model that was fitted without epochs as if in one."""
-    compiled(model, Training(1, 1, 1.0, batch, 0), 1)
-    with Live(
-        str(folder), report=None, save_dvc_exp=False, dvcyaml=None, monitor_system=False
-    ) as live:
-        figures = [
-            run(model.test_on_batch, batches(part, batch, np.arange(len(part.labels))))
-            for part in (train, val)
-        ]
-        log_epoch(live, 1, *figures)
+    compiled(model)
+    learned, scored = (
+        run(model.test_on_batch, batches(part, batch, np.arange(len(part.labels))))
+        for part in (train, val)
+    )
+    with live_in(folder) as live:
+        log_epoch(live, 1, learned, scored)
 
 
 def run(
