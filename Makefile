@@ -13,7 +13,7 @@ if machine not in {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64"
 endef
 export CHECK_PYTHON
 
-.PHONY: help setup demo adopt test test-imagenette repro report lint lock clean
+.PHONY: help setup demo adopt test test-backbones test-imagenette repro report lint lock clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -44,6 +44,9 @@ adopt: setup  ## write params.yaml for your own pictures: make adopt PICTURES=..
 
 test: setup  ## run the tests on the drawn pictures
 	python -m pytest -n 2 --dist=loadgroup --maxschedchunk=1
+
+test-backbones: setup  ## compare every backbone in two parts with the whole
+	python -m pytest -n 2 -m backbones
 
 test-imagenette: setup  ## run the whole pipeline on Imagenette and compare with the committed metrics
 	python -m pytest -m imagenette

@@ -172,8 +172,8 @@ def measure_engines(pictures: RGB, weights: Path) -> str:
     from tench.network.backbone import cut_at, load_backbone
     from tench.network.trunk import build_trunk
 
-    backbone = load_backbone(weights, SIZE)
-    trunk = build_trunk(backbone, cut_at(backbone, TAP), pooled=True)
+    backbone = load_backbone(weights, "MobileNetV2", SIZE)
+    trunk = build_trunk(backbone, "MobileNetV2", cut_at(backbone, TAP), pooled=True)
     with ExitStack() as opened:
         engines = make_engines(trunk, opened)
         results = {name: run(pictures) for name, run in engines.items()}  # warms up, too

@@ -93,17 +93,18 @@ class Features(NamedTuple):
 
 def models(params: Params, classes: int, solver: str) -> tuple[Any, Any]:
     """A new head, and the trainable tail with it: pooled features, and activations, to logits."""
-    from tench.network.backbone import cut_at, load_backbone
+    from tench.network.backbone import layer_number, load_backbone, tapped_cut
     from tench.network.classifier import build_head, on_activations
     from tench.network.runtime import keras
     from tench.network.tail import trainable_tail
 
     keras.backend.clear_session()
     keras.utils.set_random_seed(params.seed)
-    backbone = load_backbone(BACKBONE, params.data.image_size)
-    head = build_head(params.extract_train.model_copy(update={"solver": solver}), classes)
-    cut = cut_at(backbone, params.backbone.tap_at)
-    tail = trainable_tail(backbone, cut, params.finetune.fine_tune_at)
+    backbone = load_backbone(BACKBONE, params.backbone.name, params.data.image_size)
+    settings = params.extract_train.model_copy(update={"solver": solver})
+    head = build_head(settings, backbone.output_shape[-1], classes)
+    cut = tapped_cut(backbone, params.backbone.tap_at)
+    tail = trainable_tail(backbone, cut, layer_number(backbone, params.finetune.fine_tune_at))
     return head, on_activations(tail, head)
 
 

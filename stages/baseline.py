@@ -25,11 +25,14 @@ from tench.scoring.scores import outcome, score
 def build_cnn(image_size: int, classes: int, dropout: float, dense_units: int) -> Any:
     """Four 3 x 3 convolutions with BatchNorm, halving the picture five times, then the head:
     pictures (n, size, size, 3) in 0 ... 255 to class probabilities."""
+    from tench.network.backbone import scaling
     from tench.network.runtime import keras
-    from tench.network.trunk import scaling
 
     layers = keras.layers
-    blocks: list[Any] = [keras.Input((image_size, image_size, 3), name="picture"), scaling()]
+    blocks: list[Any] = [
+        keras.Input((image_size, image_size, 3), name="picture"),
+        scaling("MobileNetV2"),
+    ]
     for number, filters in enumerate((32, 64, 128, 128)):
         blocks += [
             layers.Conv2D(

@@ -61,13 +61,15 @@ def evaluate(params: Params, rows: list[Row], classifier: Any) -> dict[str, Outc
     from tench.embedding.embed import activations
     from tench.network import classifier as net
     from tench.network.answers import check_agreement, of_activations, of_pictures
-    from tench.network.backbone import load_backbone, training_cut
+    from tench.network.backbone import layer_number, load_backbone, training_cut
     from tench.network.tail import build_tail
 
-    original = load_backbone(BACKBONE, params.data.image_size)
-    head = net.build_head(params.extract_train, classifier.output_shape[-1])
+    original = load_backbone(BACKBONE, params.backbone.name, params.data.image_size)
+    channels, classes = original.output_shape[-1], classifier.output_shape[-1]
+    head = net.build_head(params.extract_train, channels, classes)
     head.load_weights(HEAD)
-    cut = training_cut(original, params.finetune.fine_tune_at, params.backbone.tap_at)
+    first = layer_number(original, params.finetune.fine_tune_at)
+    cut = training_cut(original, first, params.backbone.tap_at)
     frozen = net.with_output(net.on_activations(build_tail(original, cut), head))
     tuned = net.with_output(net.on_activations(*net.split_classifier(classifier, cut)))
     both = net.with_activations(classifier, cut)

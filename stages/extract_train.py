@@ -18,14 +18,14 @@ def extract_train(params: Params) -> None:
     from tench.network.classifier import build_head, with_output
     from tench.network.runtime import keras
     from tench.network.saving import save_weights
-    from tench.training.loop import fit, log_fitted, stored
+    from tench.training.loop import features_of, fit, log_fitted, stored
     from tench.training.settings import settings_of
 
     settings = params.extract_train
     rows = read_index()
     train, val = (stored(POOLED / split, of_split(rows, split)) for split in ("train", "val"))
     keras.utils.set_random_seed(params.seed)
-    head = build_head(settings, len(class_names(rows)))
+    head = build_head(settings, features_of(train), len(class_names(rows)))
     if settings.solver == "logistic":
         fitted = np.load(PROBE)
         head.get_layer("logits").set_weights([fitted[:-1], fitted[-1]])

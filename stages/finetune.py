@@ -31,7 +31,7 @@ def finetune(params: Params) -> None:
     """Train the tail and the head and write the classifier."""
     from tench.embedding.embed import activations
     from tench.network.answers import checked, of_activations
-    from tench.network.backbone import load_backbone, training_cut
+    from tench.network.backbone import layer_number, load_backbone, training_cut
     from tench.network.classifier import assemble, build_head, on_activations, with_output
     from tench.network.runtime import keras
     from tench.network.saving import save_classifier
@@ -43,11 +43,13 @@ def finetune(params: Params) -> None:
     settings, before = params.finetune, params.extract_train.last_epoch
     rows = read_index()
     keras.utils.set_random_seed(params.seed)
-    backbone = load_backbone(BACKBONE, params.data.image_size)
-    head = build_head(params.extract_train, len(class_names(rows)))
+    name = params.backbone.name
+    backbone = load_backbone(BACKBONE, name, params.data.image_size)
+    first = layer_number(backbone, settings.fine_tune_at)
+    head = build_head(params.extract_train, backbone.output_shape[-1], len(class_names(rows)))
     head.load_weights(HEAD)
-    cut = training_cut(backbone, settings.fine_tune_at, params.backbone.tap_at)
-    tail = trainable_tail(backbone, cut, settings.fine_tune_at)
+    cut = training_cut(backbone, first, params.backbone.tap_at)
+    tail = trainable_tail(backbone, cut, first)
     logits = on_activations(tail, head)
     how = settings_of(settings, params, before, settings.average_weights)
     with activations(backbone, cut, params, rows, ("train", "val")) as folder:
@@ -62,9 +64,9 @@ def finetune(params: Params) -> None:
     with whole(CHECK) as part:
         np.save(part, answers)
     copy_weights(tail, backbone)
-    for layer in backbone.layers[: settings.fine_tune_at]:
+    for layer in backbone.layers[:first]:
         layer.trainable = False
-    save_classifier(assemble(backbone, head), CLASSIFIER)
+    save_classifier(assemble(backbone, name, head), CLASSIFIER)
     write_text("\n".join(class_names(rows)) + "\n", LABELS)
 
 

@@ -1,7 +1,7 @@
 """weights: obtain the backbone once and make it an artifact like any other.
 
-In:  backbone.weights (and, where it is `random`, seed).
-Out: models/backbone.weights.h5, MobileNetV2 without its top, verified.
+In:  backbone.name, backbone.weights (and, where it is `random`, seed).
+Out: models/backbone.weights.h5, the backbone without its top, verified.
 """
 
 from pathlib import Path
@@ -11,10 +11,14 @@ from tench.core import paths
 from tench.core.names import CHECKPOINTS
 from tench.core.params import load_params
 from tench.sources.checkpoints import digest, fetch_checkpoint
+from tench.sources.official import official_backbone
 
 
-def obtain(weights: str, seed: int, out: Path) -> str:
-    """Write the backbone that `weights` names to `out`; return its digest. Raises TenchError."""
+def obtain(name: str, weights: str, seed: int, out: Path) -> str:
+    """Write the backbone `name` with its `weights` to `out`; return their digest. Raises
+    TenchError."""
+    if (name, weights) == ("MobileNetV2", "imagenet"):
+        weights = "imagenet-224"
     # before the seconds that importing Keras takes: it may well fail
     fetched = fetch_checkpoint(weights) if weights in CHECKPOINTS else None
     from tench.network.backbone import build_backbone, load_backbone, weight_arrays
@@ -23,9 +27,11 @@ def obtain(weights: str, seed: int, out: Path) -> str:
 
     keras.utils.set_random_seed(seed)
     if weights.endswith(".weights.h5"):
-        backbone = load_backbone(Path(weights), 224)
+        backbone = load_backbone(Path(weights), name, 224)
+    elif weights == "imagenet":
+        backbone = official_backbone(name)
     else:
-        backbone = build_backbone(224)
+        backbone = build_backbone(name, 224)
     if fetched:
         backbone.set_weights(fetched)
     save_weights(backbone, out)
@@ -34,8 +40,8 @@ def obtain(weights: str, seed: int, out: Path) -> str:
 
 def main() -> None:
     params = load_params()
-    weights = params.backbone.weights
-    print(f"backbone {weights}: {obtain(weights, params.seed, paths.BACKBONE)}")
+    name, weights = params.backbone.name, params.backbone.weights
+    print(f"{name} {weights}: {obtain(name, weights, params.seed, paths.BACKBONE)}")
 
 
 if __name__ == "__main__":

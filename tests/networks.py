@@ -24,8 +24,9 @@ def settings(
     )
 
 
-def random_weights(model: Any, seed: int) -> None:
-    """Give every weight, BatchNorm's statistics too, a value that makes a difference."""
+def random_weights(model: Any, seed: int, spread: float = 0.5) -> None:
+    """Give every weight, BatchNorm's statistics too, a value that makes a difference; scales and
+    variances one that differs from 1 by `spread` at most."""
     rng = np.random.default_rng(seed)
     for weight in model.weights:
         value = rng.normal(0, 1, weight.shape)
@@ -33,5 +34,5 @@ def random_weights(model: Any, seed: int) -> None:
             depthwise = weight.shape[-1] == 1
             value *= np.sqrt(2 / np.prod(weight.shape[: -2 if depthwise else -1]))
         elif weight.name in {"gamma", "moving_variance"}:
-            value = rng.uniform(0.5, 1.5, weight.shape)
+            value = rng.uniform(1 - spread, 1 + spread, weight.shape)
         weight.assign(value * (0.1 if weight.name in {"beta", "moving_mean", "bias"} else 1))

@@ -235,10 +235,20 @@ def test_recipe_is_made_of_parameters_there_are() -> None:
     draw_classes("own")
     params = load_params()
     found = look(Path("own"), params.data, params.seed)
-    text, changes = apply(COMMITTED, recipe(found))
+    text, changes = apply(COMMITTED, recipe(found, "MobileNetV2"))
     assert [one.key for one in changes][:2] == ["data.image_size", "data.resize"]
     PARAMS.write_text(text)
     assert load_params().data.image_size == 224
+
+
+def test_another_backbone_gets_its_own_size_and_cut() -> None:
+    draw_classes("own")
+    text = PARAMS.read_text().replace("name: MobileNetV2 ", "name: EfficientNetV2B3 ")
+    PARAMS.write_text(text)
+    adopt("own")
+    params = load_params()
+    assert (params.backbone.name, params.data.image_size) == ("EfficientNetV2B3", 300)
+    assert (params.backbone.tap_at, params.finetune.fine_tune_at) == ("auto", 239)
 
 
 def test_classes_far_from_equal_are_balanced() -> None:

@@ -56,7 +56,7 @@ def backbone() -> Any:
 @pytest.fixture(scope="module")
 def head() -> Any:
     """A head whose answers differ."""
-    model = build_head(settings(), CLASSES)
+    model = build_head(settings(), 1280, CLASSES)
     random_weights(model, 2)
     return model
 
@@ -69,7 +69,7 @@ def folder(backbone: Any, head: Any, tmp_path_factory: pytest.TempPathFactory) -
     for number, row in enumerate(ROWS):
         noise = rng.integers(0, 128, (SIZE, SIZE, 3)) + number
         write_prepared(Image.fromarray(noise.astype(np.uint8)), folder / PREPARED / row.path)
-    save_classifier(assemble(backbone, head), folder / "classifier.keras")
+    save_classifier(assemble(backbone, "MobileNetV2", head), folder / "classifier.keras")
     return folder
 
 
@@ -120,7 +120,7 @@ def test_saved_classifier_says_the_softmax_of_the_logits(
 def test_probabilities_sum_to_one_whatever_the_head_was_trained_with(
     backbone: Any, activation: str
 ) -> None:
-    head = build_head(settings(activation, dropout=0), CLASSES)
+    head = build_head(settings(activation, dropout=0), 1280, CLASSES)
     random_weights(head, 4)
     trained = with_output(head, activation)
     trained.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", run_eagerly=True)
@@ -129,7 +129,9 @@ def test_probabilities_sum_to_one_whatever_the_head_was_trained_with(
     trained.train_on_batch(rows, np.arange(8))
     after = logits(backbone, head)
     assert np.abs(after - before).max() > 0.01
-    said = np.asarray(assemble(backbone, head)(read_all(), training=False), np.float64)
+    said = np.asarray(
+        assemble(backbone, "MobileNetV2", head)(read_all(), training=False), np.float64
+    )
     np.testing.assert_allclose(said.sum(axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(said, softmax(after), atol=1e-5)
 
@@ -139,11 +141,13 @@ def test_probabilities_sum_to_one_whatever_the_head_was_trained_with(
 
 
 def test_small_probabilities_are_not_clipped(backbone: Any) -> None:
-    head = build_head(settings(), 2)
+    head = build_head(settings(), 1280, 2)
     for weight in head.weights:
         weight.assign(np.zeros(weight.shape))
     head.layers[-1].bias.assign([40, 0])
-    said = np.asarray(assemble(backbone, head)(read_all(ROWS[:1]), training=False), np.float64)
+    said = np.asarray(
+        assemble(backbone, "MobileNetV2", head)(read_all(ROWS[:1]), training=False), np.float64
+    )
     assert 0 < said[0, 1] < 1e-15
     np.testing.assert_allclose(said[0, 1], np.exp(-40), rtol=1e-4)
     for rows in (ROWS[:1], ROWS[:3]):  # nor on the way to the scores
@@ -158,8 +162,8 @@ def test_saved_classifier_is_the_same_bytes_from_the_same_weights(
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")  # a new object, at another address
     assert keras.config.dtype_policy() is not policy
-    twin = assemble(build_small(), build_head(settings(), CLASSES))
-    twin.set_weights(assemble(backbone, head).get_weights())
+    twin = assemble(build_small(), "MobileNetV2", build_head(settings(), 1280, CLASSES))
+    twin.set_weights(assemble(backbone, "MobileNetV2", head).get_weights())
     save_classifier(twin, again)
     assert again.read_bytes() == first.read_bytes()
     twin.get_layer("logits").bias.assign_add(np.full(CLASSES, 1e-3))
@@ -171,7 +175,7 @@ def test_saved_classifier_is_the_same_bytes_from_the_same_weights(
 def trained_answers(backbone: Any, head: Any) -> NDArray[np.float32]:
     """What finetune writes down before it saves: the answers of trunk, then tail and head."""
     tail = with_output(on_activations(trainable_tail(backbone, CUT, CUT), head))
-    trunk = build_trunk(backbone, CUT)
+    trunk = build_trunk(backbone, "MobileNetV2", CUT)
     activations = np.asarray(keras.tree.flatten(trunk(read_all(), training=False))[0])
     return of_activations(activations.__getitem__, checked(len(ROWS)), tail)
 
@@ -248,7 +252,7 @@ def test_answers_come_in_the_order_of_the_pictures(folder: Path) -> None:
 
 def test_weights_are_saved_as_keras_loads_them(head: Any, tmp_path: Path) -> None:
     save_weights(head, tmp_path / "new" / "head.weights.h5")
-    twin = build_head(settings(), CLASSES)
+    twin = build_head(settings(), 1280, CLASSES)
     twin.load_weights(tmp_path / "new" / "head.weights.h5")
     for one, other in zip(head.get_weights(), twin.get_weights(), strict=True):
         assert np.array_equal(one, other)

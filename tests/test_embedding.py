@@ -61,14 +61,14 @@ def _in_project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def backbone() -> Any:
     """The first LAYERS layers of a backbone with random weights, for short: quick to convert."""
     keras.utils.set_random_seed(2)
-    whole = build_backbone(SIZE)
+    whole = build_backbone("MobileNetV2", SIZE)
     return keras.Model(whole.input, whole.layers[LAYERS - 1].output)
 
 
 @pytest.fixture(scope="module")
 def trunk(backbone: Any) -> Any:
     """A trunk with two outputs: tapped, and pooled."""
-    return build_trunk(backbone, TAP, pooled=True)
+    return build_trunk(backbone, "MobileNetV2", TAP, pooled=True)
 
 
 @pytest.fixture(scope="module", autouse=True)

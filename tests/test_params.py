@@ -75,7 +75,7 @@ def test_committed_values_are_the_papers() -> None:
         "patience": 0,
         "average_weights": True,
     }
-    assert (params.backbone.weights, params.backbone.tap_at) == ("imagenet-224", 125)
+    assert (params.backbone.weights, params.backbone.tap_at) == ("imagenet", 125)
 
 
 @pytest.mark.parametrize(
@@ -105,10 +105,16 @@ def test_committed_values_are_the_papers() -> None:
         ("data.max_rejected", -0.1, "greater than or equal to 0"),
         ("data.max_rejected", 1.1, "less than or equal to 1"),
         ("data.classes", ["n01440764"], "a valid dictionary"),
-        ("backbone.weights", "imagenet-192", "imagenet-224, imagenet-160, random, or the path"),
-        ("backbone.weights", "model.h5", "imagenet-224, imagenet-160, random, or the path"),
-        ("backbone.tap_at", 0, "greater than or equal to 1"),
-        ("backbone.tap_at", 155, "less than or equal to 154"),
+        (
+            "backbone.weights",
+            "imagenet-192",
+            "imagenet, imagenet-224, imagenet-160, random, or the path",
+        ),
+        (
+            "backbone.weights",
+            "model.h5",
+            "imagenet, imagenet-224, imagenet-160, random, or the path",
+        ),
         ("backbone.engine", "onnx", "'auto', 'litert' or 'tensorflow'"),
         ("extract_train.dense_units", 0, "greater than or equal to 1"),
         ("extract_train.dropout", 1.0, "less than 1"),
@@ -120,8 +126,6 @@ def test_committed_values_are_the_papers() -> None:
         ("extract_train.batch_size", 0, "greater than or equal to 1"),
         ("extract_train.epochs", 0, "greater than or equal to 1"),
         ("extract_train.epochs", 3.0, "a valid integer"),
-        ("finetune.fine_tune_at", -1, "greater than or equal to 0"),
-        ("finetune.fine_tune_at", 155, "less than or equal to 154"),
         ("finetune.learning_rate", 1.5, "less than or equal to 1"),
         ("finetune.learning_rate", None, "a valid number"),
     ],
@@ -148,13 +152,8 @@ def test_wrong_value_is_named_with_what_is_allowed(
         ("data.test_fraction", 0.999),
         ("data.max_rejected", 0),
         ("data.max_rejected", 1),
-        ("backbone.weights", "other/mine.weights.h5"),
-        ("backbone.weights", "random"),
-        ("backbone.tap_at", 154),
         ("extract_train.dropout", 0),
         ("extract_train.activation", "softmax"),
-        ("finetune.fine_tune_at", 0),
-        ("finetune.fine_tune_at", 154),
     ],
 )
 def test_limits_are_allowed(file: Path, key: str, value: Any) -> None:

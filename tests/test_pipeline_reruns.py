@@ -126,7 +126,7 @@ def test_another_version_of_a_package_concerns_the_stages_that_use_it(unchanged:
 def test_another_tap_leaves_the_pooled_features_and_the_head(own_project: Path) -> None:
     pooled, tapped = (own_project / "data/features" / name for name in ("pooled", "tapped"))
     before = digests(pooled), digests(tapped)
-    change(own_project, {"backbone.tap_at": 116})
+    change(own_project, {"backbone.tap_at": "auto", "finetune.fine_tune_at": "block_15_expand"})
     assert ran(dvc(own_project, "repro", "embed")) == ["embed"]
     assert planned(own_project) == EMBED - {"extract-train", "probe", "audit", "embed"}
     assert digests(pooled) == before[0]

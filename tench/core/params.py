@@ -5,15 +5,22 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+)
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from tench.core.backbones import BACKBONES
 from tench.core.errors import TenchError
 from tench.core.names import CHECKPOINTS, class_name, folder_name, same_name
 from tench.core.paths import PARAMS
-
-LAYERS = 154  # of MobileNetV2 without its top
 
 
 def distinct_names(classes: dict[str, str] | None) -> dict[str, str]:
@@ -26,12 +33,45 @@ def distinct_names(classes: dict[str, str] | None) -> dict[str, str]:
     return classes or {}
 
 
-def known_weights(weights: str) -> str:
-    """Return `weights` if it is a checkpoint's name or a .weights.h5 path; ValueError if not."""
-    known = (*CHECKPOINTS, "random")
+def known_backbone(name: str) -> str:
+    """Return `name` if there is such a backbone; ValueError if not."""
+    if name not in BACKBONES:
+        raise ValueError(f"must be one of {', '.join(BACKBONES)} (python -m tench.backbones)")
+    return name
+
+
+def known_weights(weights: str, info: ValidationInfo) -> str:
+    """Return `weights` if it is a checkpoint of the backbone in the context or a .weights.h5 path;
+    ValueError if not."""
+    name = info.context
+    known = ("imagenet", *(CHECKPOINTS if name in {"MobileNetV2", None} else ()), "random")
     if weights not in known and not weights.endswith(".weights.h5"):
-        raise ValueError(f"must be {', '.join(known)}, or the path of a .weights.h5 file")
+        raise ValueError(
+            f"must be {', '.join(known)}, or the path of a .weights.h5 file"
+            + (f", for {name}" if weights in CHECKPOINTS else "")
+        )
     return weights
+
+
+def layer_number(value: Any, info: ValidationInfo, least: int, other: str) -> int:
+    """Return `value` if it numbers a layer of the backbone in the context; ValueError if not."""
+    most = BACKBONES[info.context].layers if info.context else None
+    if type(value) is not int or value < least or (most is not None and value > most):
+        said = f"{least} to {most}, the layers of {info.context}" if most else f"{least} or more"
+        raise ValueError(f"must be a whole number, {said}, or {other}")
+    return value
+
+
+def some_cut(value: Any, info: ValidationInfo) -> int | str:
+    """Return `value` if it is auto or a layer's number; ValueError if not."""
+    return value if value == "auto" else layer_number(value, info, 1, "auto")
+
+
+def some_layer(value: Any, info: ValidationInfo) -> int | str:
+    """Return `value` if it is a layer's number or may be a layer's name; ValueError if not."""
+    if isinstance(value, str) and value:
+        return value
+    return layer_number(value, info, 0, "a layer's name (python -m tench.backbones)")
 
 
 def one_group(pattern: str | None) -> str | None:
@@ -77,8 +117,9 @@ class Data(Section):
 class Backbone(Section):
     """The frozen network in front."""
 
+    name: Annotated[str, AfterValidator(known_backbone)]
     weights: Annotated[str, AfterValidator(known_weights)]
-    tap_at: Annotated[int, Field(ge=1, le=LAYERS)]
+    tap_at: Annotated[int | str, PlainValidator(some_cut)]
     engine: Literal["auto", "litert", "tensorflow"]
 
 
@@ -109,7 +150,7 @@ class ExtractTrain(Section):
 class Finetune(Section):
     """Training the head and the backbone's last layers."""
 
-    fine_tune_at: Annotated[int, Field(ge=0, le=LAYERS)]
+    fine_tune_at: Annotated[int | str, PlainValidator(some_layer)]
     learning_rate: LearningRate
     batch_size: BatchSize
     epochs: Epochs
@@ -163,6 +204,13 @@ def describe(problem: Any, file: Path) -> str:
     return f"{file}: {key} = {shown}: {wanted}"
 
 
+def backbone_in(content: Any) -> str | None:
+    """The backbone that unchecked content names, if it names a known one."""
+    section = content.get("backbone") if isinstance(content, dict) else None
+    name = section.get("name") if isinstance(section, dict) else None
+    return name if isinstance(name, str) and name in BACKBONES else None
+
+
 def load_params(file: Path = PARAMS) -> Params:
     """Read and check params.yaml with YAML 1.2, as DVC does (1e-4 and 1e-05 are numbers).
 
@@ -176,6 +224,6 @@ def load_params(file: Path = PARAMS) -> Params:
     except (YAMLError, UnicodeDecodeError) as error:
         raise TenchError(f"{file}: not readable as YAML: {' '.join(str(error).split())}") from None
     try:
-        return Params.model_validate(content)
+        return Params.model_validate(content, context=backbone_in(content))
     except ValidationError as error:
         raise TenchError("\n       ".join(describe(p, file) for p in error.errors())) from None

@@ -14,7 +14,7 @@ from tench.core.parallel import in_threads
 from tench.core.params import Params
 from tench.core.paths import ACTIVATIONS, PREPARED, TAPPED
 from tench.embedding.engine import Engine, open_engine
-from tench.network.backbone import cut_at
+from tench.network.backbone import tapped_cut
 from tench.network.trunk import build_trunk
 from tench.pictures.index import Row, of_split
 from tench.pictures.prepared import read_prepared
@@ -65,11 +65,12 @@ def activations(
     stage embed stored if it tapped there, else made now and removed afterwards. What a killed run
     left of the latter goes too."""
     shutil.rmtree(ACTIVATIONS, ignore_errors=True)
-    if cut == cut_at(backbone, params.backbone.tap_at):
+    if cut == tapped_cut(backbone, params.backbone.tap_at):
         yield TAPPED
         return
     try:
-        with open_engine(build_trunk(backbone, cut), params.backbone.engine) as engine:
+        trunk = build_trunk(backbone, params.backbone.name, cut)
+        with open_engine(trunk, params.backbone.engine) as engine:
             for split in splits:
                 embed(of_split(rows, split), engine, [ACTIVATIONS / split], f"embed {split}")
         yield ACTIVATIONS

@@ -1,37 +1,53 @@
-"""MobileNetV2 without its top, and where it can be cut.
+"""A backbone without its top, and where it can be cut.
 
 A backbone is cut between two layers where a single tensor crosses. What lies before the cut is the
-frozen trunk, whose outputs are computed once; what lies behind it is the tail. With BatchNorm in
+frozen trunk, whose outputs are computed once; what lies behind it is the tail. With everything in
 inference mode and no augmentation, training the tail on the trunk's outputs is exactly training
 the whole model with the trunk frozen.
 """
 
+import difflib
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tench.core.backbones import scale_and_offset
 from tench.core.errors import TenchError
 from tench.network.runtime import keras
 
 Model = Any  # keras.Model; Keras ships no types
 
 
-def build_backbone(image_size: int) -> Model:
-    """MobileNetV2, alpha 1.0, without its top and without weights; its input is in [-1, 1]."""
+def build_backbone(name: str, image_size: int, weights: str | None = None) -> Model:
+    """A backbone of BACKBONES without its top; its input is scaled as `scaling` does.
+
+    Without weights, unless `weights` is "imagenet": then with those that Keras fetches.
+    """
+    family, _, alpha = name.partition("-")
+    options: dict[str, Any] = {}
+    if family == "MobileNetV2":
+        options = {
+            "alpha": float(alpha or 1),
+            "name": f"mobilenetv2_{alpha or '1.00'}_{image_size}",
+        }
+    elif not family.startswith(("ResNet", "DenseNet")):  # these two never scale
+        options = {"include_preprocessing": False}
     picture = keras.Input((image_size, image_size, 3), name="scaled_picture")
-    return keras.applications.MobileNetV2(
-        input_tensor=picture,
-        include_top=False,
-        weights=None,
-        name=f"mobilenetv2_1.00_{image_size}",
-    )
+    build = getattr(keras.applications, family)
+    return build(input_tensor=picture, include_top=False, weights=weights, **options)
 
 
-def load_backbone(file: Path, image_size: int) -> Model:
+def scaling(name: str) -> Any:
+    """The layer that scales 0 ... 255 to what the backbone's weights were trained on."""
+    scale, offset = scale_and_offset(name)
+    return keras.layers.Rescaling(scale, offset=offset, name="scaling")
+
+
+def load_backbone(file: Path, name: str, image_size: int) -> Model:
     """Build the backbone and load its weights from a .weights.h5 file. Raises TenchError."""
-    backbone = build_backbone(image_size)
+    backbone = build_backbone(name, image_size)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a line for every layer, before the error that counts
@@ -41,7 +57,7 @@ def load_backbone(file: Path, image_size: int) -> Model:
     except (ValueError, OSError, KeyError) as error:
         reason = str(error).strip().splitlines()[0].partition(" Example error")[0]
         raise TenchError(
-            f"{file}: not the weights of MobileNetV2 (alpha 1.0, no top) as Keras saves them "
+            f"{file}: not the weights of {name} without its top as Keras saves them "
             f"in a .weights.h5 file: {reason}"
         ) from None
     return backbone
@@ -52,44 +68,103 @@ def weight_arrays(model: Model) -> list[np.ndarray]:
     return [np.ascontiguousarray(array, "<f4") for array in model.get_weights()]
 
 
-def crossing(backbone: Model, layer: int) -> list[int]:
-    """The layers before `layer` whose outputs are needed at or after it."""
-    layers = backbone.layers
-    if layer >= len(layers):
-        return [len(layers) - 1]
-    made = {id(one.output): number for number, one in enumerate(layers)}
-    needed = {
-        made[id(tensor)]
-        for one in layers[max(layer, 1) :]
-        for tensor in (one.input if isinstance(one.input, list) else [one.input])
-    }
-    return sorted(number for number in needed if number < max(layer, 1))
+def last_needed(backbone: Model) -> list[int]:
+    """For every operation of the backbone the number of the last one that needs its output.
+
+    Operations are layers and, in some backbones, sums between them that Keras does not number.
+    """
+    operations = backbone.operations
+    made = {id(one.output): number for number, one in enumerate(operations)}
+    last = [len(operations)] * len(operations)  # so for the backbone's own output
+    for number, one in enumerate(operations[1:], 1):
+        for tensor in one.input if isinstance(one.input, list) else [one.input]:
+            last[made[id(tensor)]] = number
+    return last
+
+
+def place(backbone: Model, layer: int) -> int:
+    """Where among the operations layer number `layer` is, from 1; their number behind the last."""
+    layers, operations = backbone.layers, backbone.operations
+    return operations.index(layers[max(layer, 1)]) if layer < len(layers) else len(operations)
+
+
+def crossing(last: list[int], first: int) -> list[int]:
+    """The operations before number `first` whose outputs are needed at or after it."""
+    return [number for number in range(first) if last[number] >= first]
+
+
+def cuts(backbone: Model) -> dict[int, Any]:
+    """All cuts, in their order: layers, from 1, to which one tensor crosses, and that tensor.
+
+    Cut 1 is the scaled picture itself, the cut behind the last layer the backbone's output.
+    """
+    last, found = last_needed(backbone), {}
+    for layer in range(1, len(backbone.layers) + 1):
+        crossed = crossing(last, place(backbone, layer))
+        if len(crossed) == 1:
+            found[layer] = backbone.operations[crossed[0]].output
+    return found
 
 
 def cut_at(backbone: Model, layer: int) -> int:
-    """The latest cut at or before `layer`: a layer number (1 ... 154) only one tensor crosses to.
-
-    Cut 1 is the scaled picture itself, cut 154 the backbone's output.
-    """
-    return next(cut for cut in range(max(layer, 1), 0, -1) if len(crossing(backbone, cut)) == 1)
+    """The latest cut at or before `layer`."""
+    return max(cut for cut in cuts(backbone) if cut <= max(layer, 1))
 
 
 def entering(backbone: Model, cut: int) -> Any:
     """The one tensor that crosses to layer `cut`."""
-    return backbone.layers[crossing(backbone, cut)[0]].output
+    return cuts(backbone)[cut]
 
 
-def training_cut(backbone: Model, fine_tune_at: int, tap_at: int) -> int:
+def size(tensor: Any) -> int:
+    """How many numbers a picture a tensor holds."""
+    return int(np.prod(tensor.shape[1:]))
+
+
+def folded(backbone: Model, cut: int) -> bool:
+    """Whether a convolution's output crosses to its BatchNorm. LiteRT makes one operation of the
+    two where it may, and rounds otherwise where it may not: then all that follows has other bytes.
+    """
+    before, *behind = backbone.layers[cut - 1 : cut + 1]
+    convolutions = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
+    norms = [one for one in behind if isinstance(one, keras.layers.BatchNormalization)]
+    return bool(norms) and isinstance(before, convolutions)
+
+
+def tapped_cut(backbone: Model, tap_at: int | str) -> int:
+    """The cut whose activations are stored: at or before a layer, or (auto) the first of those
+    where they are smallest and no convolution is parted from its BatchNorm."""
+    if tap_at == "auto":
+        tensors = cuts(backbone)
+        whole = [cut for cut in tensors if not folded(backbone, cut)]
+        return min(whole, key=lambda cut: size(tensors[cut]))
+    return cut_at(backbone, int(tap_at))
+
+
+def layer_number(backbone: Model, layer: int | str) -> int:
+    """A layer's number, by its number or its name. Raises TenchError if no layer is called so."""
+    names = [one.name for one in backbone.layers]
+    if isinstance(layer, int):
+        return layer
+    if layer not in names:
+        near = difflib.get_close_matches(layer, names, 3)
+        raise TenchError(
+            f"finetune.fine_tune_at = {layer!r}: {backbone.name} has no such layer; "
+            + (f"did you mean {' or '.join(near)}? " if near else "")
+            + "`python -m tench.backbones NAME` lists the layers at which it can be cut"
+        )
+    return names.index(layer)
+
+
+def training_cut(backbone: Model, fine_tune_at: int, tap_at: int | str) -> int:
     """Where to split for fine-tuning from layer `fine_tune_at`.
 
     At the tap if nothing before it learns. Else at the latest cut before `fine_tune_at` whose
     activations are no larger than the picture; where there is none, at the picture itself.
     """
-    tap = cut_at(backbone, tap_at)
+    tap = tapped_cut(backbone, tap_at)
     if fine_tune_at >= tap:
         return tap
-    cut = cut_at(backbone, fine_tune_at)
-    picture = np.prod(backbone.input_shape[1:])
-    while np.prod(entering(backbone, cut).shape[1:]) > picture:
-        cut = cut_at(backbone, cut - 1)
-    return cut
+    tensors = cuts(backbone)
+    small = [cut for cut in tensors if size(tensors[cut]) <= size(tensors[1])]
+    return max(cut for cut in small if cut <= max(fine_tune_at, 1))

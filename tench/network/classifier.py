@@ -1,19 +1,18 @@
 """The head, the whole classifier, and the classifier taken apart again."""
 
 from tench.core.params import ExtractTrain
-from tench.network.backbone import Model, entering
+from tench.network.backbone import Model, entering, scaling
 from tench.network.runtime import keras
 from tench.network.tail import build_tail
-from tench.network.trunk import scaling
 
 
-def build_head(settings: ExtractTrain, classes: int) -> Model:
-    """Pooled features (n, 1280) to logits (n, classes): through a hidden layer, or as a logistic
-    regression has it without."""
+def build_head(settings: ExtractTrain, features: int, classes: int) -> Model:
+    """Pooled features (n, features) to logits (n, classes): through a hidden layer, or without,
+    as in a logistic regression."""
     hidden = [keras.layers.Dense(settings.dense_units, activation="relu", name="dense")]
     return keras.Sequential(
         [
-            keras.Input((1280,), name="pooled"),
+            keras.Input((features,), name="pooled"),
             *(hidden if settings.solver == "adam" else []),
             keras.layers.Dropout(settings.dropout, name="dropout"),
             keras.layers.Dense(classes, name="logits"),
@@ -38,12 +37,13 @@ def on_activations(tail: Model, head: Model) -> Model:
     return keras.Model(activations, head(features))
 
 
-def assemble(backbone: Model, head: Model) -> Model:
-    """The whole classifier: pictures (n, size, size, 3) in 0 ... 255 to a distribution over the
-    classes (n, classes), the softmax of the logits whatever the head was trained with."""
+def assemble(backbone: Model, name: str, head: Model) -> Model:
+    """The whole classifier on a backbone of BACKBONES: pictures (n, size, size, 3) in 0 ... 255 to
+    a distribution over the classes (n, classes), the softmax of the logits whatever the head was
+    trained with."""
     size = backbone.input_shape[1]
     picture = keras.Input((size, size, 3), name="picture")
-    x = backbone(scaling()(picture))
+    x = backbone(scaling(name)(picture))
     x = keras.layers.GlobalAveragePooling2D(name="pooling")(x)
     for layer in head.layers:
         x = layer(x)

@@ -7,7 +7,7 @@ from tench.network.runtime import keras
 
 
 def build_tail(backbone: Model, cut: int) -> Model:
-    """The backbone's own layers from `cut` on: activations to features (n, h, w, 1280)."""
+    """The backbone's own layers from `cut` on: activations to features (n, h, w, channels)."""
     if cut == len(backbone.layers):  # none: Keras refuses a model whose input is its output
         features = keras.Input(backbone.output_shape[1:])
         return keras.Model(features, keras.layers.Identity()(features))
@@ -15,12 +15,12 @@ def build_tail(backbone: Model, cut: int) -> Model:
 
 
 def is_pointwise(layer: Any) -> bool:
-    """Whether a layer is a 1 x 1 convolution without bias and stride."""
+    """Whether a layer is a 1 x 1 convolution without stride."""
     return (
         type(layer) is keras.layers.Conv2D
         and layer.kernel_size == (1, 1)
         and layer.strides == (1, 1)
-        and not layer.use_bias
+        and layer.groups == 1
     )
 
 
@@ -38,6 +38,10 @@ class InferenceBatchNorm(keras.layers.BatchNormalization):  # type: ignore[misc]
 def trainable_tail(backbone: Model, cut: int, fine_tune_at: int) -> Model:
     """A copy of the backbone from `cut` on, in which the layers before `fine_tune_at` are frozen.
 
+    In training it behaves as in inference: BatchNorm keeps its statistics, and dropout, by which
+    EfficientNetV2 leaves out whole blocks (stochastic depth), leaves out none. LayerNorm knows no
+    difference. So the trunk's stored outputs stay what the whole model would compute.
+
     A 1 x 1 convolution becomes the dense layer over channels that it is: the same numbers, but
     TensorFlow's gradients of a matrix product take a third of the time of a convolution's on CPU.
     """
@@ -45,7 +49,11 @@ def trainable_tail(backbone: Model, cut: int, fine_tune_at: int) -> Model:
 
     def copy(layer: Any) -> Any:
         if is_pointwise(layer):
-            return keras.layers.Dense(layer.filters, use_bias=False, name=layer.name)
+            return keras.layers.Dense(
+                layer.filters, layer.activation, layer.use_bias, name=layer.name
+            )
+        if type(layer) is keras.layers.Dropout:
+            return keras.layers.Identity(name=layer.name)
         kind = type(layer)
         if kind is keras.layers.BatchNormalization:
             kind = InferenceBatchNorm

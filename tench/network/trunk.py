@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tench.network.backbone import Model, crossing
+from tench.network.backbone import Model, entering, scaling
 from tench.network.runtime import keras
 
 
@@ -21,12 +21,12 @@ class Affine(keras.layers.Layer):  # type: ignore[misc]
         return inputs * self.scale + self.offset
 
 
-def scale_and_offset(norm: Any) -> list[NDArray[np.float32]]:
+def scale_and_offset(norm: Any) -> list[NDArray[np.float64]]:
     """A BatchNorm layer's scale and offset in inference mode, by NumPy's exact square root: that of
     TensorFlow, from the reciprocal that a processor guesses, is another one on Intel and on AMD."""
     gamma, beta, mean, variance = (weight.astype(np.float64) for weight in norm.get_weights())
     scale = gamma / np.sqrt(variance + norm.epsilon)
-    return [scale.astype(np.float32), (beta - mean * scale).astype(np.float32)]
+    return [scale, beta - mean * scale]
 
 
 def without_batch_norm(backbone: Model) -> Model:
@@ -46,19 +46,14 @@ def without_batch_norm(backbone: Model) -> Model:
     return twin
 
 
-def build_trunk(backbone: Model, cut: int, pooled: bool = False) -> Model:
+def build_trunk(backbone: Model, name: str, cut: int, pooled: bool = False) -> Model:
     """Pictures, float32 (n, size, size, 3) in 0 ... 255, to a list: the activations entering layer
-    `cut`, and if `pooled` the pooled features (n, 1280) too."""
+    `cut` of a backbone of BACKBONES, and if `pooled` its pooled features (n, channels) too."""
     size = backbone.input_shape[1]
     picture = keras.Input((size, size, 3), name="picture")
     twin = without_batch_norm(backbone)
-    tensors = [twin.get_layer(backbone.layers[crossing(backbone, cut)[0]].name).output]
+    tensors = [entering(twin, cut)]
     if pooled:
         tensors.append(keras.layers.GlobalAveragePooling2D()(twin.output))
-    outputs = keras.Model(twin.input, tensors)(scaling()(picture))
+    outputs = keras.Model(twin.input, tensors)(scaling(name)(picture))
     return keras.Model(picture, outputs)
-
-
-def scaling() -> Any:
-    """The layer that scales 0 ... 255 to [-1, 1], as MobileNetV2 was trained."""
-    return keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="scaling")

@@ -31,6 +31,11 @@ def stored(folder: Path, rows: Sequence[Row]) -> Examples:
     return Examples(partial(read_rows, open_shards(folder, rows)), labels_of(rows))
 
 
+def features_of(examples: Examples) -> int:
+    """How many numbers a row has, where rows are vectors."""
+    return int(examples.read(np.arange(1)).shape[1])
+
+
 def batches(
     examples: Examples, batch_size: int, order: NDArray[np.int64]
 ) -> Iterator[tuple[NDArray[Any], NDArray[np.int32]]]:
@@ -103,7 +108,9 @@ def fit(model: Any, train: Examples, val: Examples, how: Training, folder: Path,
         how.learning_rate, use_ema=how.average_weights, ema_momentum=momentum
     )
     compiled(model, adam)
-    adam.build(model.trainable_variables)  # else the first step is traced twice
+    # What makes variables in the first step has it traced twice.
+    adam.build(model.trainable_variables)
+    model.compute_metrics(None, train.labels[:1], np.ones((1, model.output_shape[-1])))
     weights = class_weight(train.labels) if how.balanced else None
     learn = partial(model.train_on_batch, class_weight=weights)
     in_order = np.arange(len(val.labels))

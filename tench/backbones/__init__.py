@@ -1,0 +1,1 @@
+"""The list of backbones, and where one can be cut: `python -m tench.backbones`."""
