@@ -11,7 +11,7 @@ from tench.core import paths
 from tench.core.names import CHECKPOINTS
 from tench.core.params import load_params
 from tench.sources.checkpoints import digest, fetch_checkpoint
-from tench.sources.official import official_backbone
+from tench.sources.official import SIZE, official_backbone
 
 
 def obtain(name: str, weights: str, seed: int, out: Path) -> str:
@@ -27,11 +27,11 @@ def obtain(name: str, weights: str, seed: int, out: Path) -> str:
 
     keras.utils.set_random_seed(seed)
     if weights.endswith(".weights.h5"):
-        backbone = load_backbone(Path(weights), name, 224)
+        backbone = load_backbone(Path(weights), name, SIZE)
     elif weights == "imagenet":
         backbone = official_backbone(name)
     else:
-        backbone = build_backbone(name, 224)
+        backbone = build_backbone(name, SIZE)
     if fetched:
         backbone.set_weights(fetched)
     save_weights(backbone, out)

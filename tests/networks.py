@@ -1,8 +1,9 @@
-"""What tests of the network share: a head's parameters, weights that make a difference."""
+"""What tests of the network share: pictures, parameters of a head, weights that count."""
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tench.core.params import ExtractTrain
 
@@ -36,3 +37,9 @@ def random_weights(model: Any, seed: int, spread: float = 0.5) -> None:
         elif weight.name in {"gamma", "moving_variance"}:
             value = rng.uniform(1 - spread, 1 + spread, weight.shape)
         weight.assign(value * (0.1 if weight.name in {"beta", "moving_mean", "bias"} else 1))
+
+
+def noise_pictures(size: int) -> NDArray[np.float64]:
+    """Four square pictures of noise, each of another brightness, in 0 ... 255."""
+    noise = np.random.default_rng(2).uniform(0, 128, (4, size, size, 3))
+    return noise + np.array([0, 30, 60, 120])[:, None, None, None]

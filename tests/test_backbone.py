@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from networks import random_weights, settings
+from networks import noise_pictures, random_weights, settings
 from numpy.typing import NDArray
 
 from tench.explaining.model_figure import summary_lines, summary_svg
@@ -49,8 +49,7 @@ def papers() -> Any:
 @pytest.fixture(scope="module")
 def pictures() -> NDArray[np.float32]:
     """Four pictures of noise, each of another brightness, in 0 ... 255."""
-    noise = np.random.default_rng(2).uniform(0, 128, (4, SIZE, SIZE, 3))
-    return (noise + np.array([0, 30, 60, 120])[:, None, None, None]).astype(np.float32)
+    return noise_pictures(SIZE).astype(np.float32)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from networks import random_weights, settings
+from networks import noise_pictures, random_weights, settings
 from numpy.typing import NDArray
 
 from tench.core.backbones import BACKBONES
@@ -43,9 +43,8 @@ LABELS = np.array([0, 1, 2, 0])
 
 
 def pictures() -> NDArray[np.uint8]:
-    """Four pictures of noise, each of another brightness."""
-    noise = np.random.default_rng(2).uniform(0, 128, (4, SIZE, SIZE, 3))
-    return (noise + np.array([0, 30, 60, 120])[:, None, None, None]).astype(np.uint8)
+    """Four pictures of noise as they are stored."""
+    return noise_pictures(SIZE).astype(np.uint8)
 
 
 @contextmanager

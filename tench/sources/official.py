@@ -2,12 +2,11 @@
 
 import socket
 import warnings
-from http.client import HTTPException
 from typing import Any
 
 from tench.core.errors import TenchError
+from tench.sources.checkpoints import FAILURES, TIMEOUT
 
-TIMEOUT = 15  # seconds without an answer
 SIZE = 224  # pixels a side; the weights serve any
 
 
@@ -30,9 +29,7 @@ def official_backbone(name: str) -> Any:
             return build_backbone(name, SIZE, "imagenet")
     except Exception as error:
         # Keras raises Exception itself where a fetch fails.
-        if type(error) is not Exception and not isinstance(
-            error, (OSError, HTTPException, ValueError)
-        ):
+        if type(error) is not Exception and not isinstance(error, FAILURES):
             raise
         reason = " ".join(str(error).split()) or repr(error)
         raise TenchError(
