@@ -13,7 +13,7 @@ if machine not in {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64"
 endef
 export CHECK_PYTHON
 
-.PHONY: help setup demo adopt test test-backbones test-imagenette repro report lint lock clean
+.PHONY: help setup demo adopt serve test test-backbones test-carried test-imagenette repro report lint lock clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -42,11 +42,17 @@ adopt: setup  ## write params.yaml for your own pictures: make adopt PICTURES=..
 	@test -n "$$PICTURES" || { echo "error: which folder? make adopt PICTURES=../flowers" >&2; exit 1; }
 	@python -m tench.adopting -- "$$PICTURES"
 
+serve: setup  ## a page on this machine to drop pictures on, and POST /predict (ARGS='--port 8001')
+	@python -m tench.serve $(ARGS)
+
 test: setup  ## run the tests on the drawn pictures
 	python -m pytest -n 2 --dist=loadgroup --maxschedchunk=1
 
 test-backbones: setup  ## compare every backbone in two parts with the whole
 	python -m pytest -n 2 -m backbones
+
+test-carried: setup  ## run the exported classifier where nothing else is, and its server under load
+	python -m pytest -m carried
 
 test-imagenette: setup  ## run the whole pipeline on Imagenette and compare with the committed metrics
 	python -m pytest -m imagenette
@@ -67,6 +73,8 @@ lint: setup  ## formatting, lint and types
 lock: setup  ## pin the newest packages
 	uv pip compile --quiet --universal --upgrade --python-version 3.11 --fork-strategy fewest \
 	  --generate-hashes --no-annotate --no-header --group dev pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --no-header --group serve --constraint requirements.lock -o requirements-serve.lock
 	python -m tench.core.packages
 
 clean:  ## remove what make made, but not the results

@@ -75,7 +75,7 @@ def litert(content: bytes, interpreters: int, threads: int) -> Forward:
     """A LiteRT model on so many interpreters of so many threads each."""
     from ai_edge_litert.interpreter import Interpreter
 
-    from tench.network.runtime import silenced_stderr
+    from tench.console.silence import silenced_stderr
 
     idle: SimpleQueue[Any] = SimpleQueue()
     with silenced_stderr():

@@ -5,8 +5,10 @@ In:  data/prepared, data/features/tapped, models/classifier.keras, models/check.
 Out: metrics/evaluate.json (accuracy and loss of the frozen and of the fine-tuned model with their
      95 % intervals, for all test pictures and for those the backbone has and has not seen;
      calibration; whether the two models differ), metrics/predictions.csv (what both say of every
-     test picture), metrics/per_class.csv, metrics/calibration/, metrics/mistakes/ (the surest
-     mistakes, and where the model looked), metrics/model.svg (the model's summary).
+     test picture), metrics/probabilities.npy (what the saved classifier says of each and every
+     class, float32 (pictures, classes)), metrics/per_class.csv, metrics/calibration/,
+     metrics/mistakes/ (the surest mistakes, and where the model looked), metrics/model.svg (the
+     model's summary).
 
 The scores are those of the saved classifier in plain Keras. The stage fails if it says something
 else than the model in memory said before it was saved, of some validation pictures; or than trunk
@@ -19,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from tench.console.stage import run_stage
-from tench.core.files import write_text
+from tench.core.files import whole, write_text
 from tench.core.names import MODELS
 from tench.core.params import Params, load_params
 from tench.core.paths import (
@@ -31,6 +33,7 @@ from tench.core.paths import (
     MODEL_FIGURE,
     PREDICTIONS,
     PREPARED,
+    PROBABILITIES,
     SCORES,
 )
 from tench.pictures.index import Row, labels_of, of_split, read_index
@@ -79,6 +82,8 @@ def evaluate(params: Params, rows: list[Row], classifier: Any) -> dict[str, Outc
         return [frozen.predict_on_batch(entering), finetuned]
 
     plain = of_pictures(rows, ask, "evaluate")
+    with whole(PROBABILITIES) as part:
+        np.save(part, plain[MODELS.index("finetuned")])
     outcomes = {}
     with activations(original, cut, params, rows, ("test",)) as folder:
         read = partial(read_rows, open_shards(folder / "test", rows))
@@ -93,7 +98,8 @@ def evaluate(params: Params, rows: list[Row], classifier: Any) -> dict[str, Outc
 def draw_mistakes(said: Outcome, rows: list[Row], classifier: Any) -> None:
     """Draw the surest mistakes with their heat maps into metrics/mistakes, as RANK-ROW.jpg: the
     row of predictions.csv, counted from 0."""
-    from tench.explaining.gradcam import heat_maps, overlay
+    from tench.explaining.gradcam import heat_maps
+    from tench.pictures.overlay import overlay
     from tench.pictures.prepared import read_prepared
 
     write_text(ABOUT_MISTAKES, MISTAKES / "about.txt")

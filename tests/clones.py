@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 
+from tench.core.files import read_csv
+
 CHECKOUT = Path(__file__).parent.parent
 REMOVED = object()  # in place of a parameter's value: no such key
 
@@ -115,6 +117,14 @@ def ran(output: str) -> list[str]:
     return re.findall(r"^Running stage '(?:.*:)?(.+)':$", output, re.MULTILINE)
 
 
+def scored_pictures(folder: Path) -> list[tuple[Path, dict[str, str]]]:
+    """The raw files of a finished clone's test pictures, each with its row of predictions.csv."""
+    index = read_csv(folder / "data/prepared/index.csv")
+    raw = {row["path"]: folder / "data/sample" / row["source"] for row in index}
+    rows = read_csv(folder / "metrics/predictions.csv")
+    return [(raw[row["path"]], row) for row in rows]
+
+
 def change(folder: Path, changes: Mapping[str, Any]) -> None:
     """Set parameters, by dotted key, in a clone's params.yaml."""
     yaml, file = YAML(), folder / "params.yaml"
@@ -160,6 +170,7 @@ AFTER_SAMPLE = (
     "extract-train",
     "finetune",
     "evaluate",
+    "export",
     "report",
 )
 

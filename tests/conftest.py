@@ -7,8 +7,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from browsers import find_browser
 from clones import Finished, Twin, copied, finish, finish_otherwise, once
 from own_folder import Own, finish_own
+from playwright.sync_api import Browser, sync_playwright
 from reports import make_project
 
 # Fixtures that take minutes: the twin and a user's own folder are made from a copy of the base.
@@ -110,3 +112,12 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     make_project(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = find_browser()
+    with sync_playwright() as player:
+        started = player.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield started
+        started.close()

@@ -52,6 +52,15 @@ def audit(leaks: int, **across: int) -> dict[str, Any]:
     }
 
 
+def exports(confidence: float | None = 0.8) -> dict[str, Any]:
+    """The content of metrics/export.json; without a confidence, none is enough."""
+    one = {"accuracy": 2 / 3, "difference": 1e-6, "bytes": 9_000_000}
+    believed = {"believed": 0.9, "accuracy": 0.995} if confidence else {"believed": 0.0}
+    test = {"strangers": 0.01, "unsure": 0.09 if confidence else 0.99, **believed}
+    trust = {"confidence": confidence, "distance": 0.48, "test": test}
+    return {**dict.fromkeys(("float32", "int8", "onnx", "keras"), one), "trust": trust}
+
+
 def write_epochs(stage: str, epochs: Iterable[int]) -> None:
     """Write what DVCLive leaves of a training stage."""
     for split in ("train", "val"):
@@ -103,6 +112,7 @@ def write_results() -> None:
     write_epochs("finetune", (4, 5, 6))
     write_json(scores("seen", "unseen"), paths.SCORES)
     write_json({split: scores()["frozen"] for split in ("val", "test")}, paths.PROBE_SCORES)
+    write_json(exports(), paths.EXPORT_SCORES)
     columns = ("path", "label", "prediction", "probability", "label_probability", "rank")
     predictions = [(f"test/{name}.webp", name, NAMES[0], 0.9, 0.05, 2) for name in NAMES]
     write_csv(columns, predictions, paths.PREDICTIONS)

@@ -30,7 +30,12 @@ WITHOUT_CODE = {
     "imagenette": "what it leaves is compared with known digests",
 }
 UNSEEN = {"tench.network.saving": "h5py"}  # with which Keras writes weights
-DISTRIBUTIONS = {"ai_edge_litert": "ai-edge-litert", "PIL": "pillow", "sklearn": "scikit-learn"}
+DISTRIBUTIONS = {
+    "ai_edge_litert": "ai-edge-litert",
+    "ai_edge_quantizer": "ai-edge-quantizer",
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+}
 
 
 STAGES = pipeline()

@@ -171,7 +171,7 @@ def test_powers_of_ten_are_numbers(file: Path, notation: str) -> None:
 
 def test_unknown_key_is_told_with_the_known_ones(file: Path) -> None:
     said = message(file, "learning_rate", 1)
-    known = "seed, class_weights, data, backbone, audit, extract_train, finetune, baseline"
+    known = "seed, class_weights, data, backbone, audit, extract_train, finetune, export, baseline"
     assert said == f"{file}: learning_rate: unknown key; known here: {known}"
     file.write_bytes(COMMITTED.read_bytes())
     said = message(file, "finetune.learning_rat", 1)
@@ -198,8 +198,9 @@ def test_file_without_sections_is_told_which_it_needs(file: Path, text: str) -> 
     with pytest.raises(TenchError) as caught:
         load_text(file, text)
     assert str(caught.value).startswith(f"{file}: ")
-    assert "seed, class_weights, data, backbone, audit, extract_train, finetune, baseline" in str(
-        caught.value
+    assert (
+        "seed, class_weights, data, backbone, audit, extract_train, finetune, export, baseline"
+        in str(caught.value)
     )
 
 

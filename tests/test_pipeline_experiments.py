@@ -46,14 +46,19 @@ def test_experiments_in_a_queue_in_a_temporary_folder_and_in_the_workspace(
     dvc(project, "exp", "run", "--queue", "--name", "grid", "-S", "finetune.fine_tune_at=154,150")
     dvc(project, "queue", "start", "--jobs", "1")
     assert wait_for_queue(project).count("Success") == 2
-    assert ran(dvc(project, "queue", "logs", "grid-1")) == ["finetune", "evaluate", "report"]
+    assert ran(dvc(project, "queue", "logs", "grid-1")) == [
+        "finetune",
+        "evaluate",
+        "export",
+        "report",
+    ]
     assert ran(dvc(project, "queue", "logs", "grid-2")) == []  # as it was run before
 
     # The same again, in another folder, finds everything in the cache that all folders share.
     settings = ("--name", "elsewhere", "-S", "finetune.fine_tune_at=154")
     output = dvc(project, "exp", "run", "--temp", *settings)
     assert ran(output) == []
-    for stage in ("finetune", "evaluate", "report"):
+    for stage in ("finetune", "evaluate", "export", "report"):
         assert f"Stage '{stage}' is cached - skipping run, checking out outputs" in output
     assert git(project, "status", "--porcelain") == untouched
 

@@ -44,4 +44,5 @@ def test_hostile_class_names_are_text_on_the_page(own: Own) -> None:
 
 def test_names_for_other_folders_change_nothing_but_what_is_quoted(own_project: Path) -> None:
     change(own_project, {"data.classes": {"n01440764": "fish", "n02102040": "dog"}})
-    assert ran(dvc(own_project, "repro")) == ["prepare", "report"]
+    assert ran(dvc(own_project, "repro", "prepare")) == ["prepare"]
+    assert ran(dvc(own_project, "repro", "--dry")) == ["export", "report"]

@@ -10,7 +10,8 @@ from clones import change, dvc, pipeline, ran
 
 pytestmark = pytest.mark.xdist_group("reruns")  # which share a copy
 
-FINETUNE = {"finetune", "evaluate", "report"}
+CARD = {"export", "report"}  # both show every parameter
+FINETUNE = {"finetune", "evaluate", *CARD}
 EXTRACT = {"extract-train"} | FINETUNE
 EMBED = {"embed", "audit", "probe"} | EXTRACT
 PREPARE = {"prepare"} | EMBED
@@ -49,17 +50,18 @@ def downstream(stages: set[str]) -> set[str]:
 @pytest.mark.parametrize(
     ("key", "value", "first", "stages"),
     [
-        ("finetune.learning_rate", 1e-5, {"finetune", "report"}, FINETUNE),
-        ("finetune.epochs", 1, {"finetune", "report"}, FINETUNE),
+        ("finetune.learning_rate", 1e-5, {"finetune", *CARD}, FINETUNE),
+        ("finetune.epochs", 1, {"finetune", *CARD}, FINETUNE),
         ("finetune.fine_tune_at", 140, FINETUNE, FINETUNE),
-        ("extract_train.learning_rate", 1e-3, {"extract-train", "finetune", "report"}, EXTRACT),
+        ("extract_train.learning_rate", 1e-3, {"extract-train", "finetune", *CARD}, EXTRACT),
         ("extract_train.dense_units", 32, {"audit", *EXTRACT}, {"audit", *EXTRACT}),
         ("class_weights", "balanced", {"probe", *EXTRACT} - {"evaluate"}, {"probe", *EXTRACT}),
         ("extract_train.solver", "logistic", EXTRACT, EXTRACT),
-        ("audit.max_leaks", 3, {"audit", "report"}, {"audit", "report"}),
+        ("audit.max_leaks", 3, {"audit", *CARD}, {"audit", *CARD}),
+        ("export.max_drop", 0.1, CARD, CARD),
         ("backbone.engine", "tensorflow", {"embed", *FINETUNE}, EMBED),
-        ("data.test_fraction", 0.3, {"prepare", "report"}, PREPARE),
-        ("data.classes.n01440764", "tench", {"prepare", "report"}, PREPARE),
+        ("data.test_fraction", 0.3, {"prepare", *CARD}, PREPARE),
+        ("data.classes.n01440764", "tench", {"prepare", *CARD}, PREPARE),
         ("data.image_size", 96, {"prepare", "embed", *FINETUNE}, PREPARE),
     ],
 )

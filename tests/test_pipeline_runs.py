@@ -62,6 +62,7 @@ def test_git_ignores_what_dvc_keeps_and_nothing_else_is_left(base: Finished) -> 
         "metrics/audit/",
         "metrics/examples.jpg",
         "metrics/mistakes/",
+        "metrics/probabilities.npy",
         "models/",
         "report/",
     }
@@ -69,6 +70,7 @@ def test_git_ignores_what_dvc_keeps_and_nothing_else_is_left(base: Finished) -> 
         "backbone.weights.h5",
         "check.npy",
         "classifier.keras",
+        "export",
         "head.weights.h5",
         "labels.txt",
         "probe.npy",

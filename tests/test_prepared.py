@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 from small_pictures import quarters
 
-from tench.pictures.prepared import Fit, read_prepared, resize, write_prepared
+from tench.core.names import Fit
+from tench.pictures.prepared import read_prepared, resize, write_prepared
 
 
 def test_prepared_pictures_are_lossless(tmp_path: Path) -> None:

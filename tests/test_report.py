@@ -2,45 +2,22 @@
 
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 
 import pytest
+from browsers import find_browser
 from clones import Finished, copied, run
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-BROWSERS = (
-    *("chromium", "chromium-browser", "google-chrome", "chrome"),
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-)
 HOSTILE = "<script>alert(1)</script>\"'&"
 
 
 @pytest.fixture(scope="module")
 def index(base: Finished) -> Path:
     return base.folder / "report/index.html"
-
-
-def find_browser() -> str:
-    """The browser's program. Without one the test is skipped, but on CI it fails."""
-    program = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if program is None and os.environ.get("CI"):
-        pytest.fail("needs Chromium or Chrome, which CI must have")
-    if program is None:
-        pytest.skip("needs Chromium or Chrome")
-    return program
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = find_browser()
-    with sync_playwright() as player:
-        started = player.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture

@@ -8,7 +8,11 @@ from tqdm import tqdm
 
 
 def progress(
-    items: Iterable[Any] | None, label: str, total: int, unit: str = "pictures", delay: float = 0
+    items: Iterable[Any] | None,
+    label: str,
+    total: int | None,
+    unit: str = "pictures",
+    delay: float = 0,
 ) -> Any:
     """A tqdm bar on stderr, after `delay` seconds; a log file instead of a terminal gets one line
     in ten seconds."""

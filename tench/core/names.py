@@ -1,7 +1,9 @@
 """Words that parameters, files and code share, and what a class or file may be called."""
 
 import unicodedata
+from typing import Literal
 
+Fit = Literal["squash", "crop", "pad"]  # how a picture becomes square
 SPLITS = ("train", "val", "test")
 MODELS = ("frozen", "finetuned")  # before and after fine-tuning
 CHECKPOINTS = {"imagenet-224": 224, "imagenet-160": 160}  # pixels a side they were trained at

@@ -16,8 +16,9 @@ from tench.core.files import write_text
 from tench.core.paths import LOCK, PACKAGES
 
 PINNED = (
-    *("ai-edge-litert", "cleanlab", "cleanvision", "dvclive", "h5py", "jinja2", "keras"),
-    *("matplotlib", "numpy", "pillow", "scikit-learn", "scipy", "tensorflow"),
+    *("ai-edge-litert", "ai-edge-quantizer", "cleanlab", "cleanvision", "dvclive", "h5py"),
+    *("jinja2", "keras", "matplotlib", "numpy", "onnx", "onnxruntime", "pillow", "scikit-learn"),
+    *("scipy", "tensorflow", "tf2onnx"),
 )
 HEADER = """\
 # The versions that can change what a stage writes, from requirements.lock. Written by `make lock`;

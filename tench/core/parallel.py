@@ -1,8 +1,9 @@
 """How many cores there are, and work spread over them. No result depends on their number."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import islice
 from typing import TypeVar
 
 AHEAD = 1024  # items handed to threads at a time
@@ -19,11 +20,12 @@ def cores() -> int:
     return int(cpu_count())
 
 
-def in_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """The results of `function` for `items`, in their order, computed in a thread a core.
 
-    A thread pool's own `map` keeps 3 kB for every item from the start.
+    A thread pool's own `map` takes all items at once, and keeps 3 kB for each.
     """
+    waiting = iter(items)
     with ThreadPoolExecutor(cores()) as pool:
-        for start in range(0, len(items), AHEAD):
-            yield from pool.map(function, items[start : start + AHEAD])
+        while some := list(islice(waiting, AHEAD)):
+            yield from pool.map(function, some)

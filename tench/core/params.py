@@ -19,7 +19,7 @@ from ruamel.yaml.error import YAMLError
 
 from tench.core.backbones import BACKBONES
 from tench.core.errors import TenchError
-from tench.core.names import CHECKPOINTS, class_name, folder_name, same_name
+from tench.core.names import CHECKPOINTS, Fit, class_name, folder_name, same_name
 from tench.core.paths import PARAMS
 
 
@@ -108,7 +108,7 @@ class Data(Section):
     classes: Annotated[dict[FolderName, ClassName] | None, AfterValidator(distinct_names)] = None
     groups: Annotated[str | None, AfterValidator(one_group)] = None
     image_size: Annotated[int, Field(ge=32, le=512)]
-    resize: Literal["squash", "crop", "pad"]
+    resize: Fit
     val_fraction: Annotated[float, Field(gt=0, lt=1)]
     test_fraction: Annotated[float, Field(gt=0, lt=1)]
     max_rejected: Annotated[float, Field(ge=0, le=1)]
@@ -166,6 +166,13 @@ class Audit(Section):
     max_leaks: Annotated[int, Field(ge=0)]
 
 
+class Export(Section):
+    """What the exported classifier may lose, and when it is to be trusted."""
+
+    max_drop: Annotated[float, Field(ge=0, le=1)]
+    trusted_accuracy: Annotated[float, Field(gt=0, le=1)]
+
+
 class Baseline(Section):
     """The small network trained from scratch, for comparison."""
 
@@ -183,6 +190,7 @@ class Params(Section):
     audit: Audit
     extract_train: ExtractTrain
     finetune: Finetune
+    export: Export
     baseline: Baseline
 
 

@@ -1,11 +1,12 @@
 """A frozen trunk, ready to run: on LiteRT (XNNPACK), or on TensorFlow where there is a GPU.
 
-Every batch is computed by one thread, so the numbers do not depend on how many there are.
+XNNPACK gives each thread rows and columns of an output and never a part of a sum, so the numbers do
+not depend on how many threads there are.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from queue import SimpleQueue
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,8 +15,9 @@ from ai_edge_litert.hardware_accelerator import HardwareAccelerator
 from ai_edge_litert.options import CpuOptions, Options
 from numpy.typing import NDArray
 
+from tench.console.silence import silence_exit, silenced_stderr
 from tench.core.parallel import cores
-from tench.network.runtime import silence_exit, silenced_stderr, tf
+from tench.network.runtime import tf
 from tench.pictures.prepared import RGB
 
 Features = list[NDArray[np.float32]]  # one array (n, ...) per output of the trunk
@@ -54,32 +56,28 @@ def to_litert(trunk: Any, batch: int) -> bytes:
 
 @contextmanager
 def litert_engine(trunk: Any) -> Iterator[Engine]:
-    """The trunk on LiteRT: as many single-threaded models as there are cores."""
-    content, shapes = to_litert(trunk, LITERT_BATCH), row_shapes(trunk)
-    idle: SimpleQueue[LiteRTModel] = SimpleQueue()
-    nothing = np.zeros((LITERT_BATCH, *trunk.input_shape[1:]), np.float32)
+    """The trunk on LiteRT, on all cores.
+
+    One model with a thread a core, not a model a core: LiteRT's Python holds the interpreter's lock
+    while a model runs, so that of several one at a time would.
+    """
+    content, shapes, one_at_a_time = to_litert(trunk, LITERT_BATCH), row_shapes(trunk), Lock()
     silence_exit()
     with silenced_stderr():  # it tells of everything it sets up, at the first run too
-        for _ in range(cores()):
-            model = LiteRTModel(content)
-            model.run(nothing, shapes)
-            idle.put(model)
+        model = LiteRTModel(content)
+        model.run(np.zeros((LITERT_BATCH, *trunk.input_shape[1:]), np.float32), shapes)
 
     def forward(pictures: RGB) -> Features:
         batch = np.zeros((LITERT_BATCH, *pictures.shape[1:]), np.float32)
         batch[: len(pictures)] = pictures
-        model = idle.get()
-        try:
+        with one_at_a_time:
             return [rows[: len(pictures)] for rows in model.run(batch, shapes)]
-        finally:
-            idle.put(model)
 
     try:
         yield Engine("litert", forward, LITERT_BATCH, shapes)
     finally:
         with silenced_stderr():
-            while not idle.empty():
-                idle.get().close()
+            model.close()
 
 
 class LiteRTModel:
@@ -88,7 +86,7 @@ class LiteRTModel:
     def __init__(self, content: bytes) -> None:
         options = Options(
             hardware_accelerators=HardwareAccelerator.CPU,
-            cpu_options=CpuOptions(num_threads=1, xnnpack_flags=CONSISTENT_ARITHMETIC),
+            cpu_options=CpuOptions(num_threads=cores(), xnnpack_flags=CONSISTENT_ARITHMETIC),
         )
         self.model = CompiledModel.from_buffer(content, options=options)
         self.inputs = self.model.create_input_buffers(0)

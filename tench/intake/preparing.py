@@ -9,12 +9,12 @@ from PIL import Image
 
 from tench.core.errors import TenchError
 from tench.core.files import write_csv
-from tench.core.names import SPLITS
+from tench.core.names import SPLITS, Fit
 from tench.core.paths import PREPARED, REJECTED
 from tench.intake.files import SUFFIX
 from tench.intake.scan import Source
 from tench.pictures.index import Row, class_names, of_split
-from tench.pictures.prepared import Fit, resize, write_prepared
+from tench.pictures.prepared import resize, write_prepared
 from tench.pictures.reading import UnreadableError, read_picture
 
 

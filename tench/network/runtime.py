@@ -3,12 +3,13 @@
 Import `keras` and `tf` from here, and this module only where they are used: it takes seconds.
 """
 
-import atexit
 import ctypes
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from tench.console.silence import silenced_stderr
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 
@@ -22,26 +23,6 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 # no others; its matrix product is used on all, with kernels of its own for AVX-512.
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX2"
-
-
-@contextmanager
-def silenced_stderr() -> Iterator[None]:
-    """Send what C++ libraries write to file descriptor 2 to nowhere; Python errors still raise."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-def silence_exit() -> None:
-    """Send what C++ libraries write when they are taken down, after Python itself, to nowhere."""
-    atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
 
 
 def keep_freed_memory() -> None:
@@ -84,4 +65,4 @@ with silenced_stderr(), without("matplotlib", "pandas", "scipy", "sklearn"):
     tf.config.experimental.enable_op_determinism()
     tf.get_logger().setLevel("ERROR")  # it warns of retracing where several models are run once
 
-__all__ = ["keras", "silence_exit", "silenced_stderr", "tf"]
+__all__ = ["keras", "tf"]

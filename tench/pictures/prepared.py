@@ -1,13 +1,13 @@
 """Prepared pictures: all of one size, kept without loss."""
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-Fit = Literal["squash", "crop", "pad"]
+from tench.core.names import Fit
+
 GREY = (127, 127, 127)  # beside a padded picture: next to 0 once the model has scaled it
 RGB = NDArray[np.uint8]
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Condition
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from tench.core.errors import TenchError
 
@@ -75,12 +76,14 @@ def to_rgb(picture: Image.Image) -> Image.Image:
         return Image.alpha_composite(
             Image.new("RGBA", picture.size, (255, 255, 255, 255)), picture
         ).convert("RGB")
-    return picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def upright(picture: Image.Image) -> Image.Image:
     """The picture as its EXIF orientation says it is to be seen."""
     with suppress(ValueError, TypeError, KeyError, SyntaxError, EOFError, ZeroDivisionError):
+        if picture.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+            return picture  # Pillow's own function would copy it
         return ImageOps.exif_transpose(picture)  # damaged EXIF data says nothing of the pixels
     return picture
 
@@ -97,32 +100,44 @@ def read_picture(file: Path) -> Image.Image:
     # By an open file: by name, Pillow 13 maps uncompressed grey TIFFs into memory and scrambles
     # those whose EXIF orientation swaps width and height.
     with file.open("rb") as content:
-        if not content.read(1):
-            raise UnreadableError("the file is empty")
-        content.seek(0)
         try:
-            with Image.open(content, formats=FORMATS) as picture:
-                pixels = picture.width * picture.height
-                if pixels > MAX_PIXELS:
-                    raise Image.DecompressionBombError
-                with BUDGET.take(pixels):
-                    picture.load()
-                    return to_rgb(upright(picture))
-        except UnidentifiedImageError:
-            raise UnreadableError(f"not a picture in any of {', '.join(FORMATS)}") from None
-        except Image.DecompressionBombError:
-            raise UnreadableError(f"more than {MAX_PIXELS:,} pixels") from None
+            return decode(content)
         except MemoryError:
             raise TenchError(
                 f"{file}: not enough memory to decode it; free some, or remove the picture"
             ) from None
-        except UnreadableError:
+
+
+def decode(content: BinaryIO) -> Image.Image:
+    """Decode the first frame of a picture file's content, as read_picture does.
+
+    Raises:
+        UnreadableError: as read_picture.
+        MemoryError: there is not enough memory.
+        OSError: the content cannot be read.
+    """
+    if not content.read(1):
+        raise UnreadableError("the file is empty")
+    content.seek(0)
+    try:
+        with Image.open(content, formats=FORMATS) as picture:
+            pixels = picture.width * picture.height
+            if pixels > MAX_PIXELS:
+                raise Image.DecompressionBombError
+            with BUDGET.take(pixels):
+                picture.load()
+                return to_rgb(upright(picture))
+    except UnidentifiedImageError:
+        raise UnreadableError(f"not a picture in any of {', '.join(FORMATS)}") from None
+    except Image.DecompressionBombError:
+        raise UnreadableError(f"more than {MAX_PIXELS:,} pixels") from None
+    except (MemoryError, UnreadableError):
+        raise
+    # decoders raise OSError, SyntaxError, ValueError, struct.error, …
+    except Exception as error:
+        if is_machines(error):
             raise
-        # decoders raise OSError, SyntaxError, ValueError, struct.error, …
-        except Exception as error:
-            if is_machines(error):
-                raise
-            raise UnreadableError(f"damaged: {' '.join(str(error).split())}") from None
+        raise UnreadableError(f"damaged: {' '.join(str(error).split())}") from None
 
 
 def is_machines(error: Exception) -> bool:

@@ -11,6 +11,7 @@ from tench.core.paths import (
     CALIBRATION,
     COUNTS,
     EXAMPLES,
+    EXPORT_SCORES,
     FINETUNE_SCORES,
     IMAGENETTE,
     MODEL_FIGURE,
@@ -20,6 +21,7 @@ from tench.core.paths import (
     SCORES,
 )
 from tench.reporting import charts
+from tench.reporting.exports import doubts, model_table
 from tench.reporting.findings import audit_counts, audit_lists, data_uri, mistakes
 from tench.reporting.history import COLUMNS, NAMES, groups, history
 from tench.reporting.parameters import leaves
@@ -187,7 +189,8 @@ def parameter_table(params: Params) -> Table:
 
 def contents(params: Params) -> dict[str, Any]:
     """All that the report's template shows."""
-    scores, counts, audit, probe = map(read_json, (SCORES, COUNTS, AUDIT, PROBE_SCORES))
+    files = (SCORES, COUNTS, AUDIT, PROBE_SCORES, EXPORT_SCORES)
+    scores, counts, audit, probe, exports = map(read_json, files)
     predictions = read_csv(PREDICTIONS)
     tuned, test = scores["finetuned"], scores["mcnemar"]
     pictures = {split: counts[split]["pictures"] for split in SPLITS}
@@ -233,5 +236,6 @@ def contents(params: Params) -> dict[str, Any]:
             "model": data_uri(MODEL_FIGURE.read_bytes(), "image/svg+xml"),
             "model_text": "The model's layers with their output shapes and parameters",
         },
+        "export": {"table": model_table(exports), "doubts": doubts(exports, params)},
         "parameters": parameter_table(params),
     }

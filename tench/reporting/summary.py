@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tench.core.files import read_json
-from tench.core.paths import CLASSIFIER, LABELS, METRICS, PROBE_SCORES, SCORES
+from tench.core.paths import CLASSIFIER, EXPORT, METRICS, PROBE_SCORES, SCORES
 from tench.reporting.history import NAMES, groups, history
 from tench.reporting.tables import markdown_table
 
@@ -36,13 +36,15 @@ def main() -> None:
     rows = score_rows(read_json(SCORES), read_json(PROBE_SCORES))
     print(markdown_table([header, *rows]))
     what = {
-        CLASSIFIER: "the classifier: RGB pictures in, a probability a class out",
-        LABELS: "the classes, in that order",
+        CLASSIFIER: "the classifier in Keras; its classes are in models/labels.txt",
+        f"{EXPORT}/": "the classifier for LiteRT, ONNX, servers; README.md describes it",
         f"{METRICS}/": "every number",
         "dvc plots show": "curves and confusion matrix in the browser",
     }
     print(f"\nIn {Path.cwd()}:")
     print("\n".join(f"  {name!s:26} {text}" for name, text in what.items()))
+    print("  python -m tench.predict some.jpg                name pictures, files or folders")
+    print("  make serve                                      a page to drop pictures on")
     print("  dvc exp run -S finetune.learning_rate=1.0e-5    try something; reruns what it must")
 
 

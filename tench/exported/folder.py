@@ -1,0 +1,92 @@
+"""The folder of an exported classifier: what its files are, what it wants and what it says."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tench.core.errors import TenchError
+from tench.core.files import file_sha256, read_json
+from tench.core.names import Fit
+
+FORMAT = 1  # of DESCRIPTION; another number means another way to read it
+DESCRIPTION = "model.json"
+MODELS = {
+    "float32": "float32.tflite",
+    "int8": "int8.tflite",
+    "onnx": "model.onnx",
+    "keras": "classifier.keras",
+}
+RUNTIMES = ("float32", "int8", "onnx")  # what can be asked here; keras is for Keras
+NEIGHBOURS = "neighbours.npy"  # unit vectors, float16 (pictures, channels)
+NEIGHBOUR_ROWS = "neighbours.csv"  # path and class of each
+NEIGHBOUR_PICTURES = "neighbours.zip"  # a small picture of each, ROW.webp
+
+
+class Trust(NamedTuple):
+    """From when on an answer is to be doubted; both figures are from validation pictures."""
+
+    confidence: float | None  # from it on `accuracy` of them are right; None: none is enough
+    accuracy: float
+    distance: float  # 99 of 100 lie no farther from the training pictures
+
+
+class Exported(NamedTuple):
+    """An exported classifier."""
+
+    folder: Path
+    classes: tuple[str, ...]  # in the order of the probabilities
+    image_size: int
+    resize: Fit
+    trust: Trust
+    digests: Mapping[str, str]  # SHA-256 of every file but DESCRIPTION, by name
+
+
+def exported(folder: Path, description: Mapping[str, Any]) -> Exported:
+    """An exported classifier by what DESCRIPTION holds. KeyError, TypeError if it is another's."""
+    picture, trust = description["picture"], description["trust"]
+    return Exported(
+        folder=folder,
+        classes=tuple(map(str, description["classes"])),
+        image_size=int(picture["size"]),
+        resize=picture["resize"],
+        trust=Trust(trust["confidence"], trust["accuracy"], trust["distance"]),
+        digests={name: one["sha256"] for name, one in description["files"].items()},
+    )
+
+
+def read_exported(folder: Path) -> Exported:
+    """The exported classifier in a folder. Raises TenchError if there is none that can be read."""
+    file = folder / DESCRIPTION
+    try:
+        description = read_json(file)
+        if description["format"] != FORMAT:
+            raise TenchError(
+                f"{file}: format {description['format']}, but this Tench reads {FORMAT}: use the "
+                "version that wrote it, or export again"
+            )
+        return exported(folder, description)
+    except (FileNotFoundError, NotADirectoryError):
+        raise TenchError(
+            f"{folder}: no exported classifier there ({DESCRIPTION} is missing): run `dvc repro "
+            "export`, or name the folder of one with --model"
+        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise TenchError(f"{file}: damaged: not what was written; export again") from None
+
+
+def checked(classifier: Exported, name: str) -> Path:
+    """A file of the folder, once its bytes are seen to be those that were written.
+
+    Raises:
+        TenchError: they are others, or there is no such file.
+    """
+    file = classifier.folder / name
+    if name not in classifier.digests or not file.is_file():
+        raise TenchError(
+            f"{file}: no such file in this export; copy the whole folder, or export again"
+        )
+    if file_sha256(file) != classifier.digests[name]:
+        raise TenchError(
+            f"{file}: damaged: not the bytes that were written; copy or export it again"
+        )
+    return file

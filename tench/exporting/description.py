@@ -1,0 +1,64 @@
+"""What an exported classifier wants and says, in words and figures for a program."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tench.core.files import file_sha256, write_json
+from tench.core.params import Params
+from tench.exported.folder import DESCRIPTION, FORMAT, Trust
+from tench.exporting.graph import INPUT
+
+READING = (
+    "the first frame; upright by its EXIF orientation; transparency on white; CMYK, grey and 16 "
+    "bits a channel as 8-bit RGB; resized bicubically with antialiasing"
+)
+FITS = {
+    "squash": "to a square, whatever the aspect ratio",
+    "crop": "so that the shorter side fits, the middle of the longer one",
+    "pad": "so that the longer side fits, in the middle of a grey square (127, 127, 127)",
+}
+
+
+def describe(params: Params, classes: Sequence[str]) -> dict[str, Any]:
+    """What goes into the metadata of every format."""
+    size, how = params.data.image_size, params.data.resize
+    return {
+        "format": FORMAT,
+        "backbone": params.backbone.name,
+        "classes": list(classes),
+        "picture": {
+            "input": INPUT,
+            "size": size,
+            "resize": how,
+            "shape": ["n", size, size, 3],
+            "dtype": "float32",
+            "channels": "RGB",
+            "range": [0, 255],
+            "scaling": "inside the model",
+            "reading": f"{READING}, {FITS[how]}",
+        },
+        "outputs": {
+            "probabilities": "(n, classes), they sum to 1",
+            "pooled": "(n, channels), the pooled features",
+            "heat": "(n, h, w, classes), Grad-CAM before its ReLU",
+        },
+    }
+
+
+def complete(description: dict[str, Any], folder: Path, trust: Trust) -> None:
+    """Write DESCRIPTION into a folder, with trust and the digests of all other files."""
+    files = sorted(
+        file for file in folder.rglob("*") if file.is_file() and file.name != DESCRIPTION
+    )
+    content = description | {
+        "trust": trust._asdict(),
+        "files": {
+            file.relative_to(folder).as_posix(): {
+                "sha256": file_sha256(file),
+                "bytes": file.stat().st_size,
+            }
+            for file in files
+        },
+    }
+    write_json(content, folder / DESCRIPTION)

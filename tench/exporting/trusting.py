@@ -1,0 +1,75 @@
+"""From when on an answer is to be doubted, by validation pictures; and whether that holds."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tench.exported.answers import STRANGER, UNSURE, doubt
+from tench.exported.folder import Trust
+from tench.exported.neighbours import Neighbours, unit
+
+ASKED = 1024  # validation pictures at most, evenly from all of them
+FAMILIAR = 0.99  # of the validation pictures lie nearer than a stranger
+
+Array = NDArray[np.float32]
+
+
+def distances(known: Neighbours, pooled: Array) -> Array:
+    """How far pictures (n, channels) lie from the nearest known one, (n,), 0 ... 2."""
+    return np.asarray([1 - (known.features @ one).max() for one in unit(pooled)], np.float32)
+
+
+def enough(confidence: Array, right: NDArray[np.bool_], accuracy: float) -> float | None:
+    """The lowest confidence such that of the pictures with at least as much the share `accuracy` is
+    right; None if there is none.
+
+    Source: the risk-coverage curve of El-Yaniv and Wiener, On the Foundations of Noise-free
+    Selective Classification (JMLR 2010), without a bound on the risk.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    shares = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    last = np.append(confidence[order][1:] != confidence[order][:-1], True)  # of equal ones
+    good = np.flatnonzero(last & (shares >= accuracy))
+    return float(confidence[order[good[-1]]]) if len(good) else None
+
+
+def trust_of(
+    probabilities: Array, labels: NDArray[np.integer[Any]], far: Array, accuracy: float
+) -> Trust:
+    """From when on to doubt, so that `accuracy` of what is believed is right.
+
+    Args:
+        probabilities: of validation pictures, (n, classes).
+        labels: theirs, (n,).
+        far: their distances, (n,).
+        accuracy: export.trusted_accuracy.
+    """
+    right = probabilities.argmax(axis=1) == labels
+    return Trust(
+        confidence=enough(probabilities.max(axis=1), right, accuracy),
+        accuracy=accuracy,
+        distance=float(np.quantile(far, FAMILIAR)),
+    )
+
+
+def trusted(
+    trust: Trust, probabilities: Array, labels: NDArray[np.integer[Any]], far: Array
+) -> dict[str, Any]:
+    """What trust does on the test pictures: shares that are strangers, unsure and believed, and the
+    accuracy of the believed; no accuracy where none is."""
+    right = probabilities.argmax(axis=1) == labels
+    pairs = zip(probabilities.max(axis=1), far, strict=True)
+    doubts = np.array([doubt(trust, float(p), float(d)) for p, d in pairs])
+    believed = doubts == ""
+    accuracy = {"accuracy": float(right[believed].mean())} if believed.any() else {}
+    return {
+        "confidence": trust.confidence,
+        "distance": trust.distance,
+        "test": {
+            "strangers": float((doubts == STRANGER).mean()),
+            "unsure": float((doubts == UNSURE).mean()),
+            "believed": float(believed.mean()),
+            **accuracy,
+        },
+    }

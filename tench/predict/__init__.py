@@ -1,0 +1,1 @@
+"""Naming pictures with an exported classifier, from the command line: `python -m tench.predict`."""

@@ -1,0 +1,73 @@
+"""Name pictures with an exported classifier.
+
+Each picture is read and resized as the training pictures were, and gets a row: its class, the
+probability, and a doubt: `unsure` where the confidence is lower than validation allows, `stranger`
+where no training picture is near, `undecided` below --min-confidence. What cannot be read gets a
+reason. Nothing but the model folder is needed, which may be copied anywhere.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from tench.core.arithmetic import fix_arithmetic
+from tench.core.errors import TenchError
+from tench.core.paths import EXPORT
+from tench.exported.folder import RUNTIMES
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError
+    return value
+
+
+def parsed() -> argparse.Namespace:
+    """The command line."""
+    about = sys.modules[__name__].__doc__ or ""
+    parser = argparse.ArgumentParser(
+        prog="python -m tench.predict",
+        description=about,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("pictures", nargs="+", metavar="PICTURES", help="files, folders, patterns, or - for a list")
+    add("--model", type=Path, default=EXPORT, help="folder of the export (%(default)s)")
+    add("--runtime", choices=RUNTIMES, default="float32", help="which of its models (%(default)s)")
+    add("--format", choices=("csv", "json"), default="csv", help="csv, or json: an object a line")
+    add("--top", type=int, default=3, metavar="N", help="how many classes to list (%(default)s)")
+    add("--min-confidence", type=share, default=0, metavar="P", help="leave the rest undecided")
+    add("--explain", type=Path, metavar="FOLDER", help="write Grad-CAM pictures there")
+    return parser.parse_args()
+
+
+def main() -> None:
+    chosen = parsed()
+    fix_arithmetic()  # before NumPy is imported: its own threads would be in the way of ours
+    from tench.predict.command import predict
+
+    try:
+        files, lost = predict(chosen)
+        sys.stdout.flush()
+    except TenchError as error:
+        sys.exit(f"error: {error}")
+    except BrokenPipeError:  # who read it has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return
+    except OSError as error:
+        sys.exit(f"error: {error.filename or 'standard output'}: {(error.strerror or '').lower()}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    if lost:
+        print(
+            f"{lost} of {files} files could not be read; the last column says why", file=sys.stderr
+        )
+    if lost == files:
+        sys.exit("error: no picture was read" if files else "error: no picture there")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""From files to rows: reading, asking, writing, with a thread a core."""
+
+import argparse
+import csv
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from tench.console.progress import progress
+from tench.core.parallel import in_threads
+from tench.exported.answers import Classifier, answer, explanation, open_classifier
+from tench.exported.folder import read_exported
+from tench.pictures.reading import UnreadableError, read_picture
+from tench.predict.listing import count, pictures
+from tench.predict.rows import Row, answered, columns, csv_row, json_line, rejected
+
+
+class Wanted(NamedTuple):
+    """What is to be written of each picture."""
+
+    min_confidence: float
+    explain: Path | None  # a folder for Grad-CAM pictures
+
+
+def row_of(classifier: Classifier, wanted: Wanted, numbered: tuple[int, Path]) -> Row:
+    """What is said of file number n."""
+    n, path = numbered
+    if not path.is_file():
+        there = "not a file" if path.exists() else "no such file"
+        return rejected(path, there)
+    try:
+        one = answer(classifier, read_picture(path))
+    except UnreadableError as error:
+        return rejected(path, str(error))
+    except OSError as error:
+        return rejected(path, f"cannot be opened: {(error.strerror or str(error)).lower()}")
+    shown = ""
+    if wanted.explain:
+        file = wanted.explain / f"{n:06d}-{path.stem}.jpg"
+        explanation(one).save(file, quality=88)
+        shown = str(file)
+    return answered(path, one, wanted.min_confidence, shown)
+
+
+@contextmanager
+def writing(how: str, top: int) -> Iterator[Callable[[Row], None]]:
+    """A function that writes a row to standard output."""
+    if how == "json":
+        yield lambda row: print(json_line(row, top), flush=sys.stdout.isatty())
+        return
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(columns(top))
+    yield lambda row: table.writerow(csv_row(row, top))
+
+
+def predict(chosen: argparse.Namespace) -> tuple[int, int]:
+    """Write a row for every picture; return how many there were and how many were unreadable."""
+    exported = read_exported(chosen.model)
+    top = min(max(chosen.top, 1), len(exported.classes))
+    if chosen.explain:
+        chosen.explain.mkdir(parents=True, exist_ok=True)
+    wanted = Wanted(chosen.min_confidence, chosen.explain)
+    files, lost = 0, 0
+    with (
+        open_classifier(exported, chosen.runtime) as classifier,
+        writing(chosen.format, top) as put,
+    ):
+        numbered = enumerate(pictures(chosen.pictures), 1)
+        rows = in_threads(partial(row_of, classifier, wanted), numbered)
+        for row in progress(rows, "predict", count(chosen.pictures), delay=1):
+            put(row)
+            files, lost = files + 1, lost + bool(row.reason)
+    return files, lost

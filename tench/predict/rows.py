@@ -1,0 +1,99 @@
+"""One answer as a row of CSV or a line of JSON."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tench.core.names import FORMULA
+from tench.exported.answers import Answer
+
+UNDECIDED = "undecided"
+
+
+class Row(NamedTuple):
+    """What is said of one file."""
+
+    path: str
+    classes: list[tuple[str, float]]  # with their probabilities, the likeliest first
+    distance: float | None  # to the nearest training picture
+    doubt: str  # unsure, stranger, undecided or nothing
+    explanation: str  # path of the picture that shows where the class was found
+    reason: str  # why it could not be read
+
+
+def inert(path: Path) -> str:
+    """A path that no spreadsheet takes for a formula."""
+    text = str(path)
+    return f"./{text}" if text.startswith(tuple(FORMULA)) else text
+
+
+def rejected(path: Path, reason: str) -> Row:
+    """The row of a file that could not be read."""
+    return Row(inert(path), [], None, "", "", reason)
+
+
+def answered(path: Path, one: Answer, min_confidence: float, explanation: str) -> Row:
+    """The row of a picture; below `min_confidence` it is undecided."""
+    undecided = one.classes[0][1] < min_confidence
+    return Row(
+        path=inert(path),
+        classes=one.classes,
+        distance=one.distance,
+        doubt=UNDECIDED if undecided else one.doubt,
+        explanation=explanation,
+        reason="",
+    )
+
+
+def columns(top: int) -> list[str]:
+    """The header of the CSV with the `top` likeliest classes. An undecided picture has no `class`;
+    what it might be stands in class_1, class_2, …"""
+    likeliest = [f"{what}_{n + 1}" for n in range(top) for what in ("class", "probability")]
+    return [
+        "path",
+        "class",
+        "probability",
+        "doubt",
+        "distance",
+        *likeliest,
+        "explanation",
+        "reason",
+    ]
+
+
+def csv_row(row: Row, top: int) -> list[str]:
+    """A row under `columns`."""
+    likeliest = [text for name, p in row.classes[:top] for text in (name, number(p))]
+    decided = row.classes and row.doubt != UNDECIDED
+    return [
+        row.path,
+        row.classes[0][0] if decided else "",
+        number(row.classes[0][1]) if row.classes else "",
+        row.doubt,
+        "" if row.distance is None else number(row.distance),
+        *likeliest,
+        *[""] * (2 * top - len(likeliest)),
+        row.explanation,
+        row.reason,
+    ]
+
+
+def number(value: float) -> str:
+    """A probability or distance with six places: more than runtimes agree on."""
+    return f"{value:.6f}"
+
+
+def json_line(row: Row, top: int) -> str:
+    """A row as a JSON object on one line; what there is not is null."""
+    decided = row.classes and row.doubt != UNDECIDED
+    content: dict[str, Any] = {
+        "path": row.path,
+        "class": row.classes[0][0] if decided else None,
+        "probability": round(row.classes[0][1], 6) if row.classes else None,
+        "doubt": row.doubt or None,
+        "distance": None if row.distance is None else round(row.distance, 6),
+        "classes": [{"class": name, "probability": round(p, 6)} for name, p in row.classes[:top]],
+        "explanation": row.explanation or None,
+        "reason": row.reason or None,
+    }
+    return json.dumps(content, ensure_ascii=False)

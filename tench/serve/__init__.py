@@ -1,0 +1,1 @@
+"""A server for an exported classifier: `python -m tench.serve`."""

@@ -1,0 +1,73 @@
+"""Running the server: on uvicorn, which ends on SIGTERM once requests in flight are answered."""
+
+import asyncio
+from pathlib import Path
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from tench.exported.answers import open_classifier
+from tench.exported.folder import read_exported
+from tench.serve.app import make_app
+from tench.serve.limits import HEADER_TIME
+
+CONNECTIONS = 512  # at a time; more are answered 503
+GOODBYE = 30  # seconds that requests in flight have to end
+SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's, which waits for a request's headers for ever, with an end to that."""
+
+    deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.expect_headers()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.expect_headers()
+
+    def on_headers_complete(self) -> None:
+        self.forget()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.forget()
+        super().connection_lost(exc)
+
+    def expect_headers(self) -> None:
+        """Close the connection unless a request's headers are there in time."""
+        self.forget()
+        self.deadline = self.loop.call_later(HEADER_TIME, self.too_slow)
+
+    def forget(self) -> None:
+        """No longer wait for headers."""
+        if self.deadline:
+            self.deadline.cancel()
+
+    def too_slow(self) -> None:
+        """Say so, and close."""
+        if not self.transport.is_closing():
+            self.transport.write(SLOW)
+            self.transport.close()
+
+
+def serve(folder: Path, runtime: str, host: str, port: int) -> None:
+    """Serve the export in a folder until told to stop. Raises TenchError."""
+    exported = read_exported(folder)
+    with open_classifier(exported, runtime) as classifier:
+        print(f"http://{host}:{port}/ names pictures with {folder} ({runtime}); Ctrl-C stops it")
+        uvicorn.run(
+            make_app(classifier),
+            host=host,
+            port=port,
+            http=Protocol,
+            ws="none",
+            log_level="warning",
+            access_log=False,  # nothing of a request is written down
+            server_header=False,
+            limit_concurrency=CONNECTIONS,
+            timeout_graceful_shutdown=GOODBYE,
+        )

@@ -1,0 +1,54 @@
+"""The classifier as an artifact: registered, promoted, fetched; from a clone without data too."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from clones import Finished, copied, dvc, git, run
+
+NAME = "classifier"
+
+
+@pytest.fixture(scope="module")
+def registry(base: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished clone whose export is on a remote beside it."""
+    top = tmp_path_factory.mktemp("registry")
+    project = copied(base.folder, top / "project")
+    dvc(project, "remote", "add", "--default", "store", str(top / "store"))
+    git(project, "commit", "--quiet", "--all", "--message=remote")
+    dvc(project, "push", "models/export")
+    return project
+
+
+def gto(folder: Path, *arguments: str) -> str:
+    answer = run(folder, str(Path(sys.executable).with_name("gto")), *arguments)
+    assert answer.returncode == 0, answer.stdout
+    return answer.stdout
+
+
+def test_register_promote_and_fetch(registry: Path, tmp_path: Path) -> None:
+    assert f"Created git tag '{NAME}@v0.0.1'" in gto(registry, "register", NAME)
+    gto(registry, "assign", NAME, "--version", "v0.0.1", "--stage", "prod")
+    assert "v0.0.1" in gto(registry, "show", NAME)
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(registry), str(clone))
+    fetched = tmp_path / "fetched"
+    dvc(tmp_path, "artifacts", "get", str(clone), NAME, "--stage", "prod", "--out", str(fetched))
+    original = registry / "models/export"
+    names = sorted(file.name for file in original.iterdir())
+    assert sorted(file.name for file in fetched.iterdir()) == names
+    for name in ("model.json", "float32.tflite"):
+        assert (fetched / name).read_bytes() == (original / name).read_bytes()
+
+
+def test_a_clone_without_data_gives_the_model(registry: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(registry), str(clone))
+    dvc(tmp_path, "get", str(clone), "models/export", "--out", str(tmp_path / "got"))
+    assert json.loads((tmp_path / "got/model.json").read_text())["format"] == 1
+    dvc(clone, "pull", "models/export")
+    assert not (clone / "data/prepared").exists()
+    picture = next((registry / "data/sample/val/n01440764").iterdir())
+    said = run(clone, sys.executable, "-m", "tench.predict", str(picture))
+    assert said.stdout.splitlines()[1].split(",")[1] == "fish"

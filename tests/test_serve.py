@@ -1,0 +1,200 @@
+"""The server: its answers, what it refuses, and that it lives."""
+
+import io
+import signal
+import socket
+import struct
+import threading
+import time
+import urllib.request
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clones import Finished, scored_pictures
+from PIL import Image
+from serving import Server, ask, form, head, raw, serving, status
+
+from tench.serve import limits
+
+pytestmark = pytest.mark.xdist_group("serve")  # which share a server
+
+
+@pytest.fixture(scope="module")
+def server(base: Finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(base.folder / "models/export", tmp_path_factory.mktemp("server")) as one:
+        yield one
+        log = one.log.read_text()
+        assert "Traceback" not in log
+        assert "secret-name" not in log
+
+
+@pytest.fixture(scope="module")
+def fish(base: Finished) -> bytes:
+    return sorted((base.folder / "data/sample/val/n01440764").iterdir())[0].read_bytes()
+
+
+def get(server: Server, path: str) -> str:
+    with urllib.request.urlopen(server.address + path, timeout=60) as answer:
+        assert answer.status == 200
+        return str(answer.read().decode())
+
+
+def test_a_picture_is_named(server: Server, fish: bytes) -> None:
+    code, said = ask(server, fish, path="predict?top=2&explain=true")
+    (one,) = said["answers"]
+    assert (code, one["class_name"], one["doubt"], one["reason"]) == (200, "fish", None, None)
+    assert one["classes"][0]["class_name"] == "fish"
+    assert len(one["classes"]) == 2
+    assert one["classes"][0]["probability"] == one["probability"]
+    assert one["explanation"].startswith("data:image/jpeg;base64,")
+    assert one["nearest"][0]["distance"] == one["distance"]
+    with urllib.request.urlopen(server.address + one["nearest"][0]["picture"]) as small:
+        assert Image.open(io.BytesIO(small.read())).size == (96, 96)
+
+
+def test_many_pictures_are_named_in_their_order(base: Finished, server: Server) -> None:
+    files, rows = zip(*scored_pictures(base.folder)[::4], strict=True)
+    code, said = ask(server, *form(*((file.name, file.read_bytes()) for file in files)))
+    assert code == 200
+    answers = said["answers"]
+    assert [one["name"] for one in answers] == [file.name for file in files]
+    assert [one["class_name"] for one in answers] == [row["prediction"] for row in rows]
+    found = [one["probability"] for one in answers]
+    np.testing.assert_allclose(found, [float(row["probability"]) for row in rows], atol=1e-4)
+
+
+def test_one_unreadable_among_many_has_its_reason(server: Server, fish: bytes) -> None:
+    code, said = ask(server, *form(("a.jpg", fish), ("secret-name.jpg", b"no picture")))
+    assert code == 200
+    assert [one["class_name"] for one in said["answers"]] == ["fish", None]
+    assert "not a picture" in said["answers"][1]["reason"]
+
+
+def bomb() -> bytes:
+    """A small PNG of 30,000 x 30,000 pixels."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(name + content))
+        return struct.pack(">I", len(content)) + name + content + check
+
+    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
+    body = zlib.compress(bytes(10_000_000), 9)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "code", "words"),
+    [
+        (b"no picture", "image/png", 422, "not a picture in any of"),
+        (b"", "image/jpeg", 400, "no picture in the request"),
+        (b"{}", "application/json", 415, "Content-Type: application/json"),
+        (b"x", "", 415, "Content-Type: none"),
+        (b"a=b", "application/x-www-form-urlencoded", 415, "send image/*"),
+        (b"nonsense", "multipart/form-data; boundary=cut", 400, "not a form as it should be"),
+        (b"nonsense", "multipart/form-data", 400, "boundary"),
+        (form()[0], form()[1], 400, "no picture in the request"),
+        (*form(("empty.jpg", b"")), 422, "the file is empty"),
+        (bomb(), "image/png", 422, "more than 89,478,485 pixels"),
+        (bytes(limits.MAX_BODY + 1), "image/jpeg", 413, "a request may have 32 MiB"),
+    ],
+    ids=range(11),
+)
+def test_bad_input_gets_its_status(
+    server: Server, body: bytes, kind: str, code: int, words: str
+) -> None:
+    found, said = ask(server, body, kind)
+    assert found == code
+    assert words in str(said)
+    assert get(server, "health")
+
+
+def test_too_many_pictures_are_refused(server: Server, fish: bytes) -> None:
+    code, _ = ask(server, *form(*((f"{n}.jpg", fish) for n in range(limits.MAX_PICTURES + 1))))
+    assert code == 400
+
+
+def test_a_gigabyte_is_refused_before_it_is_sent(server: Server) -> None:
+    assert status(raw(server, head(2**30))) == 413
+
+
+def test_a_gigabyte_without_its_length_is_refused_on_the_way(server: Server) -> None:
+    lines = head(0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    connection = raw(server, lines)
+    part = b"100000\r\n" + bytes(2**20) + b"\r\n"
+    sent = 0
+    with connection, suppress(ConnectionError):  # which it closes
+        while sent < 1024:
+            connection.sendall(part)
+            sent += 1
+    assert sent < 200
+    assert get(server, "health")
+
+
+def test_slow_clients_are_let_go(server: Server, fish: bytes) -> None:
+    """Both wait at the same time, for what they must."""
+    before = time.monotonic()
+    body = raw(server, head(len(fish)), fish[:10])
+    headers = raw(server, b"POST /predict HTTP/1.1\r\nHost: a\r\n")
+    assert (status(body), status(headers)) == (408, 408)
+    assert time.monotonic() - before < 2 * max(limits.SILENCE, limits.HEADER_TIME)
+    assert get(server, "health")
+
+
+def test_a_client_may_leave(server: Server, fish: bytes) -> None:
+    for part in (fish[:100], fish):
+        connection = raw(server, head(len(fish)), part)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()  # a reset, not a goodbye
+    assert ask(server, fish)[0] == 200
+
+
+def test_what_is_counted(server: Server, fish: bytes) -> None:
+    ask(server, fish)
+    text = get(server, "metrics")
+    for line in ('tench_requests_total{status="200"}', 'tench_pictures_total{doubt="none"}'):
+        assert line in text
+    assert 'tench_seconds_bucket{le="0.005"}' in text
+    assert "tench_waiting 0.0" in text
+    assert "process_resident_memory_bytes" in text
+    assert "secret-name" not in text
+
+
+def test_the_addresses_are_described(server: Server) -> None:
+    text = get(server, "openapi.json")
+    for word in ("/predict", "multipart/form-data", "413", "class_name"):
+        assert word in text
+    page = get(server, "docs")
+    assert "https://" not in page  # no script of another server
+
+
+def test_no_other_neighbour_is_given(server: Server) -> None:
+    for path in ("neighbours/99999.webp", "neighbours/-1.webp", "neighbours/..%2fmodel.json"):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            get(server, path)
+        assert caught.value.code in {404, 422}
+
+
+def test_requests_in_flight_are_answered_at_the_end(base: Finished, tmp_path: Path) -> None:
+    picture = Image.new("RGB", (4000, 3000), (200, 120, 40))
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    answers: list[int] = []
+    with serving(base.folder / "models/export", tmp_path) as one:
+        bodies = [form(*((f"{n}.png", out.getvalue()) for n in range(8)))] * 4
+        some = [
+            threading.Thread(target=lambda sent=sent: answers.append(ask(one, *sent)[0]))  # type: ignore[misc]
+            for sent in bodies
+        ]
+        for thread in some:
+            thread.start()
+        time.sleep(0.7)  # they have arrived, and take seconds
+        assert not answers
+        one.process.send_signal(signal.SIGTERM)
+        for thread in some:
+            thread.join(60)
+        assert answers == [200] * 4
+        assert one.process.wait(30) == -signal.SIGTERM  # uvicorn's way, once all is answered
