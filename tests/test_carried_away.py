@@ -2,7 +2,6 @@
 with all files read-only, by the Dockerfile's own commands."""
 
 import json
-import os
 import shlex
 import shutil
 import signal
@@ -10,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from clones import CHECKOUT, Finished, run
@@ -50,17 +50,29 @@ def image(base: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert made.returncode == 0, made.stdout
     installed = run(root, str(root / "venv/bin/pip"), "--disable-pip-version-check", *options)
     assert installed.returncode == 0, installed.stdout
-    for path in (root, *root.parents[:2], *root.rglob("*")):
+    for path in (root, *root.rglob("*")):
         if not path.is_symlink():
             path.chmod(path.stat().st_mode & ~0o222 | (0o555 if path.is_dir() else 0o444))
+    for path in root.parents[:3]:  # the user must come by
+        if path.is_relative_to(tmp_path_factory.getbasetemp().parent):
+            path.chmod(path.stat().st_mode | 0o011)
     return root
+
+
+def nobody(python: str) -> dict[str, Any]:
+    """The Dockerfile's user for subprocess, where this user may start as it, and it Python."""
+    user, group = map(int, instructions()["USER"][0].split(":"))
+    who = {"user": user, "group": group, "extra_groups": []}
+    try:
+        return who if subprocess.run([python, "-c", ""], check=False, **who).returncode == 0 else {}
+    except PermissionError:
+        return {}
 
 
 def as_nobody(image: Path, *command: str) -> subprocess.Popen[str]:
     """Start a command in the image's folder, as the Dockerfile's user where one may."""
-    user, group = map(int, instructions()["USER"][0].split(":"))
-    who = {"user": user, "group": group, "extra_groups": []} if os.geteuid() == 0 else {}
     python = str(image / "venv/bin/python")
+    who = nobody(python)
     variables = {"PYTHONDONTWRITEBYTECODE": "1", "HOME": "/nonexistent"}
     return subprocess.Popen(
         [python, *command],
@@ -69,7 +81,7 @@ def as_nobody(image: Path, *command: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        **who,  # type: ignore[call-overload]
+        **who,
     )
 
 
