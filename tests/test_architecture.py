@@ -12,6 +12,7 @@ from clones import pipeline
 from ruamel.yaml import YAML
 
 from tench.core.packages import versions_in
+from tench.exporting.card import MADE_WITH
 
 ROOMS = sorted(file.parent.name for file in (ROOT / "tench").glob("*/__init__.py"))
 
@@ -99,6 +100,10 @@ def test_packages_are_those_of_the_lock() -> None:
     assert written == versions_in((ROOT / "requirements.lock").read_text(encoding="utf-8"))
     named = set().union(*(stage.packages for stage in STAGES.values()))
     assert named == written.keys()
+
+
+def test_the_model_card_tells_the_versions_its_stage_depends_on_and_no_others() -> None:
+    assert STAGES["export"].packages == set(MADE_WITH)
 
 
 @pytest.mark.parametrize("name", ROOMS)

@@ -22,6 +22,11 @@ from tench.exported.folder import MODELS, Trust
 
 TEMPLATES = Path(__file__).parent / "templates"
 WEAKEST = 5  # classes that are named
+# Of the pinned packages those that the stage depends on: others may change without its running.
+MADE_WITH = (
+    *("ai-edge-litert", "ai-edge-quantizer", "jinja2", "keras", "numpy", "onnx", "onnxruntime"),
+    *("pillow", "tensorflow", "tf2onnx"),
+)
 GROUPS = {
     "all": "all",
     "seen": "those the backbone was trained on",
@@ -139,8 +144,8 @@ def contents(
         "index_digest": file_sha256(INDEX),
         "weakest": per_class[:WEAKEST],
         "audit": audit,
-        "parameters": leaves(params.model_dump()),
-        "packages": pinned(),
+        "parameters": leaves(params.model_dump(exclude={"baseline"})),
+        "packages": {name: pinned()[name] for name in MADE_WITH},
         "size": params.data.image_size,
         "resize": params.data.resize,
         "raw": params.data.raw,

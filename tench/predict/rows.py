@@ -20,6 +20,11 @@ class Row(NamedTuple):
     explanation: str  # path of the picture that shows where the class was found
     reason: str  # why it could not be read
 
+    @property
+    def decided(self) -> str:
+        """The class it was given, empty if none."""
+        return self.classes[0][0] if self.classes and self.doubt != UNDECIDED else ""
+
 
 def inert(path: Path) -> str:
     """A path that no spreadsheet takes for a formula."""
@@ -64,10 +69,9 @@ def columns(top: int) -> list[str]:
 def csv_row(row: Row, top: int) -> list[str]:
     """A row under `columns`."""
     likeliest = [text for name, p in row.classes[:top] for text in (name, number(p))]
-    decided = row.classes and row.doubt != UNDECIDED
     return [
         row.path,
-        row.classes[0][0] if decided else "",
+        row.decided,
         number(row.classes[0][1]) if row.classes else "",
         row.doubt,
         "" if row.distance is None else number(row.distance),
@@ -85,10 +89,9 @@ def number(value: float) -> str:
 
 def json_line(row: Row, top: int) -> str:
     """A row as a JSON object on one line; what there is not is null."""
-    decided = row.classes and row.doubt != UNDECIDED
     content: dict[str, Any] = {
         "path": row.path,
-        "class": row.classes[0][0] if decided else None,
+        "class": row.decided or None,
         "probability": round(row.classes[0][1], 6) if row.classes else None,
         "doubt": row.doubt or None,
         "distance": None if row.distance is None else round(row.distance, 6),
