@@ -10,7 +10,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.neighbors import NearestNeighbors
 
-from tench.audit import duplicates
+from tench.audit import duplicates, glances
 from tench.audit.duplicates import (
     Pair,
     exact_pairs,
@@ -58,8 +58,7 @@ def pictures_of(
     folder: Path, monkeypatch: pytest.MonkeyPatch, pictures: dict[str, NDArray[np.uint8]]
 ) -> None:
     """Write prepared pictures, by path, where the audit looks for them."""
-    monkeypatch.setattr(duplicates, "PREPARED", folder)
-    duplicates.glance.cache_clear()
+    monkeypatch.setattr(glances, "PREPARED", folder)
     for path, pixels in pictures.items():
         write_prepared(Image.fromarray(pixels), folder / path)
 

@@ -2,16 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from tench.audit.glances import Glances, correlations, glances
 from tench.console.progress import progress
 from tench.core.parallel import in_threads
-from tench.core.paths import PREPARED
 from tench.pictures.index import Row, evenly
 from tench.pictures.shards import Shards, read_rows
 
@@ -23,9 +21,7 @@ BLOCK = 2048  # rows compared at a time
 # features alone are as alike as audit.near_duplicate says, pictures look alike, no more.
 # docs/trust.md tells why these numbers.
 LOOK, SAME_PIXELS, MARGIN = 0.7, 0.975, 20
-GLANCE = 32  # pixels a side
 ASKED = 1000  # pictures, to learn what is common and usual
-NOTHING = 1e-6  # grey levels, rounding errors of an even picture
 KINDS = ("exact", "near", "similar")
 
 
@@ -129,69 +125,30 @@ def near_pairs(rows: Sequence[Row], parts: Sequence[Shards], threshold: float) -
         one, two = sorted((int(place), int(neighbour[place, number])))
         if rows[one].sha256 != rows[two].sha256:
             found[one, two] = float(cosine[place, number])
-    common = in_common(rows)
-    enough = confirming(rows, neighbour, cosine, common)
-
-    def judge(places: tuple[int, int]) -> Pair | None:
-        first, second = (rows[place] for place in places)
-        similarity = found[places]
-        if correlation(first, second, common) >= enough:
-            return Pair(first, second, "near", similarity)
-        return Pair(first, second, "similar", similarity) if similarity >= threshold else None
-
-    candidates = sorted(found)
-    verdicts = progress(in_threads(judge, candidates), "audit duplicates", len(candidates), "pairs")
-    return [pair for pair in verdicts if pair]
+    places = np.array(sorted(found), np.int64).reshape(-1, 2)
+    seen = glances(rows)
+    common = seen[evenly(len(seen), ASKED)].mean(axis=0)
+    alike = correlations(seen, places, common)
+    enough = 1 - min(1 - SAME_PIXELS, (1 - usual(seen, neighbour, cosine, common)) / MARGIN)
+    pairs = [
+        Pair(rows[one], rows[two], "near" if same else "similar", found[one, two])
+        for (one, two), same in zip(places.tolist(), alike >= enough, strict=True)
+    ]
+    return [pair for pair in pairs if pair.kind == "near" or pair.similarity >= threshold]
 
 
-@lru_cache(maxsize=16_384)
-def glance(path: str) -> NDArray[np.uint8]:
-    """A prepared picture at GLANCE pixels a side, grey."""
-    with Image.open(PREPARED / path) as picture:
-        return np.asarray(picture.convert("L").resize((GLANCE, GLANCE), Image.Resampling.BOX))
-
-
-def in_common(rows: Sequence[Row]) -> NDArray[np.float64]:
-    """What pictures have in common: the mean of ASKED of them at a glance."""
-    some = [rows[place] for place in evenly(len(rows), ASKED)]
-    return np.asarray(np.mean([glance(row.path) for row in some], axis=0))
-
-
-def confirming(
-    rows: Sequence[Row],
+def usual(
+    seen: Glances,
     neighbour: NDArray[np.int64],
     cosine: NDArray[np.float32],
     common: NDArray[np.float64],
 ) -> float:
-    """The correlation from which a glance at the pixels confirms that two pictures are one: at
-    least SAME_PIXELS, more where neighbours are usually alike (the lower quartile of ASKED of
-    them, so that copies, up to three quarters of all, do not count as usual)."""
-    some = evenly(len(rows), ASKED)
+    """How alike neighbours usually are at a glance: the lower quartile of ASKED of them, so that
+    copies, up to three quarters of all, do not count as usual."""
+    some = evenly(len(seen), ASKED)
     nearest_of = neighbour[some, cosine[some].argmax(axis=1)]
-    alike = [
-        correlation(rows[one], rows[two], common) for one, two in zip(some, nearest_of, strict=True)
-    ]
-    return 1 - min(1 - SAME_PIXELS, (1 - float(np.quantile(alike, 0.25))) / MARGIN)
-
-
-def own(picture: NDArray[Any], common: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What a picture has beside brightness and any amount of what all have in common: the rest
-    after projecting both out, of length one; 0 where nothing is left."""
-    rest = picture - picture.mean()
-    shared = common - common.mean()
-    if norm := float((shared * shared).sum()):
-        rest = rest - float((rest * shared).sum()) / norm * shared
-    length = float(np.linalg.norm(rest))
-    return np.asarray(rest / length if length > NOTHING else np.zeros_like(rest))
-
-
-def correlation(first: Row, second: Row, common: NDArray[np.float64]) -> float:
-    """How alike two pictures are at a glance in what is their own: the partial correlation of their
-    pixels, -1 ... 1, given what all have in common; or of one with the other's mirror image if that
-    is larger; 0 where one has nothing of its own."""
-    two = glance(second.path)
-    mine = own(glance(first.path), common)
-    return max(float(np.vdot(mine, own(side, common))) for side in (two, two[:, ::-1]))
+    alike = correlations(seen, np.stack([some, nearest_of], axis=1), common)
+    return float(np.quantile(alike, 0.25))
 
 
 def leaks(pairs: Sequence[Pair]) -> list[Pair]:
