@@ -1,7 +1,8 @@
 """raw: check that the folder data.raw names is there, before prepare needs it.
 
 In:  data.raw.
-Out: data/raw.txt, that name. (The folders that data/dvc.yaml makes itself are not looked for.)
+Out: data/raw.txt, that name. (The folders that data/dvc.yaml makes itself are not looked for.) In
+     the temporary folder of an experiment, a link to the folder of the checkout it belongs to.
 """
 
 from pathlib import Path
@@ -12,16 +13,18 @@ from tench.core.errors import TenchError
 from tench.core.files import write_text
 from tench.core.params import load_params
 from tench.intake.layouts import LAYOUTS
+from tench.sources.borrowing import borrow
 
 
 def check_raw(raw: str) -> None:
-    """Raise TenchError if the folder is missing."""
+    """Raise TenchError if the folder is missing, here and in the checkout it may be linked from."""
     if Path(raw) in {paths.IMAGENETTE, paths.SAMPLE} or Path(raw).is_dir():
+        return
+    if borrow(Path(raw)):
         return
     raise TenchError(
         f"{paths.PARAMS}: data.raw = {raw}: no such folder here ({Path.cwd()}). Three ways on:\n"
-        "  1. your own pictures: set data.raw to a folder in one of the layouts below; for\n"
-        "     `dvc exp run --temp` and the queue, `dvc add` it or give its absolute path\n"
+        "  1. your own pictures: set data.raw to a folder in one of the layouts below\n"
         f"  2. Imagenette: set data.raw to {paths.IMAGENETTE}, which dvc repro fetches\n"
         f"  3. the drawn sample: set data.raw to {paths.SAMPLE}, which needs no network\n"
         f"{LAYOUTS}"

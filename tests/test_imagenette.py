@@ -60,20 +60,14 @@ def test_other_pictures_are_refused_with_their_id(monkeypatch: pytest.MonkeyPatc
     assert not OUT.parent.exists()
 
 
-@pytest.mark.parametrize("where", ["named", "beside", "in the checkout"])
+@pytest.mark.parametrize("where", ["named", "beside"])
 def test_right_pictures_are_copied(
-    right: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+    right: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     if where == "named":
         monkeypatch.setenv("IMAGENETTE_DIR", str(right))
-    elif where == "beside":
+    else:
         monkeypatch.setattr(imagenette, "BESIDE", right)
-    else:  # DVC runs queued experiments in a folder like this
-        experiment = tmp_path / "checkout/.dvc/tmp/exps/standalone/tmpx"
-        experiment.mkdir(parents=True)
-        (tmp_path / "checkout" / OUT).parent.mkdir()
-        right.rename(tmp_path / "checkout" / OUT)
-        monkeypatch.chdir(experiment)
     imagenette.obtain(OUT)
     assert arrived()
 

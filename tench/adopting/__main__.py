@@ -7,7 +7,6 @@ docs/your-pictures.md shows the layouts that a folder may have.
 """
 
 import argparse
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +19,7 @@ from tench.core.errors import TenchError
 from tench.core.files import write_text
 from tench.core.parallel import cores
 from tench.core.params import Params, load_params
-from tench.core.paths import IMAGENETTE, PARAMS, SAMPLE
+from tench.core.paths import PARAMS
 
 
 def place(pictures: str) -> Path:
@@ -83,9 +82,6 @@ def adopt(pictures: str, tracked: bool) -> None:
     print(f"Undo: git checkout {PARAMS}")
     if not tracked:
         print(f"No picture was copied or changed, and nothing but {PARAMS} written.")
-    known = raw in {IMAGENETTE, SAMPLE} or raw.with_name(f"{raw.name}.dvc").exists()
-    if not raw.is_absolute() and not known:
-        print(f"For `dvc exp run --temp` and the queue: dvc add {shlex.quote(str(raw))}")
 
 
 def main() -> None:

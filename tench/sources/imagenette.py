@@ -12,7 +12,6 @@ from typing import Any
 
 from tench.console.progress import progress
 from tench.core.errors import TenchError
-from tench.core.paths import IMAGENETTE
 from tench.sources.folders import is_free, refuse, whole_folder
 from tench.sources.git_tree import tree_id
 
@@ -58,14 +57,11 @@ def nearby() -> Path | None:
         if wrong:
             raise TenchError(f"IMAGENETTE_DIR = {named}: {wrong}; {WAYS}")
         return folder
-    # DVC runs queued experiments in .dvc/tmp/exps/… of the checkout.
-    checkouts = [folder for folder in Path.cwd().parents if (folder / ".dvc").is_dir()]
-    for folder in (BESIDE, *(checkout / IMAGENETTE for checkout in checkouts)):
-        if folder.is_dir():
-            wrong = mismatch(folder)
-            if not wrong:
-                return folder
-            print(f"{folder}: passed over: {wrong}")
+    if BESIDE.is_dir():
+        wrong = mismatch(BESIDE)
+        if not wrong:
+            return BESIDE
+        print(f"{BESIDE}: passed over: {wrong}")
     return None
 
 
