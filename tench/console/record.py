@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from tench.console.costs import write_cost
 from tench.core.arithmetic import CPUINFO, vector_instructions
 from tench.core.files import write_json
 from tench.core.parallel import cores, in_threads
@@ -127,8 +128,8 @@ def write_record(
     packages: Mapping[str, str],
     facts: Mapping[str, str],
 ) -> None:
-    """Write down what a stage's run was like. A folder that cannot be written to costs the record
-    and a warning, not the run."""
+    """Write down what a stage's run was like, and cost. A folder that cannot be written to costs
+    the record and a warning, not the run."""
     try:
         digests = {out.as_posix(): dvc_digest(out) for out in outs}
         record = Record(
@@ -147,6 +148,7 @@ def write_record(
             facts=dict(facts),
         )
         write_json(record.model_dump(), record_file(stage, digests))
+        write_cost(stage, digests, record.seconds, record.peak_mb)
     except OSError as error:
         print(f"warning: no record of this run for the report: {error}", file=sys.stderr)
 

@@ -16,7 +16,6 @@ INDEX = PREPARED / "index.csv"
 REJECTED = PREPARED / "rejected.csv"
 POOLED = DATA / "features/pooled"
 TAPPED = DATA / "features/tapped"
-ACTIVATIONS = DATA / "activations"  # made on the way where fine-tuning begins before the tap
 
 MODELS = Path("models")
 BACKBONE = MODELS / "backbone.weights.h5"
@@ -28,6 +27,7 @@ CHECK = MODELS / "check.npy"  # what the model said of some pictures before it w
 EXPORT = MODELS / "export"  # the classifier for other runtimes, to be carried away
 
 METRICS = Path("metrics")
+COSTS = METRICS / "costs.json"  # seconds and memory of every stage's last run
 COUNTS = METRICS / "prepare.json"
 EXAMPLES = METRICS / "examples.jpg"
 AUDIT = METRICS / "audit.json"
