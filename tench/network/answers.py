@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tench.console.progress import progress
 from tench.core.errors import TenchError
 from tench.core.paths import PREPARED
+from tench.network.batching import filled
 from tench.pictures.index import Row, evenly
 from tench.pictures.prepared import read_prepared
 
@@ -33,7 +34,7 @@ def of_pictures(
 
     Args:
         rows: of the index.
-        ask: a batch of pictures, float32 (n, size, size, 3), to the answer of each model.
+        ask: BATCH pictures, float32 (BATCH, size, size, 3), to the answer of each model.
         label: of the progress bar.
 
     Returns:
@@ -44,7 +45,7 @@ def of_pictures(
         for start in range(0, len(rows), BATCH):
             files = [PREPARED / row.path for row in rows[start : start + BATCH]]
             batch = np.stack([read_prepared(file) for file in files]).astype(np.float32)
-            answers.append(ask(batch))
+            answers.append([answer[: len(batch)] for answer in ask(filled(batch, BATCH))])
             bar.update(len(batch))
     return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
 
@@ -53,8 +54,8 @@ def of_activations(
     read: Callable[[NDArray[np.int64]], NDArray[Any]], places: NDArray[np.int64], model: Any
 ) -> Probabilities:
     """What a model on activations says of the rows in `places`, which `read` reads."""
-    parts = np.array_split(places, -(-len(places) // BATCH))
-    return np.concatenate([model.predict_on_batch(read(part)) for part in parts])
+    parts = [places[start : start + BATCH] for start in range(0, len(places), BATCH)]
+    return np.concatenate([model.predict_on_batch(filled(read(p), BATCH))[: len(p)] for p in parts])
 
 
 def check_agreement(

@@ -11,12 +11,15 @@ from dvclive.live import Live
 from numpy.typing import NDArray
 
 from tench.console.progress import progress
+from tench.network.batching import filled
 from tench.network.runtime import keras
 from tench.pictures.index import Row, class_weight, labels_of
 from tench.pictures.shards import open_shards, read_rows
+from tench.training.adam import FusedAdam
 from tench.training.settings import Training
 
 Figures = dict[str, float]  # loss and accuracy
+Batch = tuple[NDArray[Any], ...]  # inputs, labels (int32), weights (float32), all of one length
 
 
 class Examples(NamedTuple):
@@ -37,12 +40,22 @@ def features_of(examples: Examples) -> int:
 
 
 def batches(
-    examples: Examples, batch_size: int, order: NDArray[np.int64]
-) -> Iterator[tuple[NDArray[Any], NDArray[np.int32]]]:
-    """Inputs and labels of the rows numbered `order`, `batch_size` at a time."""
+    examples: Examples, batch_size: int, order: NDArray[np.int64], balanced: bool = False
+) -> Iterator[Batch]:
+    """Inputs, labels and weights of the rows numbered `order`, `batch_size` at a time.
+
+    The last batch is filled up with rows that weigh nothing, its own weigh the more, so that a mean
+    over the batch is one over its rows: for another size every step would be traced anew.
+    """
+    of_class = class_weight(examples.labels) if balanced else None
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        yield examples.read(rows), examples.labels[rows]
+        labels = examples.labels[rows]
+        weights = np.full(len(rows), batch_size / len(rows), np.float32)
+        if of_class:
+            weights *= [of_class[label] for label in labels.tolist()]
+        batch = examples.read(rows), labels, weights
+        yield tuple(filled(one, batch_size) for one in batch)
 
 
 def shuffled(rows: int, seed: int, epoch: int) -> NDArray[np.int64]:
@@ -70,7 +83,14 @@ def reseed_dropout(model: Any, seed: int, epoch: int) -> None:
 def compiled(model: Any, optimizer: Any = None) -> None:
     """Set up a model to be scored, and with an optimiser to be trained."""
     loss = keras.losses.SparseCategoricalCrossentropy()
-    model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
+    model.compile(optimizer=optimizer, loss=loss, weighted_metrics=[Accuracy("accuracy")])
+
+
+class Accuracy(keras.metrics.SparseCategoricalAccuracy):  # type: ignore[misc]
+    """Of the rows that weigh anything, each of which counts the same."""
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any) -> None:
+        super().update_state(y_true, y_pred, keras.ops.cast(sample_weight > 0, "float32"))
 
 
 def live_in(folder: Path) -> Any:
@@ -104,15 +124,12 @@ def fit(model: Any, train: Examples, val: Examples, how: Training, folder: Path,
     """
     steps = math.ceil(len(order_of(len(train.labels), how, how.first)) / how.batch_size)
     momentum = 1 - 2 / (steps + 1)
-    adam = keras.optimizers.Adam(
-        how.learning_rate, use_ema=how.average_weights, ema_momentum=momentum
-    )
+    adam = FusedAdam(how.learning_rate, use_ema=how.average_weights, ema_momentum=momentum)
     compiled(model, adam)
     # What makes variables in the first step has it traced twice.
     adam.build(model.trainable_variables)
-    model.compute_metrics(None, train.labels[:1], np.ones((1, model.output_shape[-1])))
-    weights = class_weight(train.labels) if how.balanced else None
-    learn = partial(model.train_on_batch, class_weight=weights)
+    said = np.ones((1, model.output_shape[-1]))
+    model.compute_metrics(None, train.labels[:1], said, np.ones(1, np.float32))
     in_order = np.arange(len(val.labels))
     best, risen = Best(how.last, (-1.0, 0.0), []), how.first
     with live_in(folder) as live:
@@ -120,7 +137,8 @@ def fit(model: Any, train: Examples, val: Examples, how: Training, folder: Path,
             reseed_dropout(model, how.seed, epoch)
             order = order_of(len(train.labels), how, epoch)
             with progress(None, f"{label} {epoch}/{how.last}", len(order)) as bar:
-                learned = run(learn, batches(train, how.batch_size, order), bar)
+                learning = batches(train, how.batch_size, order, how.balanced)
+                learned = run(model.train_on_batch, learning, bar)
                 model.optimizer.finalize_variable_values(model.trainable_variables)  # the mean
                 scored = run(model.test_on_batch, batches(val, how.batch_size, in_order))
                 bar.set_postfix_str(
@@ -168,11 +186,7 @@ def log_fitted(model: Any, train: Examples, val: Examples, batch: int, folder: P
         log_epoch(live, 1, learned, scored)
 
 
-def run(
-    step: Callable[..., Figures],
-    examples: Iterator[tuple[NDArray[Any], NDArray[np.int32]]],
-    bar: Any = None,
-) -> Figures:
+def run(step: Callable[..., Figures], examples: Iterator[Batch], bar: Any = None) -> Figures:
     """Run Keras's `step` on every batch; return the mean of its loss and accuracy over examples.
 
     Step by step rather than by fit, whose input threads cost more than they bring: reading a batch
@@ -180,11 +194,12 @@ def run(
     """
     totals: Figures = {"loss": 0.0, "accuracy": 0.0}
     count = 0
-    for inputs, labels in examples:
-        figures = step(inputs, labels, return_dict=True)
-        count += len(labels)
+    for inputs, labels, weights in examples:
+        figures = step(inputs, labels, weights, return_dict=True)
+        rows = int(np.count_nonzero(weights))
+        count += rows
         for metric in totals:
-            totals[metric] += float(figures[metric]) * len(labels)
+            totals[metric] += float(figures[metric]) * rows
         if bar is not None:
-            bar.update(len(labels))
+            bar.update(rows)
     return {metric: total / count for metric, total in totals.items()}
