@@ -60,13 +60,14 @@ def check_saved(classifier: Any, rows: list[Row]) -> None:
 
 
 def evaluate(params: Params, rows: list[Row], classifier: Any) -> dict[str, Outcome]:
-    """What the frozen and the fine-tuned model say of the test pictures `rows`."""
+    """What the frozen and the fine-tuned model say of the test pictures among all `rows`."""
     from tench.embedding.embed import activations
     from tench.network import classifier as net
     from tench.network.answers import check_agreement, of_activations, of_pictures
     from tench.network.backbone import layer_number, load_backbone, training_cut
     from tench.network.tail import build_tail
 
+    test = of_split(rows, "test")
     original = load_backbone(BACKBONE, params.backbone.name, params.data.image_size)
     channels, classes = original.output_shape[-1], classifier.output_shape[-1]
     head = net.build_head(params.extract_train, channels, classes)
@@ -81,17 +82,17 @@ def evaluate(params: Params, rows: list[Row], classifier: Any) -> dict[str, Outc
         entering, finetuned = both.predict_on_batch(batch)
         return [frozen.predict_on_batch(entering), finetuned]
 
-    plain = of_pictures(rows, ask, "evaluate")
+    plain = of_pictures(test, ask, "evaluate")
     with whole(PROBABILITIES) as part:
         np.save(part, plain[MODELS.index("finetuned")])
     outcomes = {}
-    with activations(original, cut, params, rows, ("test",)) as folder:
-        read = partial(read_rows, open_shards(folder / "test", rows))
+    with activations(original, cut, params, rows) as folder:
+        read = partial(read_rows, open_shards(folder / "test", test))
         for name, model, slow in zip(MODELS, (frozen, tuned), plain, strict=True):
-            quick = of_activations(read, np.arange(len(rows)), model)
+            quick = of_activations(read, np.arange(len(test)), model)
             what = f"plain Keras and trunk-then-tail ({name})"
-            print(f"{what} agree to {check_agreement(slow, quick, rows, what):.1e}")
-            outcomes[name] = outcome(slow, labels_of(rows))
+            print(f"{what} agree to {check_agreement(slow, quick, test, what):.1e}")
+            outcomes[name] = outcome(slow, labels_of(test))
     return outcomes
 
 
@@ -120,7 +121,7 @@ def main() -> None:
     test = of_split(rows, "test")
     classifier = keras.models.load_model(CLASSIFIER, compile=False)
     check_saved(classifier, of_split(rows, "val"))
-    outcomes = evaluate(params, test, classifier)
+    outcomes = evaluate(params, rows, classifier)
     write_results(outcomes, test, params.seed)
     draw_mistakes(outcomes["finetuned"], test, classifier)
     write_text(summary_svg(classifier), MODEL_FIGURE)

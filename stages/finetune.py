@@ -52,7 +52,7 @@ def finetune(params: Params) -> None:
     tail = trainable_tail(backbone, cut, first)
     logits = on_activations(tail, head)
     how = settings_of(settings, params, before, settings.average_weights)
-    with activations(backbone, cut, params, rows, ("train", "val")) as folder:
+    with activations(backbone, cut, params, rows) as folder:
         train, val = (stored(folder / split, of_split(rows, split)) for split in ("train", "val"))
         output = params.extract_train.output
         kept = fit_if_better(logits, output, train, val, how, FINETUNE, "finetune")

@@ -89,6 +89,7 @@ def own(shared: Path, base: Finished) -> Own:
 @pytest.fixture
 def own_project(own: Own, tmp_path: Path) -> Path:
     """A copy of the pipeline on a user's own folder for one test."""
+    (tmp_path / "own pictures").symlink_to(own.folder.with_name("own pictures"))
     return copied(own.folder, tmp_path / "project")
 
 

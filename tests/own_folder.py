@@ -82,8 +82,8 @@ def finish_own(base: Path, folder: Path) -> dict[str, Any]:
     """In a copy of a finished clone, run the pipeline on such a folder and commit; return what it
     printed and what was planted.
 
-    The pictures lie at an absolute path, by which experiments in other folders find them, too; and
-    fine-tuning begins before the tap, so that it makes its own activations.
+    The pictures lie beside the project, and fine-tuning begins before the tap, so that it needs its
+    own activations.
     """
     copied(base, folder)
     own = folder.with_name("own pictures")
@@ -94,7 +94,7 @@ def finish_own(base: Path, folder: Path) -> dict[str, Any]:
     change(
         folder,
         {
-            "data.raw": str(own),
+            "data.raw": f"../{own.name}",
             "data.classes": REMOVED,
             "data.image_size": 128,
             "extract_train.epochs": 1,

@@ -1,19 +1,19 @@
 """Embedding: every picture's features, in order, on any machine, whole or not at all."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from clones import CHECKOUT
+from clones import CHECKOUT, dvc, git
 from numpy.typing import NDArray
 from PIL import Image
 
 from tench.core import parallel
-from tench.core.errors import TenchError
 from tench.core.params import Params, load_params
-from tench.core.paths import ACTIVATIONS, PREPARED, TAPPED
+from tench.core.paths import PREPARED, TAPPED
 from tench.embedding import embed as embedding
 from tench.embedding import engine as engines
 from tench.embedding.embed import activations, embed
@@ -218,47 +218,34 @@ def params() -> Params:
 
 
 @pytest.fixture
-def leftover() -> Path:
-    """What a killed run left."""
-    file = ACTIVATIONS / "test/00000.npy"
-    file.parent.mkdir(parents=True)
-    file.write_bytes(b"half a shard")
-    return file
+def cache(folder: Path) -> Path:
+    """Where activations are kept: DVC's cache, of a project in which embed has run."""
+    shutil.copy(CHECKOUT / "dvc.lock", folder)
+    git(folder, "init", "--quiet")
+    dvc(folder, "init", "--quiet")
+    return folder.resolve() / ".dvc/cache/activations"
 
 
-def test_activations_at_the_tap_are_those_that_embed_stored(
-    backbone: Any, params: Params, leftover: Path
-) -> None:
-    with activations(backbone, TAP, params, [], ("train",)) as folder:
+def test_activations_at_the_tap_are_those_that_embed_stored(backbone: Any, params: Params) -> None:
+    with activations(backbone, TAP, params, []) as folder:
         assert folder == TAPPED
-        assert not ACTIVATIONS.exists()
 
 
-def test_activations_before_the_tap_are_made_and_removed(
-    backbone: Any, params: Params, pictures: list[Row], leftover: Path
+def test_activations_before_the_tap_are_made_once_and_kept(
+    backbone: Any,
+    params: Params,
+    pictures: list[Row],
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with activations(backbone, 1, params, pictures, ("train", "val")) as folder:
-        assert not leftover.exists()
+    with activations(backbone, 1, params, pictures) as folder:
+        assert folder.parent == cache
         for split, rows in (("train", pictures[:12]), ("val", pictures[12:])):
             scaled = [read_prepared(PREPARED / row.path) / 127.5 - 1 for row in rows]
             np.testing.assert_allclose(all_rows(folder / split, rows), scaled, atol=1e-6)
-    assert not ACTIVATIONS.exists()
-
-
-@pytest.mark.parametrize("error", [TenchError, KeyboardInterrupt])
-def test_no_activations_stay_after_an_exception(
-    backbone: Any, params: Params, pictures: list[Row], error: type[BaseException]
-) -> None:
-    with pytest.raises(error), activations(backbone, 1, params, pictures, ("val",)) as folder:  # noqa: PT012
-        assert (folder / "val").is_dir()
-        raise error
-    assert not ACTIVATIONS.exists()
-
-
-def test_no_activations_stay_after_an_exception_while_they_are_made(
-    backbone: Any, params: Params, pictures: list[Row]
-) -> None:
-    rows = [*pictures, pictures[0]._replace(path="gone.webp", split="test")]
-    with pytest.raises(FileNotFoundError), activations(backbone, 1, params, rows, ("val", "test")):
+    monkeypatch.setattr(embedding, "embed", None)  # whatever makes them again fails
+    with activations(backbone, 1, params, pictures) as again:
+        assert again == folder
+    with pytest.raises(TypeError), activations(backbone, 2, params, pictures):
         raise AssertionError
-    assert not ACTIVATIONS.exists()
+    assert [one.name for one in cache.iterdir() if one.is_dir()] == [folder.name]

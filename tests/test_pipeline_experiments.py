@@ -42,22 +42,26 @@ def test_experiments_in_a_queue_in_a_temporary_folder_and_in_the_workspace(
 ) -> None:
     project = own_project
     untouched = git(project, "status", "--porcelain")
-    # From what embed wrote the head alone learns; from layer 150 on, its own activations are made.
+    # From what embed wrote the head alone learns; from layer 150 on, it takes other activations,
+    # which both stages and all folders share.
     dvc(project, "exp", "run", "--queue", "--name", "grid", "-S", "finetune.fine_tune_at=154,150")
     dvc(project, "queue", "start", "--jobs", "1")
     assert wait_for_queue(project).count("Success") == 2
     assert ran(dvc(project, "queue", "logs", "grid-1")) == [
+        "raw",  # links the pictures
         "finetune",
         "evaluate",
         "export",
         "report",
     ]
-    assert ran(dvc(project, "queue", "logs", "grid-2")) == []  # as it was run before
+    assert ran(dvc(project, "queue", "logs", "grid-2")) == ["raw"]  # as it was run before
+    kept = project / ".dvc/cache/activations"
+    assert len([folder for folder in kept.iterdir() if folder.is_dir()]) == 1
 
     # The same again, in another folder, finds everything in the cache that all folders share.
     settings = ("--name", "elsewhere", "-S", "finetune.fine_tune_at=154")
     output = dvc(project, "exp", "run", "--temp", *settings)
-    assert ran(output) == []
+    assert ran(output) == ["raw"]
     for stage in ("finetune", "evaluate", "export", "report"):
         assert f"Stage '{stage}' is cached - skipping run, checking out outputs" in output
     assert git(project, "status", "--porcelain") == untouched

@@ -1,6 +1,5 @@
 """Prepared pictures through a trunk into shards, all of them once, in the index's order."""
 
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -10,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from tench.console.progress import progress
+from tench.core.names import SPLITS
 from tench.core.parallel import in_threads
 from tench.core.params import Params
-from tench.core.paths import ACTIVATIONS, PREPARED, TAPPED
+from tench.core.paths import PREPARED, TAPPED
 from tench.embedding.engine import Engine, open_engine
+from tench.embedding.sharing import kept, name_of, store
 from tench.network.backbone import tapped_cut
 from tench.network.trunk import build_trunk
 from tench.pictures.index import Row, of_split
@@ -58,21 +59,27 @@ def embed_batch(
 
 
 @contextmanager
-def activations(
-    backbone: Any, cut: int, params: Params, rows: Sequence[Row], splits: Sequence[str]
-) -> Iterator[Path]:
+def activations(backbone: Any, cut: int, params: Params, rows: Sequence[Row]) -> Iterator[Path]:
     """The folder with the activations entering layer `cut`, a folder for each split: what the
-    stage embed stored if it tapped there, else made now and removed afterwards. What a killed run
-    left of the latter goes too."""
-    shutil.rmtree(ACTIVATIONS, ignore_errors=True)
+    stage embed stored if it tapped there, else what an experiment before made, or this one now.
+    Raises TenchError.
+
+    Args:
+        backbone: with the weights that embed had.
+        cut: number of a layer.
+        params: of the run.
+        rows: the whole index.
+    """
     if cut == tapped_cut(backbone, params.backbone.tap_at):
         yield TAPPED
         return
-    try:
+
+    def make(folder: Path) -> None:
         trunk = build_trunk(backbone, params.backbone.name, cut)
         with open_engine(trunk, params.backbone.engine) as engine:
-            for split in splits:
-                embed(of_split(rows, split), engine, [ACTIVATIONS / split], f"embed {split}")
-        yield ACTIVATIONS
-    finally:
-        shutil.rmtree(ACTIVATIONS, ignore_errors=True)
+            for split in SPLITS:
+                embed(of_split(rows, split), engine, [folder / split], f"embed {split}")
+
+    with kept(store() / name_of(cut), make) as folder:
+        print(f"activations entering layer {cut}: {folder}")
+        yield folder

@@ -1,0 +1,95 @@
+"""Activations at other cuts than the tap: made once for all experiments, beside DVC's cache.
+
+A cut that a stage computes is no parameter, so no stage can have these as its output: each value of
+finetune.fine_tune_at would have them made anew. Kept under a name that follows from all they depend
+on, they are shared by whatever uses that cache: the workspace, the queue and its workers.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from tench.core.errors import TenchError
+from tench.core.paths import PIPELINES
+
+KEPT = 4  # folders, those last used
+
+
+def store() -> Path:
+    """The folder for them, in DVC's cache. Raises TenchError where DVC has none."""
+    asked = subprocess.run(
+        [sys.executable, "-m", "dvc", "cache", "dir"],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    if asked.returncode:
+        raise TenchError(f"{Path.cwd()}: DVC finds no cache here: {asked.stderr.strip()}")
+    return Path(asked.stdout.strip()) / "activations"
+
+
+def name_of(cut: int) -> str:
+    """A name that follows from the cut and all that the stage embed depends on but its own cut, as
+    dvc.lock has it of the last run. Raises TenchError where embed was never run."""
+    lock = PIPELINES[0].with_suffix(".lock")
+    try:
+        embed = YAML(typ="safe", pure=True).load(lock)["stages"]["embed"]
+        params = {file: dict(values) for file, values in embed["params"].items()}
+        of_backbone = dict(params["params.yaml"].pop("backbone"))
+    except (FileNotFoundError, KeyError, TypeError):
+        raise TenchError(f"{lock}: nothing there of the stage embed: run `dvc repro`") from None
+    del of_backbone["tap_at"]
+    deps = {dep["path"]: dep["md5"] for dep in embed["deps"]}
+    text = json.dumps([cut, deps, params, of_backbone], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@contextmanager
+def kept(folder: Path, make: Callable[[Path], None]) -> Iterator[Path]:
+    """A folder that is made once and then used by any number of processes at a time.
+
+    Args:
+        folder: where it is. Beside it, those used longest ago are deleted until KEPT are left, but
+            none in use.
+        make: fills a new folder, which takes its name once it is whole.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = folder.with_suffix(".lock")
+    while True:
+        with lock.open("w") as shared:
+            fcntl.flock(shared, fcntl.LOCK_SH)
+            if folder.is_dir():
+                os.utime(folder)
+                make_room(folder)
+                yield folder
+                return
+        with lock.open("w") as alone:
+            fcntl.flock(alone, fcntl.LOCK_EX)
+            if not folder.is_dir():
+                part = folder.with_name(f".part-{folder.name}")
+                shutil.rmtree(part, ignore_errors=True)  # what a killed run left
+                try:
+                    make(part)
+                    part.rename(folder)
+                finally:
+                    shutil.rmtree(part, ignore_errors=True)
+
+
+def make_room(used: Path) -> None:
+    """Delete the folders beside `used` that were used longest ago, until KEPT are left."""
+    folders = [
+        one for one in used.parent.iterdir() if one.is_dir() and not one.name.startswith(".")
+    ]
+    for old in sorted(folders, key=lambda one: one.stat().st_mtime)[:-KEPT]:
+        with old.with_suffix(".lock").open("w") as lock, suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(old)

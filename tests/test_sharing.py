@@ -1,0 +1,111 @@
+"""Activations that several experiments share: made once, whole, and none taken from its user."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from tench.core.errors import TenchError
+from tench.embedding import sharing
+from tench.embedding.sharing import kept, name_of
+
+LOCKED = {
+    "deps": [{"path": "data/prepared/index.csv", "md5": "a"}],
+    "params": {
+        "params.yaml": {"backbone": {"name": "MobileNetV2", "tap_at": 125}},
+        "packages.yaml": {"keras": "3.15.1"},
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder as the current one."""
+    monkeypatch.chdir(tmp_path)
+
+
+def fill(folder: Path) -> None:
+    """Make a folder."""
+    folder.mkdir()
+    (folder / "rows").write_text("all of them")
+
+
+def fail(folder: Path) -> None:
+    """Stop while a folder is made."""
+    folder.mkdir()
+    raise KeyboardInterrupt
+
+
+def folders(place: Path) -> set[str]:
+    """The names of the folders in a folder."""
+    return {one.name for one in place.iterdir() if one.is_dir()}
+
+
+def test_a_folder_is_made_whole_and_once(tmp_path: Path) -> None:
+    place = tmp_path / "kept"
+    with pytest.raises(KeyboardInterrupt), kept(place / "one", fail):
+        raise AssertionError
+    assert folders(place) == set()
+    (place / ".part-one").mkdir()  # as a killed run leaves it
+    for make in (fill, fail):
+        with kept(place / "one", make) as folder:
+            assert (folder / "rows").read_text() == "all of them"
+    assert folders(place) == {"one"}
+
+
+def test_two_that_need_it_at_a_time_make_it_once(tmp_path: Path) -> None:
+    made, both = [], threading.Barrier(2, timeout=20)
+
+    def slowly(folder: Path) -> None:
+        made.append(folder)
+        fill(folder)
+
+    def use() -> None:
+        with kept(tmp_path / "kept/one", slowly):
+            both.wait()  # neither keeps the other from using it
+
+    users = [threading.Thread(target=use) for _ in range(2)]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join()
+    assert len(made) == 1
+    assert not both.broken
+
+
+def test_those_used_longest_ago_go_but_none_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "KEPT", 2)
+    place = tmp_path / "kept"
+    with kept(place / "used", fill):
+        os.utime(place / "used", (0, 0))
+        for second, name in enumerate(("older", "old", "new")):
+            with kept(place / name, fill) as folder:
+                os.utime(folder, (second + 1, second + 1))
+        assert folders(place) == {"used", "old", "new"}  # one too many
+    with kept(place / "newest", fill):
+        assert folders(place) == {"new", "newest"}
+
+
+def test_the_name_follows_from_all_that_they_depend_on() -> None:
+    def name(cut: int, **changed: object) -> str:
+        YAML().dump({"stages": {"embed": LOCKED | changed}}, Path("dvc.lock"))
+        return name_of(cut)
+
+    other = {"params.yaml": {"backbone": {"name": "MobileNetV2", "tap_at": 100}}}
+    tapped = {"params": LOCKED["params"] | other}
+    assert name(116) == name(116, **tapped)
+    newer = LOCKED["params"] | {"packages.yaml": {"keras": "3.16.0"}}
+    deps = [{"path": "data/prepared/index.csv", "md5": "b"}]
+    assert len({name(116), name(117), name(116, params=newer), name(116, deps=deps)}) == 4
+
+
+@pytest.mark.parametrize("content", [None, "", "stages: {}", "stages: {embed: {deps: []}}"])
+def test_without_a_run_of_embed_there_is_no_name(content: str | None) -> None:
+    if content is not None:
+        Path("dvc.lock").write_text(content)
+    with pytest.raises(TenchError, match=r"dvc\.lock: nothing there of the stage embed"):
+        name_of(116)
