@@ -3,11 +3,12 @@
 import csv
 import io
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from clones import dvc, git, ran
+from clones import dvc, git, ran, run
 
 PATIENCE = 300  # seconds for a queued experiment
 
@@ -22,6 +23,15 @@ def difference(project: Path, what: str) -> dict[str, tuple[Any, Any]]:
     """`dvc metrics diff` or `dvc params diff`: key to old and new value, over all files."""
     files = json.loads(dvc(project, what, "diff", "--json"))
     return {key: (v["old"], v["new"]) for file in files.values() for key, v in file.items()}
+
+
+def comparison(project: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """What `python -m tench.compare` says: a row for every group, by name, and notes."""
+    answer = run(project, sys.executable, "-m", "tench.compare", "--format", "csv")
+    assert answer.returncode == 0, answer.stdout
+    notes = [line for line in answer.stdout.splitlines() if line.startswith("- ")]
+    table = [line for line in answer.stdout.splitlines() if line not in notes]
+    return {row["name"]: row for row in csv.DictReader(table)}, notes
 
 
 def wait_for_queue(project: Path) -> str:
@@ -66,7 +76,26 @@ def test_experiments_in_a_queue_in_a_temporary_folder_and_in_the_workspace(
         assert f"Stage '{stage}' is cached - skipping run, checking out outputs" in output
     assert git(project, "status", "--porcelain") == untouched
 
-    # So it does in the workspace, where it is compared with what was there before.
+    # They are compared from git alone, here and in a fresh clone; equal ones count once.
+    fresh = tmp_path / "fresh"
+    git(tmp_path, "clone", "--quiet", str(project), str(fresh))
+    git(fresh, "fetch", "--quiet", "origin", "refs/exps/*:refs/exps/*")
+    rows, notes = comparison(project)
+    assert (rows, notes) == comparison(fresh)
+    assert rows.keys() == {"HEAD", "elsewhere"}
+    tuned_at = {name: row["finetune.fine_tune_at"] for name, row in rows.items()}
+    assert tuned_at == {"HEAD": "150", "elsewhere": "154"}
+    assert rows["elsewhere"]["verdict"] in {"better", "worse", "not shown to differ"}
+    scores = json.loads(
+        git(project, "show", f"{rows['elsewhere']['commits']}:metrics/evaluate.json")
+    )
+    assert float(rows["elsewhere"]["test_accuracy"]) == scores["finetuned"]["accuracy"]
+    pictures = json.loads((project / "metrics/prepare.json").read_text())["test"]["pictures"]
+    assert int(rows["elsewhere"]["pictures_paired"]) == pictures
+    for name, kept in (("grid-1", "elsewhere"), ("grid-2", "HEAD")):
+        assert f"- {name} has the parameters and the seed of {kept}: counted once." in notes
+
+    # In the workspace everything is found in the cache, too, and compared with what was there.
     assert (
         ran(dvc(project, "exp", "run", "--name", "here", "-S", "finetune.fine_tune_at=154")) == []
     )

@@ -1,0 +1,1 @@
+"""Experiments and commits beside each other, read from git alone: `python -m tench.compare`."""

@@ -1,0 +1,73 @@
+"""Compare experiments, commits and branches: scores, what they cost, and whether they differ.
+
+Revisions whose parameters differ in the seed alone are one group, sorted by validation accuracy.
+Each is set against a reference on the same test pictures. Everything is read from git: no picture,
+model or cache is needed. In a fresh clone, first get the experiments:
+git fetch origin 'refs/exps/*:refs/exps/*'
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from tench.core.errors import TenchError
+
+FORMATS = ("table", "csv", "markdown")
+
+
+def parsed() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tench.compare",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add(
+        "revisions",
+        nargs="*",
+        metavar="REV",
+        help="experiment, commit, branch or tag (default: the experiments of HEAD, and HEAD); "
+        "behind -- those that begin with a dash",
+    )
+    add("-A", "--all-commits", action="store_true", help="the experiments of all commits")
+    add(
+        "--against",
+        metavar="REV",
+        help="the reference (default: the commit that the first experiment named stems from; "
+        "without experiments, the first REV; without REV, HEAD)",
+    )
+    add("--format", choices=FORMATS, default="table", help="(%(default)s)")
+    add("--page", type=Path, metavar="FILE", help="write a page with tables and a chart there, too")
+    given = parser.parse_args()
+    if given.all_commits and given.revisions:
+        parser.error("--all-commits goes without REV")
+    return given
+
+
+def main() -> None:
+    given = parsed()
+    from tench.compare import tables
+    from tench.compare.command import compare
+
+    formats = {"table": tables.text, "csv": tables.spreadsheet, "markdown": tables.markdown}
+    try:
+        result = compare(given.revisions, given.all_commits, given.against)
+        print(formats[given.format](result))
+        if given.format == "csv":
+            print(*(f"- {note}" for note in result.notes), sep="\n", file=sys.stderr)
+        if given.page:
+            from tench.compare.page import write_comparison
+
+            write_comparison(result, given.page)
+            print(f"the page: {given.page.resolve().as_uri()}", file=sys.stderr)
+        sys.stdout.flush()
+    except TenchError as error:
+        sys.exit(f"error: {error}")
+    except BrokenPipeError:  # who read it has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""The comparison as a page in the style of the report, with a chart of accuracy against cost."""
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from jinja2 import ChoiceLoader, FileSystemLoader
+from markupsafe import Markup
+
+from tench.compare.groups import Group
+from tench.compare.tables import (
+    Result,
+    comparison_rows,
+    cost_of,
+    one_line,
+    score_rows,
+    sentences,
+    spreads,
+)
+from tench.core.errors import TenchError
+from tench.core.files import write_text
+from tench.reporting.charts import INK, STYLE, TRAIN, VAL, new_figure, svg
+from tench.reporting.publish import TEMPLATES, templates
+from tench.reporting.tables import Table, page_table
+
+BREAK = "\N{ZERO WIDTH SPACE}"  # where a line may end
+OWN = Path(__file__).parent / "templates"
+SERIES = {"validation accuracy": ("s", VAL), "test accuracy": ("o", TRAIN)}
+
+
+def chart(groups: list[Group]) -> Markup | None:
+    """Accuracy against seconds, a number for each group, which is its row in the table; bars are
+    standard deviations from seed to seed. None where no cost is known."""
+    known = [
+        (number, seconds, spreads(group))
+        for number, group in enumerate(groups, 1)
+        if (seconds := cost_of(group)[0])
+    ]
+    if not known:
+        return None
+    with mpl.rc_context(STYLE):
+        figure, axes = new_figure(7.5, 4.2)
+        for name, (mark, colour) in SERIES.items():
+            points = [(n, x, y) for n, x, scores in known if (y := scores[name])]
+            axes.errorbar(
+                [x.mean for _, x, _ in points],
+                [y.mean for _, _, y in points],
+                yerr=[y.deviation or 0 for _, _, y in points],
+                xerr=[x.deviation or 0 for _, x, _ in points],
+                fmt=mark,
+                color=colour,
+                ecolor=colour,
+                elinewidth=1,
+                label=name,
+            )
+            for number, x, y in points:
+                place = (x.mean, y.mean)
+                axes.annotate(str(number), place, (5, 4), textcoords="offset points", fontsize=9)
+        axes.set(xlabel="seconds, of the stages that a run ran itself", ylabel="accuracy")
+        axes.grid(visible=True, color=INK, alpha=0.12)
+        axes.legend()
+        return svg(figure, f"Accuracy against cost in seconds of {len(known)} groups")
+
+
+def numbered(result: Result) -> Table:
+    """The groups' scores, by their number."""
+    header, *rows = one_line(score_rows(result), BREAK)
+    numbers = [(f"{number}. {name}", *row) for number, (name, *row) in enumerate(rows, 1)]
+    return page_table(header, numbers, sortable=True)
+
+
+def against(result: Result) -> Table | None:
+    """The groups beside the reference."""
+    if not result.comparisons:
+        return None
+    header, *rows = one_line(comparison_rows(result))
+    return page_table(header, rows, sortable=True)
+
+
+def render(result: Result) -> str:
+    """The page: one file that needs no network, whatever it shows escaped."""
+    script = (TEMPLATES / "sort.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    loader = ChoiceLoader([FileSystemLoader(OWN), FileSystemLoader(TEMPLATES)])
+    contents: dict[str, Any] = {
+        "result": result,
+        "notes": sentences(result)[len(result.how) :],
+        "scores": numbered(result),
+        "against": against(result),
+        "chart": chart(result.groups),
+        "uncosted": [group.name for group in result.groups if not cost_of(group)[0]],
+        "script": Markup(script),
+        "script_digest": f"sha256-{digest}",  # no other script may run
+        "style": Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+    }
+    return templates().overlay(loader=loader).get_template("compare.html").render(contents)
+
+
+def write_comparison(result: Result, file: Path) -> None:
+    """Write the page. Raises TenchError where the machine does not let it."""
+    try:
+        write_text(render(result), file)
+    except OSError as error:
+        raise TenchError(f"{file}: cannot be written: {(error.strerror or '').lower()}") from None

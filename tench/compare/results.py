@@ -1,0 +1,229 @@
+"""What a revision holds of its run: parameters, scores, answers, cost."""
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
+
+from tench.compare.locking import Inputs, inputs, needed, stale
+from tench.compare.quick_yaml import mapping
+from tench.compare.revisions import Revision
+from tench.core.errors import TenchError
+from tench.core.paths import (
+    EXTRACT_TRAIN,
+    FINETUNE,
+    FINETUNE_SCORES,
+    METRICS,
+    PARAMS,
+    PIPELINES,
+    PREDICTIONS,
+    SCORES,
+)
+from tench.reporting.locks import Stages, digests
+from tench.reporting.parameters import Key, leaves
+
+LOCKED = PIPELINES[0].with_suffix(".lock")
+COSTS = METRICS / "costs.json"
+EPOCHS = [folder / "plots/metrics/val/accuracy.tsv" for folder in (EXTRACT_TRAIN, FINETUNE)]
+FILES = (PARAMS, LOCKED, SCORES, FINETUNE_SCORES, *EPOCHS, PREDICTIONS, COSTS)
+SEED: Key = ("seed",)
+
+Share = Annotated[float, Field(ge=0, le=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+Files = Mapping[Path, bytes]
+Answers = dict[str, tuple[str, bool]]  # by path of the picture: its label, whether it was named
+
+
+class Part(BaseModel):
+    """Base of what is read: other keys are not of interest."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+
+class Scores(Part):
+    """Of the fine-tuned model, on the test pictures."""
+
+    accuracy: Share
+    loss: NotNegative
+
+
+class Evaluation(Part):
+    """metrics/evaluate.json."""
+
+    finetuned: Scores
+    macro_f1: Share | None = None
+    balanced_accuracy: Share | None = None
+
+
+class Validation(Part):
+    """The validation pictures' part of metrics/finetune/metrics.json."""
+
+    accuracy: Share
+
+
+class Training(Part):
+    """metrics/finetune/metrics.json, of the last epoch; where validation decided, which it kept."""
+
+    val: Validation
+    kept_epoch: int | None = None
+
+
+class StageCost(BaseModel):
+    """What a stage's run cost; all keys are kept, by which one run is told from another."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False, extra="allow")
+
+    seconds: NotNegative
+    outs: list[tuple[str, str]]  # path and digest
+
+
+class Costs(RootModel[dict[str, StageCost]]):
+    """metrics/costs.json, by stage."""
+
+
+class Cost(NamedTuple):
+    """What the stages cost that a revision ran."""
+
+    seconds: float
+    stages: int
+
+
+class Run(NamedTuple):
+    """A revision's results."""
+
+    revision: Revision
+    params: dict[Key, Any]
+    inputs: Inputs
+    scores: Evaluation
+    validation: float | None  # accuracy of what was kept
+    answers: Answers | None
+    cost: Cost | None
+
+    @property
+    def seed(self) -> Any:
+        """The seed it was run with."""
+        return self.params.get(SEED)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+Known = TypeVar("Known")
+
+
+def parse(model: type[Model], files: Files, file: Path) -> Model:
+    """The content of a JSON file. Raises TenchError with its first problem."""
+    if file not in files:
+        raise TenchError(f"{file}: not there: never run, failed, or older than it")
+    try:
+        return model.model_validate_json(files[file])
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(map(str, problem["loc"]))
+        raise TenchError(f"{file}: {key + ': ' if key else ''}{problem['msg']}") from None
+
+
+def table(
+    files: Files, file: Path, columns: tuple[str, ...], delimiter: str = ","
+) -> list[tuple[str, ...]]:
+    """The given columns of a CSV file. Raises TenchError."""
+    if file not in files:
+        raise TenchError(f"{file}: not there")
+    try:
+        lines = io.StringIO(files[file].decode("utf-8"), newline="")
+        rows = csv.reader(lines, delimiter=delimiter, strict=True)
+        header = next(rows, [])
+        places = [header.index(name) for name in columns]
+        return [tuple(row[place] for place in places) for row in rows]
+    except (ValueError, IndexError, csv.Error) as error:
+        raise TenchError(
+            f"{file}: not readable as CSV with {', '.join(columns)}: {error}"
+        ) from None
+
+
+def validation(files: Files) -> float:
+    """The validation accuracy of the model that was kept. Raises TenchError."""
+    training = parse(Training, files, FINETUNE_SCORES)
+    kept = training.kept_epoch
+    if kept is None:
+        return training.val.accuracy
+    for file in filter(files.__contains__, EPOCHS):
+        for step, accuracy in table(files, file, ("step", "accuracy"), "\t"):
+            if step == str(kept):
+                found = f'{{"accuracy": {accuracy}}}'.encode()
+                return parse(Validation, {file: found}, file).accuracy
+    raise TenchError(f"{FINETUNE_SCORES}: kept_epoch = {kept}, which is in no table of epochs")
+
+
+def answers(files: Files) -> Answers:
+    """What the fine-tuned model says of every test picture. Raises TenchError."""
+    rows = table(files, PREDICTIONS, ("path", "label", "prediction"))
+    found = {path: (label, label == said) for path, label, said in rows}
+    if not found or len(found) < len(rows):
+        raise TenchError(f"{PREDICTIONS}: {'a picture is there twice' if found else 'empty'}")
+    return found
+
+
+def cost(files: Files, stages: Stages, before: Files | None) -> Cost | None:
+    """What the stages cost that a revision ran: those whose entry counts, since its outputs are
+    those of the lock file, and was not there before. None if there is no such stage. Raises
+    TenchError.
+
+    Args:
+        files: of the revision.
+        stages: its lock file's.
+        before: files of the commit it changed; None if that is not at hand.
+    """
+    if COSTS not in files or before is None:
+        return None
+    entries = parse(Costs, files, COSTS).root
+    earlier = parse(Costs, before, COSTS).root if COSTS in before else {}
+    seconds = [
+        entry.seconds
+        for name, entry in entries.items()
+        if entry.outs
+        and dict(entry.outs).items() <= digests(stages.get(name, {}), "outs").items()
+        and entry != earlier.get(name)
+    ]
+    return Cost(sum(seconds), len(seconds)) if seconds else None
+
+
+def read_run(revision: Revision, files: Files, before: Files | None) -> tuple[Run, list[str]]:
+    """A revision's run, and what to say of it.
+
+    Args:
+        revision: whose it is.
+        files: FILES of it, as far as there are any.
+        before: files of the commit it changed, COSTS among them; None if that is not at hand.
+
+    Raises:
+        TenchError: it cannot be compared: it has no scores, or they are not of its parameters.
+    """
+    if PARAMS not in files:
+        raise TenchError(f"{PARAMS}: not there; run from the project's root")
+    params = leaves(mapping(files[PARAMS], PARAMS))
+    scores = parse(Evaluation, files, SCORES)
+    locked = mapping(files.get(LOCKED, b""), LOCKED).get("stages", {})
+    stages = needed(locked)
+    if reason := stale(stages, params):
+        raise TenchError(f"{reason}: run `dvc repro` and commit what it leaves")
+    notes: list[str] = []
+
+    def known(what: str, read: Callable[[], Known]) -> Known | None:
+        try:
+            return read()
+        except TenchError as error:
+            notes.append(f"{revision.name}: {what} unknown: {error}.")
+            return None
+
+    run = Run(
+        revision,
+        params,
+        inputs(stages),
+        scores,
+        known("validation accuracy", lambda: validation(files)),
+        known("answers", lambda: answers(files)),
+        known("cost", lambda: cost(files, locked, before)),
+    )
+    return run, notes

@@ -1,0 +1,204 @@
+"""What the comparison says of names that nothing has, and of revisions that hold no results."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from clones import CHECKOUT, change, commit, git
+from experiments import experiment, keep, lock, make_repository, replaced, write_results
+from ruamel.yaml import YAML
+
+from tench.compare.__main__ import main
+from tench.compare.command import compare
+from tench.compare.quick_yaml import mapping
+from tench.compare.results import COSTS, LOCKED
+from tench.core.errors import TenchError
+from tench.core.files import write_text
+from tench.core.paths import FINETUNE_SCORES, PARAMS, PREDICTIONS, SCORES
+
+RATE = "finetune.learning_rate"
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with a commit that holds results, the current folder."""
+    make_repository(tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "project")
+    return tmp_path / "project"
+
+
+def refusal(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+    """The line in which the command refuses."""
+    monkeypatch.setattr(sys, "argv", ["compare", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert isinstance(caught.value.code, str)  # which Python prints, and exits with 1
+    assert caught.value.code.startswith("error: ")
+    return caught.value.code
+
+
+def left_out(repository: Path, file: Path, text: str | None) -> list[str]:
+    """What is noted where an experiment has a file of this content, or none."""
+    replaced(repository, "odd", file, text)
+    result = compare([], False, None)
+    assert result.groups[0].name == "HEAD"
+    return [note for note in result.notes if note.startswith("odd")]
+
+
+def test_without_experiments_it_says_how_to_have_some(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = refusal(monkeypatch)
+    assert "no experiments of HEAD (" in told
+    assert "`dvc exp run`" in told
+    assert "git fetch origin 'refs/exps/*:refs/exps/*'" in told
+    assert "--all-commits" not in told
+    experiment(repository, "new", **{RATE: 1e-3})
+    git(repository, "commit", "--quiet", "--allow-empty", "--message=next")
+    assert "--all-commits" in refusal(monkeypatch)
+
+
+@pytest.mark.parametrize("name", ["grid-3", "", "two\nlines", "HEAD:params.yaml", "main..main"])
+def test_an_unknown_name_is_told_with_those_near_it(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    assert "this clone has no experiments" in refusal(monkeypatch, name)
+    experiment(repository, "grid-1", **{RATE: 1e-3})
+    experiment(repository, "grid-2", **{RATE: 1e-5})
+    told = refusal(monkeypatch, "grid-1", name)
+    assert "no such experiment, commit, branch or tag" in told
+    assert "fetch" not in told
+    if name == "grid-3":
+        assert told.endswith("; did you mean grid-2 or grid-1?")
+
+
+def test_a_name_that_begins_with_a_dash_stands_behind_two(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiment(repository, "--help", **{RATE: 1e-3})
+    monkeypatch.setattr(sys, "argv", ["compare", "--", "--help"])
+    main()
+    shown = capsys.readouterr().out
+    assert "--help" in shown
+    assert "usage" not in shown
+
+
+def test_a_name_of_several_experiments_must_be_made_plain(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = [experiment(repository, "new", **{RATE: 1e-3})]
+    git(repository, "commit", "--quiet", "--allow-empty", "--message=next")
+    commits.append(experiment(repository, "new", **{RATE: 1e-5}))
+    git(repository, "commit", "--quiet", "--allow-empty", "--message=third")
+    told = refusal(monkeypatch, "new")
+    assert "several experiments have this name" in told
+    assert all(one[:7] in told for one in commits)
+    result = compare([commits[0]], False, None)
+    assert len(result.groups) == 2
+    assert result.reference is not None  # the commit it stems from, as of a name
+
+
+def test_outside_of_git_and_before_the_first_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "not in a git repository" in refusal(monkeypatch, "HEAD")
+    git(tmp_path, "init", "--quiet")
+    assert "there is no commit yet" in refusal(monkeypatch, "HEAD")
+    git(tmp_path, "commit", "--quiet", "--allow-empty", "--message=empty")
+    told = refusal(monkeypatch, "HEAD")
+    assert "HEAD is left out: params.yaml: not there; run from the project's root" in told
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        (
+            SCORES,
+            None,
+            "is left out: metrics/evaluate.json: not there: never run, failed, or older",
+        ),
+        (SCORES, "{", "is left out: metrics/evaluate.json: Invalid JSON"),
+        (SCORES, "{}", "is left out: metrics/evaluate.json: finetuned: Field required"),
+        (SCORES, '{"finetuned": {"accuracy": NaN, "loss": 1}}', "finetuned.accuracy: Input should"),
+        (SCORES, '{"finetuned": {"accuracy": 1.5, "loss": 1}}', "less than or equal to 1"),
+        (PARAMS, None, "is left out: params.yaml: not there"),
+        (PARAMS, "a: [", "is left out: params.yaml: not readable as YAML"),
+        (PARAMS, "- a", "is left out: params.yaml: must be a mapping"),
+        (LOCKED, "\x00", "is left out: dvc.lock: not readable as YAML"),
+        (FINETUNE_SCORES, None, ": validation accuracy unknown: metrics/finetune/metrics.json"),
+        (FINETUNE_SCORES, "[]", ": validation accuracy unknown: metrics/finetune/metrics.json"),
+        (FINETUNE_SCORES, '{"val": {"accuracy": 1}, "kept_epoch": 9}', "in no table of epochs"),
+        (PREDICTIONS, None, ": answers unknown: metrics/predictions.csv: not there"),
+        (PREDICTIONS, "", ": answers unknown: metrics/predictions.csv: not readable as CSV"),
+        (PREDICTIONS, "path,label\n", ": answers unknown: metrics/predictions.csv: not readable"),
+        (PREDICTIONS, "path,label,prediction\na,b\n", "not readable as CSV"),
+        (PREDICTIONS, "path,label,prediction\n", "metrics/predictions.csv: empty"),
+        (PREDICTIONS, "path,label,prediction\na,b,c\na,b,c\n", "a picture is there twice"),
+        (COSTS, '{"finetune": {"seconds": "x"}}', ": cost unknown: metrics/costs.json: finetune."),
+    ],
+)
+def test_what_a_revision_lacks_is_told_and_the_others_are_compared(
+    repository: Path, file: Path, content: str | None, words: str
+) -> None:
+    notes = left_out(repository, file, content)
+    assert words in notes[0]
+    assert notes[1:] in ([], ["odd has the parameters and the seed of HEAD: counted once."])
+
+
+def test_other_classes_are_not_paired(repository: Path) -> None:
+    rows = "".join(f"test/dog/{n:03d}.webp,cat,cat\n" for n in range(12))
+    write_text(f"path,label,prediction\n{rows}", PREDICTIONS)
+    change(repository, {RATE: 1e-3})
+    lock(repository, "model")
+    keep(repository, "new")
+    (comparison,) = compare([], False, None).comparisons
+    assert "other labels of test pictures (12)" in comparison.note
+
+
+def test_results_of_other_parameters_or_another_model_are_left_out(repository: Path) -> None:
+    change(repository, {RATE: 1e-3})
+    keep(repository, "changed")
+    write_results(repository)
+    yaml = YAML()
+    content = yaml.load(repository / LOCKED)
+    content["stages"]["evaluate"]["deps"][0]["md5"] = "older"
+    yaml.dump(content, repository / LOCKED)
+    keep(repository, "half")
+    notes = compare([], False, None).notes
+    assert any(
+        "changed is left out: finetune.learning_rate = 0.001 in params.yaml, but the results were "
+        "made with 0.0001: run `dvc repro`" in note
+        for note in notes
+    )
+    assert any("half is left out: evaluate has not been run since" in note for note in notes)
+
+
+def test_a_reference_without_results(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment(repository, "new", **{RATE: 1e-3})
+    (repository / SCORES).unlink()
+    commit(repository)
+    experiment(repository, "newer", **{RATE: 1e-5})
+    result = compare([], False, None)
+    assert result.reference is None
+    assert [group.name for group in result.groups] == ["newer"]
+    assert any(note.startswith("HEAD is left out") for note in result.notes)
+    assert "--against HEAD: HEAD is left out" in refusal(monkeypatch, "newer", "--against", "HEAD")
+
+
+def test_all_commits_goes_without_names(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["compare", "-A", "HEAD"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "--all-commits goes without REV" in capsys.readouterr().err
+
+
+def test_yaml_is_read_as_dvc_reads_it() -> None:
+    odd = b"a: 1e-05\nb: no\nc: 010\nd: 1:30\ne: 0x1f\nf: ~\ng:\nh: .5\ni: 1.\nj: '1'\nk: -.inf\n"
+    for text in (odd, *(CHECKOUT.joinpath(name).read_bytes() for name in (PARAMS, LOCKED))):
+        assert mapping(text, "file") == YAML(typ="safe", pure=True).load(text)
+    assert mapping(b"", "file") == {}
+    with pytest.raises(TenchError, match="file: not readable as YAML"):
+        mapping(b"a: {", "file")
