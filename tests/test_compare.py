@@ -105,9 +105,12 @@ def test_only_the_same_test_pictures_are_paired(
 
 def test_equal_runs_count_once(repository: Path) -> None:
     experiment(repository, "again", costs={"finetune": 5})
+    experiment(repository, "elsewhere", right=BETTER)
     git(repository, "tag", "release")
     result = compare([], False, None)
-    assert "again has the parameters and the seed of HEAD: counted once." in result.notes
+    words = "has the parameters and the seed of HEAD"
+    assert f"again {words}: counted once." in result.notes
+    assert f"elsewhere {words}, but not its scores: counted once." in result.notes
     assert [row["name"] for row in rows(result)] == ["HEAD"]
     assert rows(result)[0]["seconds (stages)"] == "5.0 (1)"
     assert result.comparisons == []

@@ -75,9 +75,10 @@ def remarks(groups: Sequence[Group], comparisons: Sequence[Comparison]) -> list[
         if len(group.runs) > 1
     ]
     lines += [
-        f"{name} has the parameters and the seed of {kept}: counted once."
+        f"{one.name} has the parameters and the seed of {one.counted}"
+        f"{'' if one.equal else ', but not its scores'}: counted once."
         for group in groups
-        for name, kept in group.again
+        for one in group.again
     ]
     noted: dict[str, list[str]] = {}
     for one in comparisons:

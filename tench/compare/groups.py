@@ -12,13 +12,21 @@ MADE_WITH: Key = ("made with",)  # stands among the parameters where code, data 
 NAMED = 8  # files and packages at most
 
 
+class Again(NamedTuple):
+    """A revision that is not counted, since another has its parameters and its seed."""
+
+    name: str
+    counted: str  # the other's name
+    equal: bool  # whether their scores are
+
+
 class Group(NamedTuple):
     """Runs with the same parameters but the seed, of the same code, data and packages."""
 
     params: dict[Key, Any]  # without the seed
     inputs: Inputs
     runs: list[Run]  # one a seed
-    again: list[tuple[str, str]]  # revisions that are not counted, each with that which is
+    again: list[Again]
 
     @property
     def name(self) -> str:
@@ -29,7 +37,7 @@ class Group(NamedTuple):
     @property
     def members(self) -> set[str]:
         """The names of all its revisions, counted or not."""
-        return {run.revision.name for run in self.runs} | {name for name, _ in self.again}
+        return {run.revision.name for run in self.runs} | {one.name for one in self.again}
 
     @property
     def seeds(self) -> list[Any]:
@@ -53,15 +61,15 @@ def spread(values: Iterable[float | None]) -> Spread | None:
     return Spread(mean(known), stdev(known) if len(known) > 1 else None)
 
 
-def of_seeds(runs: Sequence[Run]) -> tuple[list[Run], list[tuple[str, str]]]:
-    """One run a seed, the first, with what is known of the cost from any; and the others' names
-    with its name."""
+def of_seeds(runs: Sequence[Run]) -> tuple[list[Run], list[Again]]:
+    """One run a seed, the first, with what is known of the cost from any; and the others."""
     kept: dict[str, Run] = {}
     again = []
     for run in runs:
         first = kept.setdefault(repr(run.seed), run)
         if first is not run:
-            again.append((run.revision.name, first.revision.name))
+            equal = run.scores == first.scores
+            again.append(Again(run.revision.name, first.revision.name, equal))
             kept[repr(run.seed)] = first._replace(cost=first.cost or run.cost)
     return list(kept.values()), again
 
