@@ -172,7 +172,7 @@ def test_the_experiments_of_all_commits(repository: Path) -> None:
     assert {row["name"] for row in rows(compare([], False, None))} == {"HEAD", "same-name"}
     # by its name alone, that of HEAD is meant; the reference is the commit it stems from
     result = compare(["same-name"], False, None)
-    assert [row["name"] for row in rows(result)] == ["same-name", "HEAD"]
+    assert [row["name"] for row in rows(result)] == ["HEAD", "same-name"]
     assert {row["finetune. learning_rate"] for row in rows(result)} == {"1e-05", "0.0002"}
 
 

@@ -46,7 +46,7 @@ def test_the_table_is_aligned_and_narrow() -> None:
     assert set(rule) == {"-", " "}
     gaps = [place for place, mark in enumerate(rule) if mark == " "]
     assert len(gaps) == 2 * 8
-    assert [line.split()[0] for line in lines[3:6]] == ["=1+1", "<i>free</i>", "HEAD"]
+    assert [line.split()[0] for line in lines[3:6]] == ["HEAD", "=1+1", "<i>free</i>"]
     assert {line[place] for line in lines[3:6] for place in gaps} == {" "}
     shown = text(compare([], False, None))
     assert "0.9300±0.0141" in shown

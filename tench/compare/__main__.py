@@ -54,15 +54,15 @@ def main() -> None:
     formats = {"table": tables.text, "csv": tables.spreadsheet, "markdown": tables.markdown}
     try:
         result = compare(given.revisions, given.all_commits, given.against)
-        print(formats[given.format](result))
-        if given.format == "csv":
-            print(*(f"- {note}" for note in result.notes), sep="\n", file=sys.stderr)
         if given.page:
             from tench.compare.page import write_comparison
 
             write_comparison(result, given.page)
+        print(formats[given.format](result), flush=True)
+        if given.format == "csv":
+            print(*(f"- {note}" for note in result.notes), sep="\n", file=sys.stderr)
+        if given.page:
             print(f"the page: {given.page.resolve().as_uri()}", file=sys.stderr)
-        sys.stdout.flush()
     except TenchError as error:
         sys.exit(f"error: {error}")
     except BrokenPipeError:  # who read it has enough

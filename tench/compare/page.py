@@ -67,8 +67,12 @@ def chart(groups: list[Group]) -> Markup | None:
 def numbered(result: Result) -> Table:
     """The groups' scores, by their number."""
     header, *rows = one_line(score_rows(result), BREAK)
-    numbers = [(f"{number}. {name}", *row) for number, (name, *row) in enumerate(rows, 1)]
-    return page_table(header, numbers, sortable=True)
+    numbers = [
+        (f"{number}. {name}", *(cell.replace("±", f"{BREAK}±") for cell in row))
+        for number, (name, *row) in enumerate(rows, 1)
+    ]
+    breaking = [cell.replace("_", f"_{BREAK}") for cell in header]
+    return page_table(breaking, numbers, sortable=True)
 
 
 def against(result: Result) -> Table | None:

@@ -190,6 +190,6 @@ def choose(names: Sequence[str], all_commits: bool, against: str | None) -> Chos
         reference = stem_of(stemming) if stemming else chosen[0]
     else:
         reference = head
-    revisions, notes = one_each([*chosen, reference])
+    revisions, notes = one_each([reference, *chosen])  # so its group is called after it
     reference = next(one for one in revisions if one.commit == reference.commit)
     return Chosen(revisions, reference, notes)
