@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from tench.compare.groups import Group, by_validation, grouped, kinds_of, told
 from tench.compare.pairing import Comparison, compared
-from tench.compare.results import COSTS, FILES, Run, read_run
+from tench.compare.results import FILES, Run, read_run
 from tench.compare.revisions import Chosen, choose, commits, read_files
 from tench.compare.tables import Result
 from tench.core.errors import TenchError
+from tench.core.paths import COSTS
 
 
 def read_runs(chosen: Chosen) -> tuple[list[Run], list[str], dict[str, str]]:

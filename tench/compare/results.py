@@ -13,10 +13,10 @@ from tench.compare.quick_yaml import mapping
 from tench.compare.revisions import Revision
 from tench.core.errors import TenchError
 from tench.core.paths import (
+    COSTS,
     EXTRACT_TRAIN,
     FINETUNE,
     FINETUNE_SCORES,
-    METRICS,
     PARAMS,
     PIPELINES,
     PREDICTIONS,
@@ -26,7 +26,6 @@ from tench.reporting.locks import Stages, digests
 from tench.reporting.parameters import Key, leaves
 
 LOCKED = PIPELINES[0].with_suffix(".lock")
-COSTS = METRICS / "costs.json"
 EPOCHS = [folder / "plots/metrics/val/accuracy.tsv" for folder in (EXTRACT_TRAIN, FINETUNE)]
 FILES = (PARAMS, LOCKED, SCORES, FINETUNE_SCORES, *EPOCHS, PREDICTIONS, COSTS)
 SEED: Key = ("seed",)
