@@ -1,12 +1,12 @@
 """python -m tench.predict: which files, what rows, what errors."""
 
 import csv
-import io
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from clones import CHECKOUT, Finished, message, run
 
 from tench.exported.answers import Answer
 from tench.exported.neighbours import Neighbour
-from tench.predict.listing import count, pictures
+from tench.predict.listing import batches, how_many, pictures
 from tench.predict.rows import answered, columns, csv_row, json_line, rejected
 
 NEAR = [Neighbour(3, "a.jpg", "fish", 0.25)]
@@ -46,14 +46,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_files_are_found_in_order(folder: Path, arguments: list[str], expected: list[str]) -> None:
     found = [path.as_posix() for path in pictures(arguments)]
     assert found == [name for name in expected if name != "b*"]
-    assert count(arguments) == len(found)
+    assert how_many(arguments) == len(found)
 
 
 def test_a_list_is_read_as_it_comes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("z.jpg\n\nb\na name with blanks .jpg\n"))
-    found = [path.as_posix() for path in pictures(["-"])]
-    assert found == ["z.jpg", "b/1.png", "b/2.jpg", "a name with blanks .jpg"]
-    assert count(["-"]) is None
+    list_ = folder / ".list"
+    list_.write_bytes(b"z.jpg\n\nb\r\na name with blanks .jpg\nno end.jpg")
+    with list_.open() as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        found = [path.as_posix() for batch in batches(["b", "-", "z.jpg"]) for path in batch]
+    listed = ["z.jpg", "b/1.png", "b/2.jpg", "a name with blanks .jpg", "no end.jpg"]
+    assert found == ["b/1.png", "b/2.jpg", *listed, "z.jpg"]
+    assert how_many(["-"]) is None
 
 
 def as_csv(row: list[str]) -> dict[str, str]:
@@ -116,6 +120,24 @@ def test_a_folder_is_named_with_explanations(base: Finished, tmp_path: Path) -> 
     assert written == {str(file) for file in shown.iterdir()}
     assert len(written) == 20
     assert next(iter(shown.iterdir())).read_bytes().startswith(b"\xff\xd8")
+
+
+def test_a_path_in_a_pipe_is_answered_before_the_next_one_comes(base: Finished) -> None:
+    command = (sys.executable, "-m", "tench.predict", "-", "--format", "json")
+    files = sorted((base.folder / "data/sample/val/n01440764").iterdir())[:2]
+    with subprocess.Popen(
+        command, cwd=base.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        end = Timer(60, process.kill)
+        end.start()
+        assert process.stdin
+        assert process.stdout
+        for file in files:
+            print(file, file=process.stdin, flush=True)
+            line = process.stdout.readline()
+            assert line, "no answer within a minute"
+            assert json.loads(line)["path"] == str(file)
+        end.cancel()
 
 
 def test_a_pipe_is_read_and_may_end_early(base: Finished) -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from tench.core.parallel import in_threads
 from tench.exported.answers import Classifier, answer, explanation, open_classifier
 from tench.exported.folder import read_exported
 from tench.pictures.reading import UnreadableError, read_picture
-from tench.predict.listing import count, pictures
+from tench.predict.listing import batches, how_many
 from tench.predict.rows import Row, answered, columns, csv_row, json_line, rejected
 
 
@@ -25,9 +26,9 @@ class Wanted(NamedTuple):
     explain: Path | None  # a folder for Grad-CAM pictures
 
 
-def row_of(classifier: Classifier, wanted: Wanted, numbered: tuple[int, Path]) -> Row:
+def row_of(classifier: Classifier, wanted: Wanted, numbered: tuple[Path, int]) -> Row:
     """What is said of file number n."""
-    n, path = numbered
+    path, n = numbered
     if not path.is_file():
         there = "not a file" if path.exists() else "no such file"
         return rejected(path, there)
@@ -47,13 +48,19 @@ def row_of(classifier: Classifier, wanted: Wanted, numbered: tuple[int, Path]) -
 
 @contextmanager
 def writing(how: str, top: int) -> Iterator[Callable[[Row], None]]:
-    """A function that writes a row to standard output."""
+    """A function that writes a row to standard output, at once: who sends paths one by one may wait
+    for it."""
     if how == "json":
-        yield lambda row: print(json_line(row, top), flush=sys.stdout.isatty())
+        yield lambda row: print(json_line(row, top), flush=True)
         return
     table = csv.writer(sys.stdout, lineterminator="\n")
-    table.writerow(columns(top))
-    yield lambda row: table.writerow(csv_row(row, top))
+
+    def put(cells: list[str]) -> None:
+        table.writerow(cells)
+        sys.stdout.flush()
+
+    put(columns(top))
+    yield lambda row: put(csv_row(row, top))
 
 
 def predict(chosen: argparse.Namespace) -> tuple[int, int]:
@@ -68,9 +75,11 @@ def predict(chosen: argparse.Namespace) -> tuple[int, int]:
         open_classifier(exported, chosen.runtime) as classifier,
         writing(chosen.format, top) as put,
     ):
-        numbered = enumerate(pictures(chosen.pictures), 1)
-        rows = in_threads(partial(row_of, classifier, wanted), numbered)
-        for row in progress(rows, "predict", count(chosen.pictures), delay=1):
+        numbers = count(1)
+        some = (zip(batch, numbers, strict=False) for batch in batches(chosen.pictures))
+        look = partial(row_of, classifier, wanted)
+        rows = chain.from_iterable(in_threads(look, numbered) for numbered in some)
+        for row in progress(rows, "predict", how_many(chosen.pictures), delay=1):
             put(row)
             files, lost = files + 1, lost + bool(row.reason)
     return files, lost

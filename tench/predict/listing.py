@@ -4,11 +4,13 @@ import glob
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 
 from tench.intake.files import hidden
 
 STDIN = "-"
+ARRIVING = 2**16  # bytes of a list read at a time: what a pipe holds
 
 
 def below(folder: Path) -> Iterator[Path]:
@@ -21,12 +23,10 @@ def below(folder: Path) -> Iterator[Path]:
 
 def pictures(arguments: Iterable[str]) -> Iterator[Path]:
     """The files that arguments name, in their order: a file, a folder (all below it), a pattern
-    such as 'a/**/*.jpg', or STDIN (a path a line). What there is not is returned as it is."""
+    such as 'a/**/*.jpg'. What there is not is returned as it is."""
     for argument in arguments:
         path = Path(argument)
-        if argument == STDIN:
-            yield from pictures(line.rstrip("\n") for line in sys.stdin if line.strip())
-        elif path.is_dir():
+        if path.is_dir():
             yield from below(path)
         elif not path.exists() and glob.has_magic(argument):
             found = [Path(one) for one in sorted(glob.glob(argument, recursive=True))]  # noqa: PTH207
@@ -35,6 +35,26 @@ def pictures(arguments: Iterable[str]) -> Iterator[Path]:
             yield path
 
 
-def count(arguments: list[str]) -> int | None:
+def listed() -> Iterator[list[str]]:
+    """The lines on standard input but empty ones, those together that have arrived together."""
+    rest = b""
+    while some := os.read(sys.stdin.fileno(), ARRIVING):
+        *lines, rest = (rest + some).split(b"\n")
+        yield [os.fsdecode(line.rstrip(b"\r")) for line in lines if line.strip()]
+    if rest.strip():
+        yield [os.fsdecode(rest)]
+
+
+def batches(arguments: Iterable[str]) -> Iterator[Iterator[Path]]:
+    """The files that arguments name, as of `pictures`, in their order; at STDIN, those of a list
+    there (a path a line) as they arrive, all others together."""
+    for is_list, some in groupby(arguments, STDIN.__eq__):
+        if is_list:
+            yield from (pictures(lines) for lines in listed())
+        else:
+            yield pictures(list(some))
+
+
+def how_many(arguments: list[str]) -> int | None:
     """How many they are; None where only reading standard input would tell."""
     return None if STDIN in arguments else sum(1 for _ in pictures(arguments))
