@@ -169,12 +169,19 @@ def test_mistakes_are_one_error(
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("a.jpg", "--min-confidence", "2"), ("a.jpg", "--runtime", "keras")]
+    ("arguments", "words"),
+    [
+        ((), "required: PICTURES"),
+        (("a.jpg", "--min-confidence", "2"), "2: not a number from 0 to 1"),
+        (("a.jpg", "--min-confidence", "much"), "much: not a number from 0 to 1"),
+        (("a.jpg", "--runtime", "keras"), "'float32', 'int8', 'onnx'"),
+    ],
 )
-def test_wrong_options_are_told(base: Finished, arguments: tuple[str, ...]) -> None:
+def test_wrong_options_are_told(base: Finished, arguments: tuple[str, ...], words: str) -> None:
     said = predict(base, *arguments)
     assert said.returncode == 2
     assert "usage: python -m tench.predict" in said.stdout
+    assert words in said.stdout
 
 
 def test_a_pipe_with_a_name_does_not_hang(base: Finished, tmp_path: Path) -> None:

@@ -11,18 +11,10 @@ import os
 import sys
 from pathlib import Path
 
+from tench.console.options import add_classifier, number
 from tench.core.arithmetic import fix_arithmetic
 from tench.core.errors import TenchError
-from tench.core.paths import EXPORT
 from tench.exported.folder import RUNTIMES
-
-
-def share(text: str) -> float:
-    """A number from 0 to 1."""
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise ValueError
-    return value
 
 
 def parsed() -> argparse.Namespace:
@@ -35,10 +27,10 @@ def parsed() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("pictures", nargs="+", metavar="PICTURES", help="files, folders, patterns, or - for a list")
-    add("--model", type=Path, default=EXPORT, help="folder of the export (%(default)s)")
-    add("--runtime", choices=RUNTIMES, default="float32", help="which of its models (%(default)s)")
+    add_classifier(parser, RUNTIMES)
     add("--format", choices=("csv", "json"), default="csv", help="csv, or json: an object a line")
     add("--top", type=int, default=3, metavar="N", help="how many classes to list (%(default)s)")
+    share = number(float, 0, 1)
     add("--min-confidence", type=share, default=0, metavar="P", help="leave the rest undecided")
     add("--explain", type=Path, metavar="FOLDER", help="write Grad-CAM pictures there")
     return parser.parse_args()

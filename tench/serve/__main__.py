@@ -7,11 +7,10 @@ picture is kept or logged.
 
 import argparse
 import sys
-from pathlib import Path
 
+from tench.console.options import add_classifier, number
 from tench.core.arithmetic import fix_arithmetic
 from tench.core.errors import TenchError
-from tench.core.paths import EXPORT
 from tench.exported.folder import RUNTIMES
 
 
@@ -23,10 +22,9 @@ def parsed() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--model", type=Path, default=EXPORT, help="folder of the export (%(default)s)")
-    add("--runtime", choices=RUNTIMES, default="float32", help="which of its models (%(default)s)")
+    add_classifier(parser, RUNTIMES)
     add("--host", default="127.0.0.1", help="address to listen at (%(default)s)")
-    add("--port", type=int, default=8000, help="(%(default)s)")
+    add("--port", type=number(int, 1, 65535), default=8000, help="(%(default)s)")
     return parser.parse_args()
 
 
