@@ -25,8 +25,9 @@ fix_arithmetic()  # before NumPy is imported
 
 import numpy as np  # noqa: E402
 
+from benchmarks.listening import listens  # noqa: E402
+from tench.console.options import add_classifier  # noqa: E402
 from tench.core.parallel import in_threads  # noqa: E402
-from tench.core.paths import EXPORT  # noqa: E402
 from tench.exported.answers import answer, open_classifier  # noqa: E402
 from tench.exported.folder import RUNTIMES, read_exported  # noqa: E402
 from tench.pictures.reading import decode  # noqa: E402
@@ -43,7 +44,7 @@ class Load(NamedTuple):
     seconds: float
     durations: list[float]  # of every request, in seconds
     statuses: Counter[int]
-    memory: list[float]  # of the server, MB, once a second
+    memory: list[float]  # of the server's processes together, MB, once a second
 
 
 def without_server(contents: list[bytes], folder: Path, runtime: str) -> float:
@@ -69,9 +70,10 @@ async def client(port: int, requests: "cycle[bytes]", until: float, load: Load) 
 
 
 async def watch(server: psutil.Process, until: float, load: Load) -> None:
-    """Note the server's memory once a second."""
+    """Note the server's memory once a second; what processes share counts for each."""
     while time.perf_counter() < until:
-        load.memory.append(server.memory_info().rss / 1e6)
+        processes = (server, *server.children(recursive=True))
+        load.memory.append(sum(one.memory_info().rss for one in processes) / 1e6)
         await asyncio.sleep(1)
 
 
@@ -93,24 +95,10 @@ def drive(contents: list[bytes], port: int, pid: int, clients: int, seconds: flo
     return asyncio.run(under_load(contents, port, pid, clients, seconds))
 
 
-async def started() -> None:
-    """Wait until the server accepts connections."""
-    for _ in range(300):
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", PORT)
-        except OSError:
-            await asyncio.sleep(0.1)
-        else:
-            writer.close()
-            return
-    sys.exit("error: the server did not start")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pictures", type=Path, help="folder of pictures to send")
-    parser.add_argument("--model", type=Path, default=EXPORT)
-    parser.add_argument("--runtime", choices=RUNTIMES, default="float32")
+    add_classifier(parser, RUNTIMES)
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=60)
     chosen = parser.parse_args()
@@ -120,7 +108,8 @@ def main() -> None:
     own = [without_server(contents, chosen.model, chosen.runtime)]
     with subprocess.Popen([sys.executable, "-m", "tench.serve", *options]) as server:
         try:
-            asyncio.run(started())
+            if not listens(PORT):
+                sys.exit("error: the server did not start")
             drive(contents, PORT, server.pid, chosen.clients, WARM)
             load = drive(contents, PORT, server.pid, chosen.clients, chosen.seconds)
         finally:

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 from clones import CHECKOUT
 
+from benchmarks.listening import listens
+
 HOST = "127.0.0.1"
 
 
@@ -56,14 +58,7 @@ def serving(export: Path, folder: Path) -> Iterator[Server]:
 
 def wait_for(server: Server) -> None:
     """Wait until it accepts connections."""
-    for _ in range(300):
-        try:
-            socket.create_connection((HOST, server.port), 1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError(server.log.read_text())
+    assert listens(server.port), server.log.read_text()
 
 
 def ask(
