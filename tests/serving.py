@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -39,13 +40,18 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(export: Path, folder: Path) -> Iterator[Server]:
+def serving(export: Path, folder: Path, **variables: str) -> Iterator[Server]:
     """A server on an export, its output in a file in `folder`."""
     port, log = free_port(), folder / "server.log"
     command = ("-m", "tench.serve", "--model", str(export), "--port", str(port))
     with log.open("w") as out:
         process = subprocess.Popen(
-            [sys.executable, *command], cwd=CHECKOUT, stdout=out, stderr=out, text=True
+            [sys.executable, *command],
+            cwd=CHECKOUT,
+            env=os.environ | variables,
+            stdout=out,
+            stderr=out,
+            text=True,
         )
     server = Server(port, process, log)
     try:

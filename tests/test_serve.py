@@ -1,9 +1,11 @@
 """The server: its answers, what it refuses, and that it lives."""
 
 import io
+import shutil
 import signal
 import socket
 import struct
+import sys
 import threading
 import time
 import urllib.request
@@ -11,13 +13,16 @@ import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import psutil
 import pytest
-from clones import Finished, scored_pictures
+from clones import CHECKOUT, Finished, run, scored_pictures
 from PIL import Image
-from serving import Server, ask, form, head, raw, serving, status
+from serving import Server, ask, form, free_port, head, raw, serving, status
 
+from tench.core.parallel import cores
 from tench.serve import limits
 
 pytestmark = pytest.mark.xdist_group("serve")  # which share a server
@@ -154,11 +159,12 @@ def test_a_client_may_leave(server: Server, fish: bytes) -> None:
 
 def test_what_is_counted(server: Server, fish: bytes) -> None:
     ask(server, fish)
-    text = get(server, "metrics")
+    until = time.monotonic() + 30  # others may wait for theirs
+    while "tench_waiting 0.0" not in (text := get(server, "metrics")):
+        assert time.monotonic() < until, text
     for line in ('tench_requests_total{status="200"}', 'tench_pictures_total{doubt="none"}'):
         assert line in text
     assert 'tench_seconds_bucket{le="0.005"}' in text
-    assert "tench_waiting 0.0" in text
     assert "process_resident_memory_bytes" in text
     assert "secret-name" not in text
 
@@ -178,13 +184,84 @@ def test_no_other_neighbour_is_given(server: Server) -> None:
         assert caught.value.code in {404, 422}
 
 
-def test_requests_in_flight_are_answered_at_the_end(base: Finished, tmp_path: Path) -> None:
-    picture = Image.new("RGB", (4000, 3000), (200, 120, 40))
+def workers(server: Server) -> list[psutil.Process]:
+    """The processes that look at pictures."""
+    return psutil.Process(server.process.pid).children()
+
+
+several = pytest.mark.skipif(cores() == 1, reason="with one core, one process does it all")
+
+
+@several
+def test_a_process_that_dies_is_replaced_and_no_request_with_it(server: Server) -> None:
+    before, answers = workers(server), list[tuple[int, Any]]()
+    assert len(before) == cores()
+    thread = threading.Thread(target=lambda: answers.append(ask(server, *large(40))))
+    thread.start()
+    time.sleep(0.7)  # it takes seconds
+    assert not answers
+    for one in before:
+        one.kill()
+    thread.join(60)
+    code, said = answers[0]
+    assert code == 200
+    assert all(one["class_name"] for one in said["answers"])
+    after = workers(server)
+    assert len(after) == cores()
+    assert not set(before) & set(after)
+
+
+@several
+def test_a_server_that_is_killed_leaves_no_process(base: Finished, tmp_path: Path) -> None:
+    with serving(base.folder / "models/export", tmp_path) as one:
+        looking = workers(one)
+        one.process.kill()
+        assert not psutil.wait_procs(looking, 30)[1]
+
+
+def test_with_one_core_one_process_does_it_all(base: Finished, tmp_path: Path, fish: bytes) -> None:
+    with serving(base.folder / "models/export", tmp_path, LOKY_MAX_CPU_COUNT="1") as one:
+        assert not workers(one)
+        assert ask(one, fish)[1]["answers"][0]["class_name"] == "fish"
+
+
+def test_it_says_where_it_is_once_it_answers(server: Server) -> None:
+    assert server.log.read_text().startswith(f"{server.address} names pictures with ")
+
+
+def test_what_keeps_it_from_starting_is_told_in_a_line(
+    base: Finished, server: Server, tmp_path: Path
+) -> None:
+    export, damaged = base.folder / "models/export", tmp_path / "export"
+    shutil.copytree(export, damaged)
+    (damaged / "float32.tflite").write_bytes(b"nonsense")
+    for model, port, words in (
+        (tmp_path, free_port(), "error: {}: no exported classifier there"),
+        (
+            damaged,
+            free_port(),
+            "error: {}/float32.tflite: damaged: not the bytes that were written",
+        ),
+        (export, server.port, "address already in use"),
+    ):
+        options = ("--model", str(model), "--port", str(port))
+        said = run(CHECKOUT, sys.executable, "-m", "tench.serve", *options)
+        assert said.returncode != 0
+        (line,) = said.stdout.splitlines()
+        assert words.format(model) in line
+
+
+def large(count: int) -> tuple[bytes, str]:
+    """A form of large pictures, and its type."""
     out = io.BytesIO()
-    picture.save(out, "PNG")
+    Image.new("RGB", (4000, 3000), (200, 120, 40)).save(out, "PNG")
+    return form(*((f"{n}.png", out.getvalue()) for n in range(count)))
+
+
+def test_requests_in_flight_are_answered_at_the_end(base: Finished, tmp_path: Path) -> None:
     answers: list[int] = []
     with serving(base.folder / "models/export", tmp_path) as one:
-        bodies = [form(*((f"{n}.png", out.getvalue()) for n in range(8)))] * 4
+        looking, bodies = workers(one), [large(8)] * 4
         some = [
             threading.Thread(target=lambda sent=sent: answers.append(ask(one, *sent)[0]))  # type: ignore[misc]
             for sent in bodies
@@ -198,3 +275,4 @@ def test_requests_in_flight_are_answered_at_the_end(base: Finished, tmp_path: Pa
             thread.join(60)
         assert answers == [200] * 4
         assert one.process.wait(30) == -signal.SIGTERM  # uvicorn's way, once all is answered
+        assert not psutil.wait_procs(looking, 30)[1]

@@ -2,13 +2,16 @@
 
 import base64
 import io
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, Field
 
 from tench.exported.answers import Answer, Classifier, answer, explanation
 from tench.pictures.reading import UnreadableError, decode
 from tench.serve.uploads import Upload
+
+NONE = "none"  # no doubt
+UNREADABLE = "unreadable"
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Distance = Annotated[float, Field(ge=0, le=2, description="1 - cosine of the pooled features")]
@@ -49,9 +52,17 @@ class Answers(BaseModel):
     answers: list[One]
 
 
-def unreadable(name: str, reason: str) -> One:
+class Answered(NamedTuple):
+    """What is said of one picture, to be sent."""
+
+    kind: str  # its doubt, or NONE or UNREADABLE
+    text: str  # One, as JSON
+
+
+def unreadable(name: str, reason: str) -> Answered:
     """What is said of a picture that cannot be read."""
-    return One(name=name, class_name=None, probability=None, doubt=None, reason=reason)
+    one = One(name=name, class_name=None, probability=None, doubt=None, reason=reason)
+    return Answered(UNREADABLE, one.model_dump_json())
 
 
 def shown(one: Answer) -> str:
@@ -61,14 +72,14 @@ def shown(one: Answer) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"
 
 
-def answered(classifier: Classifier, upload: Upload, top: int, explain: bool) -> One:
+def answered(classifier: Classifier, upload: Upload, top: int, explain: bool) -> Answered:
     """What the classifier says of a picture that was sent. MemoryError."""
     try:
         one = answer(classifier, decode(io.BytesIO(upload.content)))
     except UnreadableError as error:
         return unreadable(upload.name, str(error))
     there = classifier.neighbours.pictures is not None
-    return One.model_construct(
+    said = One.model_construct(
         name=upload.name,
         class_name=one.classes[0][0],
         probability=one.classes[0][1],
@@ -88,3 +99,4 @@ def answered(classifier: Classifier, upload: Upload, top: int, explain: bool) ->
         ],
         explanation=shown(one) if explain else None,
     )
+    return Answered(one.doubt or NONE, said.model_dump_json())

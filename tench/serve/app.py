@@ -16,12 +16,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from tench.core.parallel import cores
-from tench.exported.answers import Classifier
-from tench.exported.neighbours import small_picture
-from tench.serve.answering import Answers, One, answered
+from tench.exported.folder import Exported
+from tench.exported.neighbours import read_neighbours, small_picture
+from tench.serve.answering import UNREADABLE, Answered, Answers
 from tench.serve.counting import new_counts
 from tench.serve.limits import Held
 from tench.serve.uploads import BYTES, FORM, uploads
+from tench.serve.workers import Look
 
 PAGE = Path(__file__).parent / "page"
 BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -55,20 +56,20 @@ ABOUT = """Send one picture as the body, or several as files of a form. Each is 
 the training pictures were; nothing of it is kept."""
 
 
-def make_app(classifier: Classifier) -> FastAPI:
-    """The server for an opened classifier."""
+def make_app(exported: Exported, look: Look) -> FastAPI:
+    """The server for a classifier, which looks at pictures with a function of `looking`."""
+    known = read_neighbours(exported)
     app = FastAPIOffline(title="Tench", description=ABOUT, redoc_url=None)
     pool, held, counts = ThreadPoolExecutor(cores()), Held(), new_counts()
 
-    async def looked_at(request: Request, top: int, explain: bool) -> list[One]:
+    async def looked_at(request: Request, top: int, explain: bool) -> list[Answered]:
         loop = asyncio.get_running_loop()
         with held.room() as room:
             sent = await uploads(request, room)
-            look = partial(answered, classifier, top=top, explain=explain)
-            said = await asyncio.gather(*(loop.run_in_executor(pool, look, one) for one in sent))
+            asked = (loop.run_in_executor(pool, look, one, top, explain) for one in sent)
+            said = await asyncio.gather(*asked)
         for one in said:
-            kind = "unreadable" if one.reason else one.doubt or "none"
-            counts.pictures.labels(kind).inc()
+            counts.pictures.labels(one.kind).inc()
         return list(said)
 
     @app.post(
@@ -87,8 +88,8 @@ def make_app(classifier: Classifier) -> FastAPI:
         counts.waiting.inc()
         try:
             said = await looked_at(request, top, explain)
-            status = 422 if all(one.reason for one in said) else 200
-            content = Answers.model_construct(answers=said).model_dump_json()
+            status = 422 if all(one.kind == UNREADABLE for one in said) else 200
+            content = f'{{"answers":[{",".join(one.text for one in said)}]}}'
             return Response(content, status, media_type="application/json")
         except HTTPException as error:
             status = error.status_code
@@ -107,7 +108,7 @@ def make_app(classifier: Classifier) -> FastAPI:
     @app.get("/health")
     async def health() -> dict[str, Any]:
         """Whether the server answers, and with what."""
-        return {"status": "ok", "classes": list(classifier.exported.classes)}
+        return {"status": "ok", "classes": list(exported.classes)}
 
     @app.get("/metrics", response_class=Response)
     async def metrics() -> Response:
@@ -118,7 +119,7 @@ def make_app(classifier: Classifier) -> FastAPI:
     async def neighbour(place: int) -> Response:
         """A small copy of a training picture."""
         try:
-            return Response(small_picture(classifier.neighbours, place), media_type="image/webp")
+            return Response(small_picture(known, place), media_type="image/webp")
         except KeyError:
             raise HTTPException(404, "no such training picture in this export") from None
 

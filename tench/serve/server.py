@@ -1,15 +1,17 @@
 """Running the server: on uvicorn, which ends on SIGTERM once requests in flight are answered."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
+from socket import socket
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from tench.exported.answers import open_classifier
 from tench.exported.folder import read_exported
 from tench.serve.app import make_app
 from tench.serve.limits import HEADER_TIME
+from tench.serve.workers import looking
 
 CONNECTIONS = 512  # at a time; more are answered 503
 GOODBYE = 30  # seconds that requests in flight have to end
@@ -54,13 +56,25 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
 
 
+class Server(uvicorn.Server):
+    """uvicorn's, which says where it is as soon as it answers."""
+
+    def __init__(self, config: uvicorn.Config, what: str) -> None:
+        super().__init__(config)
+        self.what = what
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets)
+        address = f"http://{self.config.host}:{self.config.port}/"
+        print(f"{address} names pictures with {self.what}; Ctrl-C stops it", flush=True)
+
+
 def serve(folder: Path, runtime: str, host: str, port: int) -> None:
     """Serve the export in a folder until told to stop. Raises TenchError."""
     exported = read_exported(folder)
-    with open_classifier(exported, runtime) as classifier:
-        print(f"http://{host}:{port}/ names pictures with {folder} ({runtime}); Ctrl-C stops it")
-        uvicorn.run(
-            make_app(classifier),
+    with looking(exported, runtime) as look:
+        config = uvicorn.Config(
+            make_app(exported, look),
             host=host,
             port=port,
             http=Protocol,
@@ -71,3 +85,5 @@ def serve(folder: Path, runtime: str, host: str, port: int) -> None:
             limit_concurrency=CONNECTIONS,
             timeout_graceful_shutdown=GOODBYE,
         )
+        with suppress(KeyboardInterrupt):  # raised anew once all is answered
+            Server(config, f"{folder} ({runtime})").run()
