@@ -212,6 +212,24 @@ def test_a_process_that_dies_is_replaced_and_no_request_with_it(server: Server) 
 
 
 @several
+def test_a_picture_that_ends_process_after_process_is_refused(server: Server, fish: bytes) -> None:
+    answers: list[int] = []
+    thread = threading.Thread(target=lambda: answers.append(ask(server, *large(40))[0]))
+    thread.start()
+    time.sleep(0.7)  # it takes seconds
+    until = time.monotonic() + 60
+    while not answers:
+        assert time.monotonic() < until
+        for one in workers(server):
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        time.sleep(0.05)
+    thread.join()
+    assert answers == [503]
+    assert ask(server, fish)[0] == 200
+
+
+@several
 def test_a_server_that_is_killed_leaves_no_process(base: Finished, tmp_path: Path) -> None:
     with serving(base.folder / "models/export", tmp_path) as one:
         looking = workers(one)

@@ -16,7 +16,7 @@ from functools import partial
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from tench.core.errors import TenchError
 from tench.core.parallel import cores
@@ -103,13 +103,12 @@ def asked(
         for _ in range(2):
             try:
                 worker.pipe.send(question)
-                said: Answered = received(worker)
+                while not (said := received(worker)):
+                    pass  # a new one says first that it has opened the export
+                return cast(Answered, said)
             except (EOFError, ConnectionError):
                 stop(worker)
                 worker = start()
-                received(worker)
-            else:
-                return said
     finally:
         idle.put(worker)
     raise MemoryError
