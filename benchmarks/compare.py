@@ -1,6 +1,6 @@
 """The harness: the twin and the pipeline on the same pictures, in one run.
 
-    python -m benchmarks.compare [--raw data/sample] [--keep]
+    python -m benchmarks.compare [--raw data/sample] [--peer .venv-peer/bin/python] [--keep]
     python -m benchmarks.compare --memory-only [--repeat-data 4]
 
 Works on a temporary clone of the checkout's HEAD with a DVC cache of its own, below
@@ -24,6 +24,7 @@ import psutil
 from ruamel.yaml import YAML
 
 from benchmarks.measure import Run, embed_rates, measure, stages_of, summary
+from benchmarks.scripts import python_with_torch, script_command
 from tench.core.names import MODELS
 from tench.core.parallel import cores
 from tench.core.params import Params, load_params
@@ -76,32 +77,12 @@ def git(folder: Path, *arguments: str) -> str:
     return subprocess.run(command, cwd=folder, check=True, text=True, capture_output=True).stdout
 
 
-def twin_command(params: Params) -> list[str]:
-    """The twin with the pipeline's parameters."""
-    head, tune = params.extract_train, params.finetune
-    options = {
-        "raw": params.data.raw,
-        "seed": params.seed,
-        "image-size": params.data.image_size,
-        "dense-units": head.dense_units,
-        "dropout": head.dropout,
-        "activation": head.activation,
-        "batch-size": head.batch_size,
-        "learning-rate": head.learning_rate,
-        "epochs": head.epochs,
-        "fine-tune-at": tune.fine_tune_at,
-        "fine-tune-learning-rate": tune.learning_rate,
-        "fine-tune-epochs": tune.epochs,
-    }
-    script = str(ROOT / "benchmarks/twin.py")
-    return [sys.executable, "-u", script, *(f"--{key}={value}" for key, value in options.items())]
-
-
 REPRO = [sys.executable, "-m", "dvc", "repro"]
 
 
-def compare(clone: Path, folder: Path, raw: dict[str, Any]) -> dict[str, Any]:
-    """Measure the cold pipeline, the twin, and the pipeline after each change, in this order."""
+def compare(clone: Path, folder: Path, raw: dict[str, Any], peer: str | None) -> dict[str, Any]:
+    """Measure the cold pipeline, the twin, its peer where there is a Python for it, and the
+    pipeline after each change, in this order."""
 
     def repro(label: str, name: str) -> Run:
         print(f"{label} ...", file=sys.stderr, flush=True)
@@ -109,15 +90,20 @@ def compare(clone: Path, folder: Path, raw: dict[str, Any]) -> dict[str, Any]:
         runs.append({"run": label, **summary(run), **pipeline_scores(clone)})
         return run
 
+    def script(name: str, python: str) -> None:
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        run = measure(script_command(python, name, params), clone, folder / f"{name}.log")
+        scores = json.loads(run.lines[-1][1])
+        scores["val_accuracy"] = scores.pop("history")["val_accuracy"]
+        runs.append({**scores, "run": name, **summary(run)})
+
     runs: list[dict[str, Any]] = []
     params = change(clone, raw)
     cold = repro("pipeline, cold", "cold")
     stages = stages_of(cold)
-    print("twin ...", file=sys.stderr, flush=True)
-    twin = measure(twin_command(params), clone, folder / "twin.log")
-    scores = json.loads(twin.lines[-1][1])
-    scores["val_accuracy"] = scores.pop("history")["val_accuracy"]
-    runs.append({**scores, "run": "twin", **summary(twin)})
+    script("twin", sys.executable)
+    if peer:
+        script("peer", peer)
     repro("nothing changed", "nothing")
     for number, (label, changes) in enumerate(CHANGES):
         change(clone, raw | changes)
@@ -245,12 +231,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--raw", help="data.raw to use instead of params.yaml's")
+    parser.add_argument("--peer", metavar="PYTHON", help="run the peer too, with this Python")
     parser.add_argument("--memory-only", action="store_true", help="peak memory only, no twin")
     parser.add_argument("--repeat-data", type=int, default=1, metavar="N", help="N times the data")
     parser.add_argument("--keep", action="store_true", help="leave the clone where it is")
     args = parser.parse_args()
     if args.repeat_data > 1 and not args.memory_only:
         parser.error("--repeat-data measures memory: give --memory-only too")
+    if args.peer:
+        args.peer = python_with_torch(args.peer)
     folder = RESULTS / time.strftime("%Y-%m-%d-%H%M%S")
     clone = folder / "tench"
     folder.mkdir(parents=True)
@@ -269,7 +258,7 @@ def main() -> None:
         if args.memory_only:
             result = memory(clone, folder, raw, args.repeat_data)
         else:
-            result = compare(clone, folder, raw)
+            result = compare(clone, folder, raw, args.peer)
     finally:
         if not args.keep:
             shutil.rmtree(clone, ignore_errors=True)

@@ -10,37 +10,17 @@ each time. Nothing is chosen by these scores, so that harms neither them nor the
 The last line printed is JSON: history, test scores, seconds.
 """
 
-import argparse
 import json
 import time
 
 import keras
 import tensorflow as tf
 
-
-def arguments() -> argparse.Namespace:
-    """The command line; the defaults are those of params.yaml."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--raw", default="data/imagenette")
-    parser.add_argument("--weights", default="models/backbone.weights.h5")
-    parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--image-size", type=int, default=160)
-    parser.add_argument("--dense-units", type=int, default=64)
-    parser.add_argument("--dropout", type=float, default=0.2)
-    parser.add_argument("--activation", default="sigmoid")
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--learning-rate", type=float, default=1e-4)
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--fine-tune-at", type=int, default=130)
-    parser.add_argument("--fine-tune-learning-rate", type=float, default=1e-4)
-    parser.add_argument("--fine-tune-epochs", type=int, default=3)
-    return parser.parse_args()
+from benchmarks.options import arguments
 
 
 def main() -> None:
-    args = arguments()
+    args = arguments(__doc__)
     started = time.perf_counter()
     keras.utils.set_random_seed(args.seed)
 

@@ -1,0 +1,24 @@
+"""What the twin and its peer can be told."""
+
+import argparse
+
+
+def arguments(description: str | None) -> argparse.Namespace:
+    """The command line; the defaults are those of params.yaml."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--raw", default="data/imagenette")
+    parser.add_argument("--weights", default="models/backbone.weights.h5")
+    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--image-size", type=int, default=160)
+    parser.add_argument("--dense-units", type=int, default=64)
+    parser.add_argument("--dropout", type=float, default=0.2)
+    parser.add_argument("--activation", default="sigmoid", choices=("sigmoid", "softmax"))
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--learning-rate", type=float, default=1e-4)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--fine-tune-at", type=int, default=130)
+    parser.add_argument("--fine-tune-learning-rate", type=float, default=1e-4)
+    parser.add_argument("--fine-tune-epochs", type=int, default=3)
+    return parser.parse_args()

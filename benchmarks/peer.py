@@ -1,0 +1,134 @@
+"""The peer: the twin's job in PyTorch, in the loop its tutorials teach. Nothing of Keras in it.
+
+    python -m benchmarks.peer [--raw data/imagenette] [--weights models/backbone.weights.h5] ...
+
+The network is torchvision's MobileNetV2 with the twin's weights. What the twin freezes is frozen
+here, BatchNorm's statistics too; what it fine-tunes uses a batch's own there and here. Pictures are
+resized with antialiasing, which torchvision does where the twin's loader does not, and the test set
+is a fifth of the validation pictures, drawn once.
+
+The last line printed is JSON in the twin's form: history, test scores, seconds.
+"""
+
+import json
+import os
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from benchmarks.options import arguments
+
+try:
+    import torch
+    from torch import nn
+    from torch.utils.data import DataLoader, random_split
+    from torchvision import transforms
+    from torchvision.datasets import ImageFolder
+
+    from benchmarks.peer_network import FEATURES, keras_mobilenet
+except ModuleNotFoundError as error:
+    arguments(__doc__)  # --help needs no torch
+    sys.exit(
+        f"error: {sys.executable} has no {error.name}; make a Python that has: "
+        "uv venv .venv-peer && "
+        "uv pip install --python .venv-peer --torch-backend cpu --group peer"
+    )
+
+LAST = {"sigmoid": nn.LogSigmoid(), "softmax": nn.LogSoftmax(dim=1)}
+
+
+def run_epoch(
+    model: nn.Module, data: DataLoader, optimizer: torch.optim.Optimizer | None = None
+) -> dict[str, float]:
+    """Go through the data once, learning where there is an optimizer; mean loss and accuracy."""
+    # of the logarithm of Keras's output; normalises it, as Keras does
+    criterion = nn.CrossEntropyLoss()
+    loss_sum, right, seen = 0.0, 0, 0
+    with torch.set_grad_enabled(optimizer is not None):
+        for pictures, labels in data:
+            outputs = model(pictures)
+            loss = criterion(outputs, labels)
+            if optimizer:
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+            loss_sum += loss.item() * len(labels)
+            right += int((outputs.argmax(1) == labels).sum())
+            seen += len(labels)
+    return {"accuracy": right / seen, "loss": loss_sum / seen}
+
+
+def main() -> None:
+    args = arguments(__doc__)
+    started = time.perf_counter()
+    torch.manual_seed(args.seed)
+
+    to_tensor = transforms.Compose(
+        [
+            transforms.Resize((args.image_size, args.image_size)),
+            transforms.ToTensor(),
+            transforms.Normalize([0.5] * 3, [0.5] * 3),
+        ]
+    )
+    train_set, val_set = (ImageFolder(f"{args.raw}/{part}", to_tensor) for part in ("train", "val"))
+    classes = len(train_set.classes)
+    test_set, val_set = random_split(val_set, [0.2, 0.8])
+    workers = os.cpu_count() or 1
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads and {workers} workers")
+    train_data, val_data, test_data = (
+        DataLoader(pictures, args.batch_size, shuffle=pictures is train_set, num_workers=workers)
+        for pictures in (train_set, val_set, test_set)
+    )
+
+    backbone, layers = keras_mobilenet(Path(args.weights))
+    backbone.requires_grad_(False)
+    head = nn.Sequential(
+        nn.Linear(FEATURES, args.dense_units),
+        nn.ReLU(),
+        nn.Dropout(args.dropout),
+        nn.Linear(args.dense_units, classes),
+        LAST[args.activation],
+    )
+    for layer in head:
+        if isinstance(layer, nn.Linear):  # as Keras begins
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+    model = nn.Sequential(backbone, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
+    history: dict[str, list[float]] = defaultdict(list)
+
+    def fit(learning_rate: float, epochs: int, frozen: list[nn.Module]) -> None:
+        learned = [one for one in model.parameters() if one.requires_grad]
+        optimizer = torch.optim.Adam(learned, learning_rate, eps=1e-7)  # Keras's epsilon
+        for _ in range(epochs):
+            model.train()
+            for layer in frozen:
+                layer.eval()
+            scores = run_epoch(model, train_data, optimizer)
+            model.eval()
+            scores |= {f"val_{key}": value for key, value in run_epoch(model, val_data).items()}
+            for key, value in scores.items():
+                history[key].append(value)
+            done = len(history["loss"])
+            print(f"epoch {done}:", *(f"{key} {value:.4f}" for key, value in scores.items()))
+
+    fit(args.learning_rate, args.epochs, layers)
+    frozen = run_epoch(model, test_data)
+
+    for layer in layers[args.fine_tune_at :]:
+        layer.requires_grad_(True)
+    fit(args.fine_tune_learning_rate, args.fine_tune_epochs, layers[: args.fine_tune_at])
+    finetuned = run_epoch(model, test_data)
+
+    print(f"test, before fine-tuning: {frozen}")
+    print(f"test, after fine-tuning:  {finetuned}")
+    seconds = time.perf_counter() - started
+    print(
+        json.dumps(
+            {"history": history, "frozen": frozen, "finetuned": finetuned, "seconds": seconds}
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
