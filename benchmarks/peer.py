@@ -95,6 +95,7 @@ def main() -> None:
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
     model = nn.Sequential(backbone, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
+    model.to(memory_format=torch.channels_last)  # the quicker layout on CPU
     history: dict[str, list[float]] = defaultdict(list)
 
     def fit(learning_rate: float, epochs: int, frozen: list[nn.Module]) -> None:
