@@ -15,7 +15,6 @@ from tench.network.batching import filled
 from tench.network.runtime import keras
 from tench.pictures.index import Row, class_weight, labels_of
 from tench.pictures.shards import open_shards, read_rows
-from tench.training.adam import FusedAdam
 from tench.training.settings import Training
 
 Figures = dict[str, float]  # loss and accuracy
@@ -124,7 +123,9 @@ def fit(model: Any, train: Examples, val: Examples, how: Training, folder: Path,
     """
     steps = math.ceil(len(order_of(len(train.labels), how, how.first)) / how.batch_size)
     momentum = 1 - 2 / (steps + 1)
-    adam = FusedAdam(how.learning_rate, use_ema=how.average_weights, ema_momentum=momentum)
+    adam = keras.optimizers.Adam(
+        how.learning_rate, use_ema=how.average_weights, ema_momentum=momentum
+    )
     compiled(model, adam)
     # What makes variables in the first step has it traced twice.
     adam.build(model.trainable_variables)
