@@ -1,6 +1,7 @@
-"""What the twin and its peer can be told."""
+"""What the twin and its peer are told, and tell in the end."""
 
 import argparse
+import json
 
 
 def arguments(description: str | None) -> argparse.Namespace:
@@ -22,3 +23,16 @@ def arguments(description: str | None) -> argparse.Namespace:
     parser.add_argument("--fine-tune-learning-rate", type=float, default=1e-4)
     parser.add_argument("--fine-tune-epochs", type=int, default=3)
     return parser.parse_args()
+
+
+def tell(
+    history: dict[str, list[float]],
+    frozen: dict[str, float],
+    finetuned: dict[str, float],
+    seconds: float,
+) -> None:
+    """Print the test scores, and in the last line all of it as JSON."""
+    print(f"test, before fine-tuning: {frozen}")
+    print(f"test, after fine-tuning:  {finetuned}")
+    result = {"history": history, "frozen": frozen, "finetuned": finetuned, "seconds": seconds}
+    print(json.dumps(result))

@@ -10,14 +10,13 @@ is a fifth of the validation pictures, drawn once.
 The last line printed is JSON in the twin's form: history, test scores, seconds.
 """
 
-import json
 import os
 import sys
 import time
 from collections import defaultdict
 from pathlib import Path
 
-from benchmarks.options import arguments
+from benchmarks.options import arguments, tell
 
 try:
     import torch
@@ -121,14 +120,7 @@ def main() -> None:
     fit(args.fine_tune_learning_rate, args.fine_tune_epochs, layers[: args.fine_tune_at])
     finetuned = run_epoch(model, test_data)
 
-    print(f"test, before fine-tuning: {frozen}")
-    print(f"test, after fine-tuning:  {finetuned}")
-    seconds = time.perf_counter() - started
-    print(
-        json.dumps(
-            {"history": history, "frozen": frozen, "finetuned": finetuned, "seconds": seconds}
-        )
-    )
+    tell(history, frozen, finetuned, time.perf_counter() - started)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,12 @@ each time. Nothing is chosen by these scores, so that harms neither them nor the
 The last line printed is JSON: history, test scores, seconds.
 """
 
-import json
 import time
 
 import keras
 import tensorflow as tf
 
-from benchmarks.options import arguments
+from benchmarks.options import arguments, tell
 
 
 def main() -> None:
@@ -77,15 +76,8 @@ def main() -> None:
     )
     finetuned = model.evaluate(test_ds, verbose=2, return_dict=True)
 
-    print(f"test, before fine-tuning: {frozen}")
-    print(f"test, after fine-tuning:  {finetuned}")
     history = {name: first.history[name] + second.history[name] for name in first.history}
-    seconds = time.perf_counter() - started
-    print(
-        json.dumps(
-            {"history": history, "frozen": frozen, "finetuned": finetuned, "seconds": seconds}
-        )
-    )
+    tell(history, frozen, finetuned, time.perf_counter() - started)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,8 @@ from tench.sources.borrowing import borrow
 
 def check_raw(raw: str) -> None:
     """Raise TenchError if the folder is missing, here and in the checkout it may be linked from."""
-    if Path(raw) in {paths.IMAGENETTE, paths.SAMPLE} or Path(raw).is_dir():
-        return
-    if borrow(Path(raw)):
+    folder = Path(raw)
+    if folder in {paths.IMAGENETTE, paths.SAMPLE} or folder.is_dir() or borrow(folder):
         return
     raise TenchError(
         f"{paths.PARAMS}: data.raw = {raw}: no such folder here ({Path.cwd()}). Three ways on:\n"

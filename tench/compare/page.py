@@ -1,12 +1,9 @@
 """The comparison as a page in the style of the report, with a chart of accuracy against cost."""
 
-import base64
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from jinja2 import ChoiceLoader, FileSystemLoader
 from markupsafe import Markup
 
 from tench.compare.groups import Group
@@ -21,8 +18,8 @@ from tench.compare.tables import (
 )
 from tench.core.errors import TenchError
 from tench.core.files import write_text
+from tench.reporting import publish
 from tench.reporting.charts import INK, STYLE, TRAIN, VAL, new_figure, svg
-from tench.reporting.publish import TEMPLATES, templates
 from tench.reporting.tables import Table, page_table
 
 BREAK = "\N{ZERO WIDTH SPACE}"  # where a line may end
@@ -84,10 +81,7 @@ def against(result: Result) -> Table | None:
 
 
 def render(result: Result) -> str:
-    """The page: one file that needs no network, whatever it shows escaped."""
-    script = (TEMPLATES / "sort.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    loader = ChoiceLoader([FileSystemLoader(OWN), FileSystemLoader(TEMPLATES)])
+    """The page, whatever it shows escaped."""
     contents: dict[str, Any] = {
         "result": result,
         "notes": sentences(result)[len(result.how) :],
@@ -95,11 +89,8 @@ def render(result: Result) -> str:
         "against": against(result),
         "chart": chart(result.groups),
         "uncosted": [group.name for group in result.groups if not cost_of(group)[0]],
-        "script": Markup(script),
-        "script_digest": f"sha256-{digest}",  # no other script may run
-        "style": Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
     }
-    return templates().overlay(loader=loader).get_template("compare.html").render(contents)
+    return publish.render(contents, "compare.html", OWN)
 
 
 def write_comparison(result: Result, file: Path) -> None:

@@ -49,13 +49,20 @@ def templates() -> Environment:
     return environment
 
 
-def render(contents: dict[str, Any]) -> str:
-    """The page of a report's contents, without what differs from run to run."""
+def render(contents: dict[str, Any], name: str = "report.html", folder: Path = TEMPLATES) -> str:
+    """A page: one file that needs no network.
+
+    Args:
+        contents: what its template shows; a report's are without what differs from run to run.
+        name: of the template, which extends page.html.
+        folder: where it lies.
+    """
     script = (TEMPLATES / "sort.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         templates()
-        .get_template("report.html")
+        .overlay(loader=FileSystemLoader([folder, TEMPLATES]))
+        .get_template(name)
         .render(
             contents,
             script=Markup(script),
