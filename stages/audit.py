@@ -15,7 +15,7 @@ from pathlib import Path
 from tench.audit.duplicates import exact_pairs, near_pairs, worst_first
 from tench.audit.labels import out_of_fold, suspects
 from tench.audit.lists import check_leaks, summarise, write_lists
-from tench.audit.quality import find_issues
+from tench.audit.quality import look_at
 from tench.console.stage import run_stage
 from tench.core.files import write_json
 from tench.core.names import SPLITS
@@ -28,10 +28,11 @@ from tench.pictures.shards import open_shards
 def audit(params: Params, rows: list[Row]) -> None:
     """Write the lists and the counts; check the leaks."""
     parts = [open_shards(POOLED / split, of_split(rows, split)) for split in SPLITS]
-    pairs = worst_first(exact_pairs(rows) + near_pairs(rows, parts, params.audit.near_duplicate))
+    issues, seen = look_at(rows, Path(params.data.raw))
+    alike = near_pairs(rows, parts, seen, params.audit.near_duplicate)
+    pairs = worst_first(exact_pairs(rows) + alike)
     units = params.extract_train.dense_units
     doubts = suspects(rows, out_of_fold(parts, labels_of(rows), units, params.seed))
-    issues = find_issues(rows, Path(params.data.raw))
     write_lists(pairs, doubts, issues)
     write_json(summarise(rows, pairs, doubts, issues), AUDIT)
     check_leaks(pairs, params.audit.max_leaks)

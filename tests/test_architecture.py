@@ -24,6 +24,7 @@ HARMLESS_PACKAGES = {
     "markupsafe": "is jinja2's own",
     "pydantic": "accepts or refuses parameters as they are written, and changes none",
     "ruamel": "reads them, as DVC itself does",
+    "threadpoolctl": "gives a product of matrices one thread, whatever its version",
     "tqdm": "draws progress bars",
 }
 WITHOUT_CODE = {

@@ -8,64 +8,20 @@ from features import row, stored
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_digits
-from sklearn.neighbors import NearestNeighbors
 
-from tench.audit import duplicates, glances
-from tench.audit.duplicates import (
-    Pair,
-    exact_pairs,
-    leaks,
-    near_pairs,
-    nearest,
-    worst_first,
-)
+from tench.audit.duplicates import Pair, exact_pairs, leaks, near_pairs, worst_first
+from tench.audit.glances import glance
 from tench.audit.lists import check_leaks, summarise
 from tench.core.errors import TenchError
-from tench.pictures import shards
-from tench.pictures.prepared import write_prepared
-from tench.pictures.shards import Shards
-
-SIZES = {"train": 23, "val": 9, "test": 5}
+from tench.pictures.index import Row
 
 
-@pytest.fixture
-def parts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[list[Shards], dict[str, np.ndarray]]:
-    """Random features of three splits in small shards, compared in small blocks."""
-    monkeypatch.setattr(shards, "ROWS", 8)
-    monkeypatch.setattr(duplicates, "BLOCK", 6)
-    rng = np.random.default_rng(0)
-    features = {split: rng.random((size, 20), np.float32) for split, size in SIZES.items()}
-    return [stored(tmp_path / split, rows) for split, rows in features.items()], features
+def at_a_glance(rows: list[Row], pictures: dict[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """The rows' pictures, by path, as the audit sees them."""
+    return np.stack([glance(Image.fromarray(pictures[row.path])) for row in rows])
 
 
-def test_neighbours_are_scikit_learns(parts: tuple[list[Shards], dict[str, np.ndarray]]) -> None:
-    neighbour, cosine = nearest(parts[0])
-    everything = np.concatenate(list(parts[1].values()))
-    first = 0
-    for number, rows in enumerate(parts[1].values()):
-        search = NearestNeighbors(n_neighbors=2, metric="cosine").fit(rows)
-        distances, places = search.kneighbors(everything)
-        for here in range(len(everything)):
-            mine = 1 if places[here, 0] + first == here else 0  # oneself does not count
-            assert neighbour[here, number] == places[here, mine] + first
-            assert cosine[here, number] == pytest.approx(1 - distances[here, mine], abs=1e-5)
-        first += len(rows)
-
-
-def pictures_of(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, pictures: dict[str, NDArray[np.uint8]]
-) -> None:
-    """Write prepared pictures, by path, where the audit looks for them."""
-    monkeypatch.setattr(glances, "PREPARED", folder)
-    for path, pixels in pictures.items():
-        write_prepared(Image.fromarray(pixels), folder / path)
-
-
-def test_alike_in_features_is_a_suspicion_until_the_pixels_confirm_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_alike_in_features_is_a_suspicion_until_the_pixels_confirm_it(tmp_path: Path) -> None:
     base = np.eye(6, 12, dtype=np.float32)
     alike, rather, rather_too = (
         base[n] + far * base[5] for n, far in ((1, 0.2), (2, 0.8), (3, 0.8))
@@ -78,22 +34,20 @@ def test_alike_in_features_is_a_suspicion_until_the_pixels_confirm_it(
     pictures = {one.path: rng.integers(0, 256, (64, 64, 3), np.uint8) for one in rows}
     brighter = pictures[rows[2].path][:, ::-1] // 2 + 100  # the same as the mirrored original
     pictures[rows[6].path] = brighter
-    pictures_of(tmp_path, monkeypatch, pictures)
+    seen = at_a_glance(rows, pictures)
 
-    pairs = near_pairs(rows, parts, 0.94)
+    pairs = near_pairs(rows, parts, seen, 0.94)
     found = {(pair.first, pair.second): (pair.kind, pair.similarity) for pair in pairs}
     assert set(found) == {(rows[1], rows[5]), (rows[2], rows[6])}
     cosine = pytest.approx(1 / np.sqrt(1 + 0.2**2), abs=1e-5)
     assert found[rows[1], rows[5]] == ("similar", cosine)
     assert found[rows[2], rows[6]][0] == "near"
     assert [pair.second for pair in leaks(pairs)] == [rows[6]]
-    alone = near_pairs(rows, parts, 0.99)
+    alone = near_pairs(rows, parts, seen, 0.99)
     assert [(pair.first, pair.second) for pair in alone] == [(rows[2], rows[6])]
 
 
-def test_scanned_digits_look_alike_and_are_not_taken_for_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_scanned_digits_look_alike_and_are_not_taken_for_one(tmp_path: Path) -> None:
     # 1,797 digits of 43 people at 8 x 8 pixels, as uniform as data gets; here they are their own
     # features, shifted so that all point nearly one way.
     scans = load_digits().images.astype(np.float32)
@@ -112,12 +66,11 @@ def test_scanned_digits_look_alike_and_are_not_taken_for_one(
     for copy, original in list(copied.items())[:5]:  # slightly brighter copies of training pictures
         large[copy.path] = (large[original.path] * 0.9 + 20).astype(np.uint8)
         scans[int(Path(copy.path).stem)] = scans[int(Path(original.path).stem)]
-    pictures_of(tmp_path, monkeypatch, large)
     parts = [
         stored(tmp_path / "features" / split, scans[places].reshape(-1, 64) + 10)
         for split, places in sides.items()
     ]
-    pairs = near_pairs(rows, parts, 0.94)
+    pairs = near_pairs(rows, parts, at_a_glance(rows, large), 0.94)
     assert sum(pair.kind == "similar" for pair in pairs) > 1000
     assert {pair.second for pair in leaks(pairs)} == set(list(copied)[:5])
 

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from tench.audit import quality
-from tench.audit.quality import Issue, find_issues
+from tench.audit.glances import GLANCE, glance
+from tench.audit.quality import Issue, look_at
 from tench.core.paths import PREPARED
 from tench.pictures.index import Row
 
@@ -56,12 +57,23 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Row]:
 
 
 def test_noise_of_one_size_is_fine(index: list[Row]) -> None:
-    assert find_issues(index, Path("raw")) == []
+    assert look_at(index, Path("raw"))[0] == []
+
+
+def test_every_picture_is_seen_at_a_glance_in_its_place(index: list[Row]) -> None:
+    write(Image.new("RGB", (SIDE, SIDE), (9, 9, 9)), PREPARED / index[7].path)
+    _, seen = look_at(index, Path("raw"))
+    assert seen.shape == (12, GLANCE, GLANCE)
+    for row, one in zip(index, seen, strict=True):
+        with Image.open(PREPARED / row.path) as picture:
+            assert np.array_equal(one, glance(picture))
+    assert (seen[7] == 9).all()
+    assert not (seen[6] == 9).all()
 
 
 def test_content_is_judged_in_the_prepared_picture(index: list[Row]) -> None:
     write(Image.new("RGB", (SIDE, SIDE), (3, 0, 0)), PREPARED / index[7].path)
-    issues = find_issues(index, Path("raw"))
+    issues, _ = look_at(index, Path("raw"))
     assert found(issues, "dark") == found(issues, "low_information") == {index[7].path}
     assert [issue.score for issue in issues] == sorted(issue.score for issue in issues)
 
@@ -71,6 +83,6 @@ def test_size_and_shape_are_read_from_headers_alone(index: list[Row]) -> None:
     Image.new("RGB", (8000, 2000)).save(content, "PNG")
     # cut off after the header: whoever decodes it fails
     Path("raw", index[4].source).write_bytes(content.getvalue()[:60])
-    issues = find_issues(index, Path("raw"))
+    issues, _ = look_at(index, Path("raw"))
     assert found(issues, "odd_size") == found(issues, "odd_aspect_ratio") == {index[4].path}
     assert {issue.row.path for issue in issues} == {index[4].path}

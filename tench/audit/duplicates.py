@@ -7,13 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tench.audit.glances import Glances, correlations, glances
-from tench.console.progress import progress
-from tench.core.parallel import in_threads
+from tench.audit.glances import Glances, correlations
+from tench.audit.neighbours import Nearest, nearest
 from tench.pictures.index import Row, evenly
-from tench.pictures.shards import Shards, read_rows
+from tench.pictures.shards import Shards
 
-BLOCK = 2048  # rows compared at a time
 # Two pictures are nearly one if they are each other's neighbours by features (a cosine of LOOK) and
 # a glance at the pixels confirms it: what each has beside what all have in common correlates by
 # SAME_PIXELS, and leaves MARGIN times less open than neighbours usually do in this folder: uniform
@@ -53,83 +51,30 @@ def exact_pairs(rows: Sequence[Row]) -> list[Pair]:
     return list(pairs.values())
 
 
-def read_block(parts: Sequence[Shards], start: int) -> NDArray[np.float32]:
-    """At most BLOCK rows from row `start` of the shard folders one after another, each of length
-    one: float32 (rows, width)."""
-    blocks, first = [], 0
-    for part in parts:
-        inside = np.arange(max(start - first, 0), min(start + BLOCK - first, part.rows))
-        blocks.append(read_rows(part, inside))
-        first += part.rows
-    block = np.concatenate(blocks).astype(np.float32)
-    norms = np.linalg.norm(block, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = np.divide(block, norms, out=np.zeros_like(block), where=norms > 0)
-    return unit
-
-
-def nearest(
-    parts: Sequence[Shards],
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Every row's nearest other row in each part, by the cosine of the angle between them.
-
-    Args:
-        parts: shard folders of float rows of equal width; rows are counted through all of them.
-
-    Returns:
-        The neighbours' row numbers and the cosines, both (rows, parts).
-    """
-    bounds = np.cumsum([0, *(part.rows for part in parts)])
-    total = int(bounds[-1])
-    neighbour = np.zeros((total, len(parts)), np.int64)
-    cosine = np.full((total, len(parts)), -1, np.float32)
-
-    def search(start: int) -> None:
-        here = read_block(parts, start)
-        mine = np.arange(start, start + len(here))
-        for other in range(0, total, BLOCK):
-            there = read_block(parts, other)
-            found = here @ there.T
-            if other == start:
-                np.fill_diagonal(found, -1)  # not oneself
-            for number in range(len(parts)):
-                low = max(int(bounds[number]) - other, 0)
-                high = min(int(bounds[number + 1]) - other, len(there))
-                if low >= high:
-                    continue
-                best = low + found[:, low:high].argmax(axis=1)
-                value = found[np.arange(len(here)), best]
-                better = value > cosine[mine, number]
-                neighbour[mine[better], number] = other + best[better]
-                cosine[mine[better], number] = value[better]
-
-    starts = range(0, total, BLOCK)
-    for _ in progress(in_threads(search, starts), "audit neighbours", len(starts), "blocks"):
-        pass
-    return neighbour, cosine
-
-
-def near_pairs(rows: Sequence[Row], parts: Sequence[Shards], threshold: float) -> list[Pair]:
+def near_pairs(
+    rows: Sequence[Row], parts: Sequence[Shards], seen: Glances, threshold: float
+) -> list[Pair]:
     """Pictures nearly alike whose pixels differ: each with its nearest neighbour in every split.
 
     Args:
         rows: the index.
         parts: the pooled features of its rows, split by split.
+        seen: its pictures at a glance.
         threshold: cosine of the features from which pictures look alike, 0 ... 1.
 
     Returns:
         `near` pairs, which the pixels confirm, and `similar` ones, which features alone suggest.
     """
-    neighbour, cosine = nearest(parts)
+    neighbours = nearest(parts)
     found: dict[tuple[int, int], float] = {}
-    for place, number in np.argwhere(cosine >= min(LOOK, threshold)):
-        one, two = sorted((int(place), int(neighbour[place, number])))
+    for place, number in np.argwhere(neighbours.cosine >= min(LOOK, threshold)):
+        one, two = sorted((int(place), int(neighbours.place[place, number])))
         if rows[one].sha256 != rows[two].sha256:
-            found[one, two] = float(cosine[place, number])
+            found[one, two] = float(neighbours.cosine[place, number])
     places = np.array(sorted(found), np.int64).reshape(-1, 2)
-    seen = glances(rows)
     common = seen[evenly(len(seen), ASKED)].mean(axis=0)
     alike = correlations(seen, places, common)
-    enough = 1 - min(1 - SAME_PIXELS, (1 - usual(seen, neighbour, cosine, common)) / MARGIN)
+    enough = 1 - min(1 - SAME_PIXELS, (1 - usual(seen, neighbours, common)) / MARGIN)
     pairs = [
         Pair(rows[one], rows[two], "near" if same else "similar", found[one, two])
         for (one, two), same in zip(places.tolist(), alike >= enough, strict=True)
@@ -137,16 +82,11 @@ def near_pairs(rows: Sequence[Row], parts: Sequence[Shards], threshold: float) -
     return [pair for pair in pairs if pair.kind == "near" or pair.similarity >= threshold]
 
 
-def usual(
-    seen: Glances,
-    neighbour: NDArray[np.int64],
-    cosine: NDArray[np.float32],
-    common: NDArray[np.float64],
-) -> float:
+def usual(seen: Glances, neighbours: Nearest, common: NDArray[np.float64]) -> float:
     """How alike neighbours usually are at a glance: the lower quartile of ASKED of them, so that
     copies, up to three quarters of all, do not count as usual."""
     some = evenly(len(seen), ASKED)
-    nearest_of = neighbour[some, cosine[some].argmax(axis=1)]
+    nearest_of = neighbours.place[some, neighbours.cosine[some].argmax(axis=1)]
     alike = correlations(seen, np.stack([some, nearest_of], axis=1), common)
     return float(np.quantile(alike, 0.25))
 

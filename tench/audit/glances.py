@@ -1,37 +1,21 @@
 """Pictures at a glance, and how alike two of them are in what is their own."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tench.console.progress import progress
-from tench.core.parallel import in_threads
-from tench.core.paths import PREPARED
-from tench.pictures.index import Row
-
 GLANCE = 32  # pixels a side
 PAIRS = 1024  # compared at a time
 NOTHING = 1e-6  # grey levels, rounding errors of an even picture
 
-Glances = NDArray[np.uint8]  # (pictures, GLANCE, GLANCE)
+Glances = NDArray[np.uint8]  # (pictures, GLANCE, GLANCE): half as many bytes as the index takes
 
 
-def glance(row: Row) -> NDArray[np.uint8]:
-    """A prepared picture at GLANCE pixels a side, grey."""
-    with Image.open(PREPARED / row.path) as picture:
-        return np.asarray(picture.convert("L").resize((GLANCE, GLANCE), Image.Resampling.BOX))
-
-
-def glances(rows: Sequence[Row]) -> Glances:
-    """Every picture at a glance: half as many bytes as the rows themselves take."""
-    found = np.empty((len(rows), GLANCE, GLANCE), np.uint8)
-    seen = progress(in_threads(glance, rows), "audit glances", len(rows))
-    for place, one in enumerate(seen):
-        found[place] = one
-    return found
+def glance(picture: Image.Image) -> NDArray[np.uint8]:
+    """A picture at GLANCE pixels a side, grey."""
+    return np.asarray(picture.convert("L").resize((GLANCE, GLANCE), Image.Resampling.BOX))
 
 
 def own(pictures: NDArray[Any], common: NDArray[np.float64]) -> NDArray[np.float64]:

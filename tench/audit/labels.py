@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from tench.console.progress import progress
 from tench.core.parallel import in_threads
@@ -81,8 +82,9 @@ def out_of_fold(
             for places in chunks(held):
                 result[places] = head.predict_proba(read(places))
 
-        for _ in in_threads(ask, list(enumerate(cut.split(row_of, labels)))):
-            pass
+        with threadpool_limits(1, "blas"):  # a thread a fold; more are in each other's way
+            for _ in in_threads(ask, list(enumerate(cut.split(row_of, labels)))):
+                pass
     return result
 
 

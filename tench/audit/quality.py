@@ -1,15 +1,16 @@
 """Pictures that are hard to learn from: dark, blurred, of odd size or shape, almost empty."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stderr
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from PIL import Image
 
+from tench.audit.glances import GLANCE, Glances, glance
 from tench.console.progress import progress
 from tench.core.parallel import cores
 from tench.core.paths import PREPARED
@@ -31,26 +32,24 @@ class Issue(NamedTuple):
 
 
 class Pictures:
-    """Picture files, opened but not decoded, for CleanVision. It has the two methods of a
-    torchvision data set."""
+    """Pictures for CleanVision, which asks for the two methods of a torchvision data set."""
 
-    def __init__(self, files: Sequence[Path]) -> None:
-        self.files = files
+    def __init__(self, items: Sequence[Any], picture_of: Callable[[Any], Image.Image]) -> None:
+        self.items, self.picture_of = items, picture_of
 
     def __len__(self) -> int:
-        return len(self.files)
+        return len(self.items)
 
     def __getitem__(self, number: int) -> tuple[Image.Image]:
-        return (Image.open(self.files[number], formats=FORMATS),)
+        return (self.picture_of(self.items[number]),)
 
 
-def look(rows: Sequence[Row], folder: Path, column: str, kinds: Sequence[str]) -> list[Issue]:
-    """What CleanVision finds in the files that a column of the index names, below `folder`."""
+def look(rows: Sequence[Row], pictures: Pictures, kinds: Sequence[str]) -> list[Issue]:
+    """What CleanVision finds in the pictures of `rows`."""
     from cleanvision import Imagelab
 
-    files = [folder / getattr(row, column) for row in rows]
     with redirect_stderr(io.StringIO()):  # a progress bar for every call
-        lab = Imagelab(torchvision_dataset=Pictures(files))
+        lab = Imagelab(torchvision_dataset=pictures)
         lab.find_issues({kind: {} for kind in kinds}, n_jobs=1, verbose=False)
     found: Any = lab.issues
     return [
@@ -60,8 +59,22 @@ def look(rows: Sequence[Row], folder: Path, column: str, kinds: Sequence[str]) -
     ]
 
 
-def find_issues(rows: Sequence[Row], raw: Path) -> list[Issue]:
-    """Look at every picture with CleanVision; return what it takes issue with, worst first.
+def opened(file: Path) -> Image.Image:
+    """A picture file, not decoded."""
+    return Image.open(file, formats=FORMATS)
+
+
+def look_inside(rows: Sequence[Row]) -> tuple[list[Issue], Glances]:
+    """What is wrong with the content of prepared pictures, and each at a glance: they are decoded
+    once for both."""
+    pictures = [opened(PREPARED / row.path).convert("RGB") for row in rows]
+    issues = look(rows, Pictures(pictures, lambda picture: picture), CONTENT)
+    return issues, np.stack([glance(picture) for picture in pictures])
+
+
+def look_at(rows: Sequence[Row], raw: Path) -> tuple[list[Issue], Glances]:
+    """Look at every picture; return what CleanVision takes issue with, worst first, and all at a
+    glance.
 
     Content is judged as the network sees it, in the prepared pictures; size and shape by what the
     headers of the raw files say. So neither time nor memory grows with the size of photographs.
@@ -70,11 +83,14 @@ def find_issues(rows: Sequence[Row], raw: Path) -> list[Issue]:
         rows: the index.
         raw: the folder that its sources are below.
     """
-    found = look(rows, raw, "source", SHAPE)  # all at once: what is odd depends on the others
-    parts = [rows[start : start + PART] for start in range(0, len(rows), PART)]
-    content = partial(look, folder=PREPARED, column="path", kinds=CONTENT)
+    files = [raw / row.source for row in rows]
+    found = look(rows, Pictures(files, opened), SHAPE)  # at once: odd beside the others
+    seen = np.empty((len(rows), GLANCE, GLANCE), np.uint8)
+    starts = range(0, len(rows), PART)
+    parts = [rows[start : start + PART] for start in starts]
     with ProcessPoolExecutor(cores()) as pool, progress(None, "audit pictures", len(rows)) as bar:
-        for part, issues in zip(parts, pool.map(content, parts), strict=True):
+        for start, (issues, glances) in zip(starts, pool.map(look_inside, parts), strict=True):
             found += issues
-            bar.update(len(part))
-    return sorted(found, key=lambda issue: (issue.score, issue.row.path, issue.kind))
+            seen[start : start + PART] = glances
+            bar.update(len(glances))
+    return sorted(found, key=lambda issue: (issue.score, issue.row.path, issue.kind)), seen

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from tench.console.progress import progress
 from tench.core.parallel import in_threads
@@ -88,7 +89,8 @@ def choose_strength(features: Features, labels: Labels, balanced: bool, seed: in
         return -float(np.log(np.maximum(said, 1e-12)).sum())
 
     pairs = [(strength, fold) for strength in STRENGTHS for fold in cut]
-    losses = list(progress(in_threads(loss, pairs), "probe", len(pairs), "fits"))
+    with threadpool_limits(1, "blas"):  # a thread a fit
+        losses = list(progress(in_threads(loss, pairs), "probe", len(pairs), "fits"))
     return STRENGTHS[int(np.argmin(np.reshape(losses, (len(STRENGTHS), folds)).sum(axis=1)))]
 
 
