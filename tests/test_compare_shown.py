@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 
 from tench.compare.__main__ import main
 from tench.compare.command import compare
-from tench.compare.page import render
+from tench.compare.page import FEW, numbers_shown, render
 from tench.compare.tables import markdown, spreadsheet, text
 
 RATE = "finetune.learning_rate"
@@ -130,3 +130,10 @@ def test_where_no_cost_is_known_the_page_says_so_in_place_of_the_chart() -> None
     assert "what the runs cost is not known" in html
     assert "<svg" not in html
     assert "Nothing to set beside it." in html
+
+
+def test_of_many_groups_the_chart_names_those_that_none_surpasses_at_their_cost() -> None:
+    dearer_and_worse = [(n, 100.0 + n, 0.9) for n in range(1, FEW)]
+    best = [(20, 10.0, 0.8), (21, 50.0, 0.95), (22, 300.0, 0.96)]
+    assert numbers_shown(dearer_and_worse + best) == {20, 21, 22}
+    assert numbers_shown([*best, (23, 300.0, 0.1)]) == {20, 21, 22, 23}

@@ -1,5 +1,6 @@
 """The comparison as a page in the style of the report, with a chart of accuracy against cost."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,32 @@ from tench.reporting.tables import Table, page_table
 
 BREAK = "\N{ZERO WIDTH SPACE}"  # where a line may end
 OWN = Path(__file__).parent / "templates"
-SERIES = {"validation accuracy": ("s", VAL), "test accuracy": ("o", TRAIN)}
+CHOSEN_BY = "validation accuracy"
+SERIES = {CHOSEN_BY: ("s", VAL), "test accuracy": ("o", TRAIN)}
+FEW = 8  # groups that all get their number
+
+
+def numbers_shown(costs: Sequence[tuple[int, float, float]]) -> set[int]:
+    """The numbers of the groups that get theirs in the chart: of more than FEW, those that no other
+    surpasses in accuracy at the same cost or less.
+
+    Args:
+        costs: number, seconds and accuracy of each.
+    """
+    if len(costs) <= FEW:
+        return {number for number, _, _ in costs}
+    return {
+        number
+        for number, seconds, accuracy in costs
+        if not any(
+            other_seconds <= seconds and other > accuracy for _, other_seconds, other in costs
+        )
+    }
 
 
 def chart(groups: list[Group]) -> Markup | None:
-    """Accuracy against seconds, a number for each group, which is its row in the table; bars are
-    standard deviations from seed to seed. None where no cost is known."""
+    """Accuracy against seconds, with numbers, which are rows of the table (`numbers_shown`); bars
+    are standard deviations from seed to seed. None where no cost is known."""
     known = [
         (number, seconds, spreads(group))
         for number, group in enumerate(groups, 1)
@@ -37,6 +58,9 @@ def chart(groups: list[Group]) -> Markup | None:
     ]
     if not known:
         return None
+    named = numbers_shown(
+        [(n, x.mean, y.mean) for n, x, scores in known if (y := scores[CHOSEN_BY])]
+    )
     with mpl.rc_context(STYLE):
         figure, axes = new_figure(7.5, 4.2)
         for name, (mark, colour) in SERIES.items():
@@ -53,6 +77,8 @@ def chart(groups: list[Group]) -> Markup | None:
                 label=name,
             )
             for number, x, y in points:
+                if number not in named:
+                    continue
                 place = (x.mean, y.mean)
                 axes.annotate(str(number), place, (5, 4), textcoords="offset points", fontsize=9)
         axes.set(xlabel="seconds, of the stages that a run ran itself", ylabel="accuracy")
@@ -88,6 +114,7 @@ def render(result: Result) -> str:
         "scores": numbered(result),
         "against": against(result),
         "chart": chart(result.groups),
+        "few": FEW,
         "uncosted": [group.name for group in result.groups if not cost_of(group)[0]],
     }
     return publish.render(contents, "compare.html", OWN)
