@@ -99,17 +99,19 @@ def summary(run: Run) -> dict[str, float]:
 
 
 def stages_of(run: Run) -> dict[str, dict[str, float]]:
-    """Per stage of a `dvc repro`: seconds up to the next stage (with DVC's own work), seconds in
-    which the stage's process was alive, peak MB."""
+    """Per stage of a `dvc repro`: seconds up to the next stage (with DVC's own work), seconds until
+    its first progress bar (0 if it has none) and in which its process was alive, peak MB."""
     marks = [(at, match[1]) for at, text in run.lines if (match := STAGE.match(text))]
     marks = [(run.started, "(DVC starts)"), *marks]
     ends = [at for at, _ in marks[1:]] + [run.ended]
     stages = {}
     for (start, name), end in zip(marks, ends, strict=True):
         samples = [sample for sample in run.samples if start <= sample.time < end]
+        bars = (at for at, text in run.lines if start <= at < end and "%|" in text)
         alive = [sample.time for sample in samples if sample.processes > 1]
         stages[name] = {
             "seconds": end - start,
+            "start_seconds": next(bars, start) - start,
             "own_seconds": alive[-1] - alive[0] + INTERVAL if alive else 0.0,
             "process_mb": max((sample.largest for sample in samples), default=0) / MB,
             "tree_mb": max((sample.tree for sample in samples), default=0) / MB,
