@@ -82,6 +82,7 @@ def beside(group: Group, reference: Group) -> Comparison:
         remarks.append(f"the reference has no run with seed {', '.join(alone)} to pair")
     found = difference(pairs) if pairs else None
     p_value = found.p_value if found else 1.0
+    seeds_compared.sort(key=lambda seed: (len(str(seed)), str(seed)))
     return Comparison(group, seeds_compared, found, p_value, "; ".join(dict.fromkeys(remarks)))
 
 
