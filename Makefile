@@ -13,7 +13,7 @@ if machine not in {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64"
 endef
 export CHECK_PYTHON
 
-.PHONY: help setup demo adopt serve test test-backbones test-carried test-imagenette repro report lint lock clean
+.PHONY: help setup demo adopt serve test test-backbones test-carried test-imagenette repro report lint lock licences sbom clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -76,6 +76,15 @@ lock: setup  ## pin the newest packages
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --no-header --group serve --constraint requirements.lock -o requirements-serve.lock
 	python -m tench.core.packages
+
+licences: setup  ## write docs/packages.md, every package's licence, after make lock and make setup
+	uv tool run --quiet --from pip-licenses==5.5.5 pip-licenses --python .venv/bin/python \
+	  --format=markdown --with-urls --with-system \
+	  | grep -vE '^\| +\| +\|' > docs/packages.md
+
+sbom: setup  ## write sbom.json, what is installed as CycloneDX
+	uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py environment \
+	  --pyproject pyproject.toml --output-reproducible --output-file sbom.json .venv/bin/python
 
 clean:  ## remove what make made, but not the results
 	rm -rf .venv demo
