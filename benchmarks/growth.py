@@ -1,4 +1,4 @@
-"""How time and memory of every stage grow with the pictures: an eighth, a quarter, half, all.
+"""How time and memory of every stage grow with the pictures, from one in 32 to all of them.
 
     python -m benchmarks.growth [--raw ../shared/imagenette] [--out docs/growth.svg] [--keep]
 
@@ -21,7 +21,7 @@ from benchmarks.measure import BESIDE, measure, stages_of
 from tench.pictures.index import evenly
 from tench.reporting.tables import markdown_table
 
-SHARES = (8, 4, 2, 1)  # one in so many
+SHARES = (32, 16, 8, 4, 1)  # one in so many
 SHOWN = ("prepare", "embed", "audit", "finetune", "evaluate", "export")
 Sizes = dict[int, dict[str, dict[str, float]]]  # pictures to stage to its figures
 
