@@ -13,11 +13,9 @@ import shutil
 import sys
 from pathlib import Path
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
-
 from benchmarks.cloning import REPRO, change, cold_clone, machine, tell
 from benchmarks.measure import BESIDE, measure, stages_of
+from benchmarks.plots import two_plots
 from tench.pictures.index import evenly
 from tench.reporting.tables import markdown_table
 
@@ -75,21 +73,15 @@ def show(sizes: Sizes) -> str:
 
 def plot(sizes: Sizes, out: Path) -> None:
     """Seconds and peak memory against pictures, a line a stage."""
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "tench", "font.size": 10}):
-        figure = Figure((9, 3.6), layout="constrained")
-        kinds = (("seconds", "seconds", 1.0), ("process_mb", "peak memory, GB", 1e-3))
-        for place, (key, title, scale) in enumerate(kinds, 1):
-            axes = figure.add_subplot(1, 2, place)
+    kinds = (("seconds", "seconds", 1.0), ("process_mb", "peak memory, GB", 1e-3))
+    with two_plots(out) as both:
+        for axes, (key, title, scale) in zip(both, kinds, strict=True):
             for name in SHOWN:
                 values = [stages[name][key] * scale for stages in sizes.values()]
                 axes.plot(list(sizes), values, "o-", markersize=3, label=name)
             axes.set(xlabel="pictures", ylabel=title, xlim=(0, None), ylim=(0, None))
             axes.set_xticks(list(sizes))
-            axes.grid(visible=True, alpha=0.2)
-            for side in ("top", "right"):
-                axes.spines[side].set_visible(False)
-        figure.axes[0].legend(frameon=False)
-        figure.savefig(out, metadata={"Date": None}, facecolor="white")
+        both[0].legend(frameon=False)
 
 
 def main() -> None:

@@ -9,9 +9,7 @@ import argparse
 from pathlib import Path
 from statistics import mean
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
-
+from benchmarks.plots import two_plots
 from tench.core.files import read_csv
 from tench.reporting.tables import markdown_table
 
@@ -55,10 +53,8 @@ def table(rows: Rows) -> str:
 
 def plot(rows: Rows, out: Path) -> None:
     """Accuracy against pictures a class, a point a seed, a line through their means."""
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "tench", "font.size": 10}):
-        figure = Figure((9, 3.6), layout="constrained")
-        for place, classes in enumerate((2, 10), 1):
-            axes = figure.add_subplot(1, 2, place)
+    with two_plots(out) as both:
+        for axes, classes in zip(both, (2, 10), strict=True):
             for name, title in NAMES.items():
                 points = {
                     pictures or ALL: [float(row[name]) for row in part]
@@ -74,12 +70,8 @@ def plot(rows: Rows, out: Path) -> None:
             axes.set_xticks([5, 20, 100, ALL], ["5", "20", "100", "all"])
             axes.set_xticks([], minor=True)
             axes.set(title=f"{classes} classes", xlabel="training pictures a class", ylim=(0, 1.02))
-            axes.grid(visible=True, alpha=0.2)
-            for side in ("top", "right"):
-                axes.spines[side].set_visible(False)
-        axes.legend(frameon=False, loc="lower right")
-        figure.axes[0].set_ylabel("test accuracy")
-        figure.savefig(out, metadata={"Date": None}, facecolor="white")
+        both[1].legend(frameon=False, loc="lower right")
+        both[0].set_ylabel("test accuracy")
 
 
 def main() -> None:

@@ -4,7 +4,7 @@
     python docs/optuna_search.py --trials 20
 
 Maximises the accuracy on validation. What was tried is kept in .dvc/tmp/optuna.log: run it again to
-go on, or twice at a time. The experiments are called STUDY-0, STUDY-1, ...; compare them, and the
+go on. The experiments are called STUDY-0, STUDY-1, ...; compare them, and the
 best with five seeds, by `python -m tench.compare`.
 """
 

@@ -118,6 +118,7 @@ def test_the_page_needs_nothing_else_and_escapes_what_it_shows(
     numbers = page.locator("#scores figure svg text").all_text_contents()
     assert [numbers.count(one) for one in ("1", "2", "4")] == [2, 2, 2]  # validation and test
     assert "3" not in numbers
+    assert "only groups have one" not in page.locator("figcaption").inner_text()
     assert "what they cost is not known: <i>free</i>" in page.locator("figcaption").inner_text()
     assert "not compared" in page.locator("#against").inner_text()
     assert "no seed in common" in page.locator("#notes").inner_text()

@@ -48,19 +48,19 @@ def numbers_shown(costs: Sequence[tuple[int, float, float]]) -> set[int]:
     }
 
 
-def chart(groups: list[Group]) -> Markup | None:
-    """Accuracy against seconds, with numbers, which are rows of the table (`numbers_shown`); bars
-    are standard deviations from seed to seed. None where no cost is known."""
+def chart(groups: list[Group]) -> tuple[Markup | None, bool]:
+    """Accuracy against seconds, with numbers, which are rows of the table; bars are standard
+    deviations from seed to seed. None where no cost is known. And whether some of the groups have
+    no number (`numbers_shown`)."""
     known = [
         (number, seconds, spreads(group))
         for number, group in enumerate(groups, 1)
         if (seconds := cost_of(group)[0])
     ]
     if not known:
-        return None
-    named = numbers_shown(
-        [(n, x.mean, y.mean) for n, x, scores in known if (y := scores[CHOSEN_BY])]
-    )
+        return None, False
+    costs = [(n, x.mean, y.mean) for n, x, scores in known if (y := scores[CHOSEN_BY])]
+    named = numbers_shown(costs)
     with mpl.rc_context(STYLE):
         figure, axes = new_figure(7.5, 4.2)
         for name, (mark, colour) in SERIES.items():
@@ -84,7 +84,8 @@ def chart(groups: list[Group]) -> Markup | None:
         axes.set(xlabel="seconds, of the stages that a run ran itself", ylabel="accuracy")
         axes.grid(visible=True, color=INK, alpha=0.12)
         axes.legend()
-        return svg(figure, f"Accuracy against cost in seconds of {len(known)} groups")
+        drawn = svg(figure, f"Accuracy against cost in seconds of {len(known)} groups")
+    return drawn, len(named) < len(costs)
 
 
 def numbered(result: Result) -> Table:
@@ -108,13 +109,14 @@ def against(result: Result) -> Table | None:
 
 def render(result: Result) -> str:
     """The page, whatever it shows escaped."""
+    drawn, unnumbered = chart(result.groups)
     contents: dict[str, Any] = {
         "result": result,
         "notes": sentences(result)[len(result.how) :],
         "scores": numbered(result),
         "against": against(result),
-        "chart": chart(result.groups),
-        "few": FEW,
+        "chart": drawn,
+        "unnumbered": unnumbered,
         "uncosted": [group.name for group in result.groups if not cost_of(group)[0]],
     }
     return publish.render(contents, "compare.html", OWN)
