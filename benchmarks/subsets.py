@@ -125,7 +125,9 @@ def run_recipe(
     how = Training(2, 21, 3e-4, 32, seed, True, balanced, 30, 3)
     train, val = tapped.examples("train"), tapped.examples("val")
     with tempfile.TemporaryDirectory() as folder:
-        fit_if_better(logits, "softmax", train, val, how, Path(folder, "log"), "recipe")
+        fit_if_better(
+            logits, "softmax", train, val, how, Path(folder, "log"), Path(folder, "work"), "recipe"
+        )
     return {"regression": alone, "recipe": tapped.accuracy(logits)}
 
 
@@ -142,7 +144,15 @@ def run_paper(pooled: Features, tapped: Features, params: Params, classes: int) 
         how = Training(before + 1, before + 3, 1e-4, 32, params.seed, average_weights=before > 0)
         train, val = features.examples("train"), features.examples("val")
         with tempfile.TemporaryDirectory() as folder:
-            fit(with_output(model, "sigmoid"), train, val, how, Path(folder, "log"), name)
+            fit(
+                with_output(model, "sigmoid"),
+                train,
+                val,
+                how,
+                Path(folder, "log"),
+                Path(folder, "work"),
+                name,
+            )
         scores[name] = features.accuracy(model)
     return scores
 

@@ -8,6 +8,7 @@ Out: metrics/baseline/ (loss and accuracy of every epoch),
 Run by `dvc repro baseline/dvc.yaml` alone; nothing of the pipeline waits for it.
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from tench.console.stage import run_stage
 from tench.core.files import write_json
 from tench.core.params import Params, load_params
 from tench.core.paths import BASELINE, BASELINE_SCORES, PREPARED
+from tench.core.unfinished import unfinished
 from tench.pictures.index import Row, class_names, labels_of, of_split, read_index, seen_of
 from tench.pictures.prepared import read_prepared
 from tench.scoring.scores import outcome, score
@@ -62,7 +64,7 @@ def reader(rows: list[Row]) -> Any:
     return read
 
 
-def train(params: Params, rows: list[Row]) -> Any:
+def train(params: Params, rows: list[Row], work: Path) -> Any:
     """Train the network; return it."""
     from tench.network.runtime import keras
     from tench.training.loop import Examples, fit
@@ -84,7 +86,7 @@ def train(params: Params, rows: list[Row]) -> Any:
         batch_size=params.baseline.batch_size,
         seed=params.seed,
     )
-    fit(model, train, val, how, BASELINE, "baseline")
+    fit(model, train, val, how, BASELINE, work, "baseline")
     return model
 
 
@@ -101,7 +103,8 @@ def test(model: Any, rows: list[Row], seed: int) -> dict[str, object]:
 
 def main() -> None:
     params, rows = load_params(), read_index()
-    model = train(params, rows)
+    with unfinished("baseline") as work:
+        model = train(params, rows, work)
     scores = test(model, of_split(rows, "test"), params.seed)
     write_json(scores, BASELINE_SCORES)
 

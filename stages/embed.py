@@ -6,16 +6,19 @@ Out: data/features/pooled/{train,val,test}: the pooled features, float32 (channe
      before it that a single tensor enters. Rows in the index's order.
 """
 
+from pathlib import Path
+
 from tench.console.stage import run_stage
-from tench.core.names import SPLITS
+from tench.core.files import take_place
 from tench.core.params import Params, load_params
 from tench.core.paths import BACKBONE, POOLED, TAPPED
-from tench.pictures.index import of_split, read_index
+from tench.core.unfinished import unfinished
+from tench.pictures.index import read_index
 
 
-def embed_splits(params: Params) -> str:
+def embed_pictures(params: Params, work: Path) -> str:
     """Write the features of all pictures; return the name of the engine."""
-    from tench.embedding.embed import embed
+    from tench.embedding.embed import embed_all
     from tench.embedding.engine import open_engine
     from tench.network.backbone import load_backbone, tapped_cut
     from tench.network.trunk import build_trunk
@@ -23,16 +26,16 @@ def embed_splits(params: Params) -> str:
     name = params.backbone.name
     backbone = load_backbone(BACKBONE, name, params.data.image_size)
     trunk = build_trunk(backbone, name, tapped_cut(backbone, params.backbone.tap_at), pooled=True)
-    rows = read_index()
     with open_engine(trunk, params.backbone.engine) as engine:
-        for split in SPLITS:
-            folders = [TAPPED / split, POOLED / split]
-            embed(of_split(rows, split), engine, folders, f"embed {split}")
-        return engine.name
+        embed_all(read_index(), engine, work, [TAPPED.name, POOLED.name])
+    for folder in (TAPPED, POOLED):
+        take_place(work / folder.name, folder)
+    return engine.name
 
 
 def main() -> dict[str, str]:
-    return {"engine": embed_splits(load_params())}
+    with unfinished("embed") as work:
+        return {"engine": embed_pictures(load_params(), work)}
 
 
 if __name__ == "__main__":

@@ -14,13 +14,12 @@ stage fails if a model in floats does not answer as the classifier was scored (t
 one in 8 bits loses more accuracy than export.max_drop.
 """
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 
 from tench.console.stage import run_stage
-from tench.core.files import read_json, write_json
+from tench.core.files import read_json, whole_folder, write_json
 from tench.core.params import Params, load_params
 from tench.core.paths import CLASSIFIER, EXPORT, EXPORT_SCORES, PREPARED, PROBABILITIES, SCORES
 from tench.exported.folder import MODELS
@@ -78,15 +77,8 @@ def export(params: Params, rows: list[Row], folder: Path) -> dict[str, float]:
 
 def main() -> dict[str, str]:
     params = load_params()
-    part = EXPORT.with_name(f".part-{EXPORT.name}")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
+    with whole_folder(EXPORT) as part:
         speeds = export(params, read_index(), part)
-        shutil.rmtree(EXPORT, ignore_errors=True)
-        part.replace(EXPORT)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     told = ", ".join(f"{name} {speed:.0f}" for name, speed in speeds.items())
     print(f"pictures/s: {told}")
     return {"pictures/s": told}

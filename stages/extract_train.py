@@ -5,15 +5,18 @@ In:  data/features/pooled, data/prepared/index.csv, extract_train, class_weights
 Out: models/head.weights.h5, metrics/extract-train/ (loss and accuracy of every epoch).
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from tench.console.stage import run_stage
 from tench.core.params import Params, load_params
 from tench.core.paths import EXTRACT_TRAIN, HEAD, POOLED, PROBE
+from tench.core.unfinished import unfinished
 from tench.pictures.index import class_names, of_split, read_index
 
 
-def extract_train(params: Params) -> None:
+def extract_train(params: Params, work: Path) -> None:
     """Train the head and write its weights."""
     from tench.network.classifier import build_head, with_output
     from tench.network.runtime import keras
@@ -33,12 +36,13 @@ def extract_train(params: Params) -> None:
     else:
         output = with_output(head, settings.output)
         how = settings_of(settings, params, 0)
-        fit(output, train, val, how, EXTRACT_TRAIN, "extract-train")
+        fit(output, train, val, how, EXTRACT_TRAIN, work, "extract-train")
     save_weights(head, HEAD)
 
 
 def main() -> None:
-    extract_train(load_params())
+    with unfinished("extract-train") as work:
+        extract_train(load_params(), work)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ Out: models/classifier.keras (picture in, probabilities out), models/labels.txt 
      if none is clearly better on validation than the head alone, the last before fine-tuning).
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from tench.console.stage import run_stage
@@ -24,10 +26,11 @@ from tench.core.paths import (
     HEAD,
     LABELS,
 )
+from tench.core.unfinished import unfinished
 from tench.pictures.index import class_names, of_split, read_index
 
 
-def finetune(params: Params) -> None:
+def finetune(params: Params, work: Path) -> None:
     """Train the tail and the head and write the classifier."""
     from tench.embedding.embed import activations
     from tench.network.answers import checked, of_activations
@@ -55,7 +58,7 @@ def finetune(params: Params) -> None:
     with activations(backbone, cut, params, rows) as folder:
         train, val = (stored(folder / split, of_split(rows, split)) for split in ("train", "val"))
         output = params.extract_train.output
-        kept = fit_if_better(logits, output, train, val, how, FINETUNE, "finetune")
+        kept = fit_if_better(logits, output, train, val, how, FINETUNE, work, "finetune")
         if settings.patience:
             told = f"epoch {kept}" if kept > before else "the head alone: none was clearly better"
             print(f"kept: {told}")
@@ -71,7 +74,8 @@ def finetune(params: Params) -> None:
 
 
 def main() -> None:
-    finetune(load_params())
+    with unfinished("finetune") as work:
+        finetune(load_params(), work)
 
 
 if __name__ == "__main__":

@@ -6,22 +6,22 @@ Out: data/prepared/{train,val,test}/CLASS/*.webp (lossless RGB, data.image_size 
      read, and why), metrics/prepare.json (counts), metrics/examples.jpg (some of every class).
 """
 
-from functools import partial
 from pathlib import Path
 
-from tench.console.progress import progress
 from tench.console.stage import run_stage
-from tench.core.files import whole, write_json
+from tench.core.errors import TenchError
+from tench.core.files import take_place, whole, write_json
 from tench.core.names import SPLITS
-from tench.core.parallel import in_threads
 from tench.core.params import Data, load_params
-from tench.core.paths import COUNTS, EXAMPLES, PREPARED, REJECTED
+from tench.core.paths import COUNTS, EXAMPLES, INDEX, PREPARED, REJECTED
+from tench.core.unfinished import unfinished
 from tench.intake.overview import contact_sheet
 from tench.intake.preparing import (
     check_rejected,
     counts,
-    move_prepared,
-    prepare_one,
+    place_prepared,
+    prepare_all,
+    prepared_path,
     write_rejected,
 )
 from tench.intake.scan import Source, scan
@@ -29,17 +29,26 @@ from tench.intake.splitting import choose_sides
 from tench.pictures.index import Row, seen_by_backbone, write_index
 
 
-def prepare(data: Data, seed: int) -> tuple[list[Row], list[tuple[Source, str]]]:
+def prepare(data: Data, seed: int, work: Path) -> tuple[list[Row], list[tuple[Source, str]]]:
     """Write the prepared pictures; return the index, train before val before test, and what was
-    rejected with its reason."""
+    rejected with its reason.
+
+    Args:
+        data: parameters.
+        seed: of the draw.
+        work: where pictures lie until all are done; those that an equal run left there that was
+            stopped are taken over.
+    """
     raw = Path(data.raw)
     sources = scan(raw, data.classes or {}, data.groups)
-    one = partial(prepare_one, size=data.image_size, how=data.resize)
-    results = list(progress(in_threads(one, sources), "prepare", len(sources)))
+    results = prepare_all(sources, raw, data.image_size, data.resize, work)
     pairs = list(zip(sources, results, strict=True))
     rejected = [(source, result.reason) for source, result in pairs if result.reason]
-    write_rejected(rejected, raw)
-    check_rejected(sources, rejected, data.max_rejected)
+    try:
+        check_rejected(sources, rejected, data.max_rejected)
+    except TenchError:
+        write_rejected(rejected, raw, REJECTED)
+        raise
 
     readable = [(source, result) for source, result in pairs if not result.reason]
     sides = choose_sides(
@@ -51,7 +60,7 @@ def prepare(data: Data, seed: int) -> tuple[list[Row], list[tuple[Source, str]]]
     labels = {name: n for n, name in enumerate(sorted({s.class_name for s in sources}))}
     rows = [
         Row(
-            path=move_prepared(source, split),
+            path=prepared_path(source, split),
             split=split,
             label=labels[source.class_name],
             class_name=source.class_name,
@@ -63,13 +72,18 @@ def prepare(data: Data, seed: int) -> tuple[list[Row], list[tuple[Source, str]]]
         )
         for (source, result), split in zip(readable, sides, strict=True)
     ]
-    return sorted(rows, key=lambda row: SPLITS.index(row.split)), rejected
+    folder = place_prepared([source for source, _ in readable], [row.path for row in rows], work)
+    rows.sort(key=lambda row: SPLITS.index(row.split))
+    write_index(rows, folder / INDEX.name)
+    write_rejected(rejected, raw, folder / REJECTED.name)
+    take_place(folder, PREPARED)
+    return rows, rejected
 
 
 def main() -> None:
     params = load_params()
-    rows, rejected = prepare(params.data, params.seed)
-    write_index(rows)
+    with unfinished("prepare") as work:
+        rows, rejected = prepare(params.data, params.seed, work)
     write_json(counts(rows, rejected), COUNTS)
     with whole(EXAMPLES) as part:
         contact_sheet(rows, PREPARED).save(part, quality=85)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from tench.console.stage import run_stage
 from tench.core import paths
+from tench.core.files import whole_folder
 from tench.drawing.dataset import draw_dataset
-from tench.sources.folders import is_free, is_ours, mark, refuse, whole_folder
+from tench.sources.folders import is_free, is_ours, mark, refuse
 
 
 def draw(out: Path) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tench.core.files import file_sha256
 from tench.pictures import shards
 from tench.pictures.index import Row
-from tench.pictures.shards import Shards, new_folder, new_shard, open_shards
+from tench.pictures.shards import Shards, new_shard, open_shards, shard_file, write_manifest
 
 
 def row(number: int, split: str = "train", pixels: str = "", label: int = 0) -> Row:
@@ -23,9 +24,11 @@ def stored(
 ) -> Shards:
     """Features as a folder of shards of at most shards.ROWS, opened; of any pictures, or `rows`."""
     pictures = rows or [row(number) for number in range(len(features))]
-    with new_folder(folder, pictures) as part:
-        for number, start in enumerate(range(0, len(features), shards.ROWS)):
-            content = features[start : start + shards.ROWS]
-            with new_shard(part, number, content.shape, content.dtype) as shard:
-                shard.write(0, content)
+    digests = []
+    for number, start in enumerate(range(0, len(features), shards.ROWS)):
+        content = features[start : start + shards.ROWS]
+        with new_shard(folder, number, content.shape, content.dtype) as shard:
+            shard.write(0, content)
+        digests.append(file_sha256(shard_file(folder, number)))
+    write_manifest(folder, pictures, digests)
     return open_shards(folder, pictures)

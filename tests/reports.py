@@ -10,8 +10,9 @@ from clones import CHECKOUT, commit, git
 from PIL import Image
 from ruamel.yaml import YAML
 
-from tench.console.record import Record, dvc_digest, record_file
+from tench.console.record import Record, record_file
 from tench.core import paths
+from tench.core.digests import dvc_digest
 from tench.core.files import write_csv, write_json, write_text
 from tench.core.names import MODELS, SPLITS
 from tench.reporting.locks import locked, with_sources

@@ -1,9 +1,10 @@
-"""Embedding: every picture's features, in order, on any machine, whole or not at all."""
+"""Embedding: every picture's features, in order, on any machine, and stopped at any time."""
 
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -130,7 +131,7 @@ def test_both_engines_agree_with_keras(
     folders = [tmp_path / "tapped" / "train", tmp_path / "pooled" / "train"]
     with open_engine(trunk, kind) as engine:
         assert engine.name == kind
-        embed(pictures, engine, folders, "embed")
+        embed(pictures, engine, folders, tmp_path / "journal", "embed")
     assert [one.shape for one in expected] == [(COUNT, 8, 8, 24), (COUNT, 32)]
     for folder, wanted in zip(folders, expected, strict=True):
         found = all_rows(folder, pictures)
@@ -158,7 +159,7 @@ def test_the_number_of_cores_changes_nothing(
             monkeypatch.setattr(module, "cores", lambda number=cores: number)
         folders = [tmp_path / str(cores) / name for name in ("tapped", "pooled")]
         with open_engine(trunk, "litert") as engine:
-            embed(pictures, engine, folders, "embed")
+            embed(pictures, engine, folders, tmp_path / f"{cores}.journal", "embed")
     for name in ("tapped", "pooled"):
         one, three = (tmp_path / cores / name / "00000.npy" for cores in ("1", "3"))
         assert one.read_bytes() == three.read_bytes()
@@ -169,7 +170,8 @@ def test_more_pictures_than_a_shard_holds(
     pictures: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
     shrink_shards(monkeypatch, rows)
-    embed(pictures, MEANS, [tmp_path / "columns", tmp_path / "red"], "embed")
+    folders = [tmp_path / "columns", tmp_path / "red"]
+    embed(pictures, MEANS, folders, tmp_path / "journal", "embed")
     files = open_shards(tmp_path / "columns", pictures).files
     assert [len(np.load(file)) for file in files] == [
         min(rows, COUNT - start) for start in range(0, COUNT, rows)
@@ -179,34 +181,79 @@ def test_more_pictures_than_a_shard_holds(
         assert np.array_equal(all_rows(tmp_path / folder, pictures), columns)
 
 
-def test_shards_of_an_earlier_run_do_not_stay(
-    pictures: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shrink_shards(monkeypatch, 8)
-    folders = [tmp_path / "columns", tmp_path / "red"]
-    embed(pictures, MEANS, folders, "embed")
-    embed(pictures[:8], MEANS, folders, "embed")
-    assert open_shards(folders[0], pictures[:8]).rows == 8
-    assert len(list(tmp_path.rglob("*.npy"))) == 2
+class Stopped(NamedTuple):
+    """An embedding that was stopped in its third shard, and one of the same that was not."""
+
+    folders: list[Path]
+    journal: Path
+    calls: list[int]  # how many pictures the trunk was asked for, since
+    whole: dict[str, bytes]
 
 
-@pytest.mark.parametrize("earlier", [False, True])
-def test_an_interrupted_run_changes_nothing(
-    pictures: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, earlier: bool
-) -> None:
+@pytest.fixture
+def stopped(pictures: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stopped:
     shrink_shards(monkeypatch, 8)
-    folders = [tmp_path / "columns", tmp_path / "red"]
-    if earlier:
-        embed(pictures[:9], MEANS, folders, "embed")
-    before = content(*folders)
-    gone = pictures[0]._replace(path="gone.webp")
-    with pytest.raises(FileNotFoundError):
-        embed([*pictures, gone], MEANS, folders, "embed")
-    assert content(*folders) == before
-    assert all(folder.exists() == earlier for folder in folders)
-    embed(pictures, MEANS, folders, "embed")  # sweeps what was left
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["columns", "red"]
-    assert np.array_equal(all_rows(folders[0], pictures)[:, :, 0], all_rows(folders[1], pictures))
+    whole = [tmp_path / "whole" / name for name in ("columns", "red")]
+    embed(pictures, MEANS, whole, tmp_path / "whole.journal", "embed")
+    folders = [tmp_path / "stopped" / name for name in ("columns", "red")]
+    journal = tmp_path / "stopped.journal"
+
+    def stop(batch: RGB) -> list[NDArray[np.float32]]:
+        if len(list(folders[0].glob("0*.npy"))) == 2:
+            raise KeyboardInterrupt
+        return means(batch)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        embed(pictures, MEANS._replace(forward=stop), folders, journal, "embed")
+    assert caught.value.__notes__ == ["embed: 16 of 21 pictures are kept"]
+    return Stopped(folders, journal, [], content(*whole))
+
+
+def go_on(one: Stopped, pictures: list[Row]) -> None:
+    """Embed again, and compare with what was never stopped."""
+
+    def count(batch: RGB) -> list[NDArray[np.float32]]:
+        one.calls.append(len(batch))
+        return means(batch)
+
+    embed(pictures, MEANS._replace(forward=count), one.folders, one.journal, "embed")
+    found = content(*one.folders)
+    assert {name.replace("/stopped/", "/whole/"): data for name, data in found.items()} == one.whole
+
+
+def test_a_stopped_run_goes_on_at_the_shard(stopped: Stopped, pictures: list[Row]) -> None:
+    go_on(stopped, pictures)
+    assert sum(stopped.calls) == 5
+    go_on(stopped, pictures)  # stopped after its end: nothing is left to do
+    assert sum(stopped.calls) == 5
+
+
+@pytest.mark.parametrize(
+    ("damage", "again"),
+    [
+        (lambda one: flip(one.folders[1] / "00001.npy"), 13),
+        (lambda one: flip(one.folders[0] / "00000.npy"), 21),
+        (lambda one: (one.folders[0] / "00001.npy").unlink(), 13),
+        (lambda one: os.truncate(one.folders[0] / "00001.npy", 100), 13),
+        (lambda one: os.truncate(one.journal, one.journal.stat().st_size - 1), 13),
+        (lambda one: flip(one.journal), 13),
+        (lambda one: one.journal.unlink(), 21),
+    ],
+)
+def test_what_was_damaged_since_is_made_again(
+    stopped: Stopped, pictures: list[Row], damage: Callable[[Stopped], object], again: int
+) -> None:
+    damage(stopped)
+    go_on(stopped, pictures)
+    assert sum(stopped.calls) == again
+    assert len(stopped.journal.read_text().splitlines()) == 3
+
+
+def flip(file: Path) -> None:
+    """Flip one of the last bits of a file."""
+    damaged = bytearray(file.read_bytes())
+    damaged[-9] ^= 1
+    file.write_bytes(damaged)
 
 
 @pytest.fixture(scope="module")
@@ -248,4 +295,5 @@ def test_activations_before_the_tap_are_made_once_and_kept(
         assert again == folder
     with pytest.raises(TypeError), activations(backbone, 2, params, pictures):
         raise AssertionError
-    assert [one.name for one in cache.iterdir() if one.is_dir()] == [folder.name]
+    made = [one.name for one in cache.iterdir() if one.is_dir() and ".part-" not in one.name]
+    assert made == [folder.name]

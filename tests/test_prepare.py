@@ -3,8 +3,10 @@
 import csv
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -68,10 +70,15 @@ def settings(
     )
 
 
+def fresh() -> Path:
+    """A new folder to prepare pictures in."""
+    return Path(tempfile.mkdtemp(dir="."))
+
+
 def error(data: Data | None = None) -> str:
     """What prepare says of RAW: one line."""
     with pytest.raises(TenchError) as caught:
-        prepare(data or settings(), 42)
+        prepare(data or settings(), 42, fresh())
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -85,7 +92,7 @@ def rejected_files() -> list[dict[str, str]]:
 def test_index_holds_every_picture_once() -> None:
     draw_class("a", 7, 10)
     draw_class("b", 8, 20)
-    rows, rejected = prepare(settings({"a": "zander", "b": "bream"}), 42)
+    rows, rejected = prepare(settings({"a": "zander", "b": "bream"}), 42, fresh())
     assert not rejected
     counts = Counter((row.split, row.class_name) for row in rows)
     assert counts == {
@@ -111,7 +118,7 @@ def test_labels_follow_the_sorted_class_names() -> None:
     draw_class("n1")
     draw_class("n2")
     draw_class("n3")
-    rows, _ = prepare(settings({"n1": "zander", "n2": "bream"}), 42)
+    rows, _ = prepare(settings({"n1": "zander", "n2": "bream"}), 42, fresh())
     assert class_names(rows) == ["bream", "n3", "zander"]
     assert {(row.source.split("/")[1], row.label) for row in rows} == {
         ("n1", 2),
@@ -127,7 +134,7 @@ def test_digest_is_that_of_the_decoded_pixels() -> None:
     with Image.open(RAW / "train/a/t0.png") as picture:
         picture.save(RAW / "train/a/same.bmp")
         content = b"RGB 12 9\n" + picture.tobytes()
-    rows, _ = prepare(settings(), 42)
+    rows, _ = prepare(settings(), 42, fresh())
     digests = {row.source: row.sha256 for row in rows}
     assert digests["train/a/t0.png"] == hashlib.sha256(content).hexdigest()
     assert digests["train/a/same.bmp"] == digests["train/a/t0.png"]
@@ -150,7 +157,7 @@ def test_seen_by_backbone_is_told_by_the_name(name: str, seen: bool) -> None:
     draw_class("a")
     draw_class("b")
     draw(f"train/a/{name}")
-    rows, _ = prepare(settings(), 42)
+    rows, _ = prepare(settings(), 42, fresh())
     assert {row.source: row.seen for row in rows}[f"train/a/{name}"] == int(seen)
     assert sum(row.seen for row in rows) == int(seen)
 
@@ -162,6 +169,8 @@ def test_the_stage_writes_index_counts_and_examples() -> None:
     (RAW / "train/a/t8.png").write_bytes(b"")
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
     Path("params.yaml").write_text(text.replace("data/imagenette", "raw"), encoding="utf-8")
+    shutil.copy(ROOT / "dvc.yaml", ".")
+    shutil.copy(ROOT / "packages.yaml", ".")
     stage.main()
     rows = read_index()
     assert len(of_split(rows, "train")) == 308
@@ -204,11 +213,11 @@ def test_index_does_not_depend_on_the_hash_seed() -> None:
     program = (
         "import sys; from pathlib import Path; from stages.prepare import prepare, write_index;"
         "from tench.core.params import Data; data = Data.model_validate_json(sys.argv[1]);"
-        "write_index(prepare(data, 42)[0], Path('other.csv'))"
+        "write_index(prepare(data, 42, Path('other'))[0], Path('other.csv'))"
     )
     data = settings().model_dump_json()
     subprocess.run([sys.executable, "-c", program, data], env=where, check=True)
-    write_index(prepare(settings(), 42)[0], Path("index.csv"))
+    write_index(prepare(settings(), 42, fresh())[0], Path("index.csv"))
     assert Path("index.csv").read_bytes() == Path("other.csv").read_bytes()
 
 
@@ -224,7 +233,7 @@ def test_names_with_blanks_and_unicode_are_kept() -> None:
         "no_suffix",
     ]
     draw(*(f"train/sea fish/{name}" for name in names))
-    rows, _ = prepare(settings(), 42)
+    rows, _ = prepare(settings(), 42, fresh())
     write_index(rows, PREPARED / "index.csv")
     assert read_index() == rows
     assert {f"train/sea fish/{name}" for name in names} < {row.source for row in rows}
@@ -240,7 +249,7 @@ def test_too_many_unreadable_files_fail_and_are_listed() -> None:
     assert f"{RAW / 'train/a/t3.png'}: not a picture" in said
     assert str(PREPARED / "rejected.csv") in said
     assert [one["source"] for one in rejected_files()] == ["train/a/t3.png"]
-    assert len(prepare(settings(max_rejected=0.05), 42)[1]) == 1
+    assert len(prepare(settings(max_rejected=0.05), 42, fresh())[1]) == 1
 
 
 def test_share_of_unreadable_files_may_be_exactly_the_allowed_one() -> None:
@@ -272,5 +281,5 @@ def test_one_stem_may_have_two_extensions() -> None:
     draw_class("a")
     draw_class("b")
     draw("train/a/t1.jpg", "train/a/t1.png.webp")
-    rows, _ = prepare(settings(), 42)
+    rows, _ = prepare(settings(), 42, fresh())
     assert len({row.path for row in rows}) == len(rows) == 42

@@ -12,12 +12,12 @@ from ruamel.yaml import YAML
 from tench.console.record import (
     CODE,
     changed_files,
-    dvc_digest,
     find_record,
     read_record,
     record_file,
     write_record,
 )
+from tench.core.digests import dvc_digest
 from tench.core.paths import RUNS
 
 NAMES = (

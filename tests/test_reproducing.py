@@ -11,8 +11,8 @@ from clones import commit, git
 from reports import lock, lock_all, stages, texts
 from ruamel.yaml import YAML
 
-from tench.console.record import dvc_digest
 from tench.core import paths
+from tench.core.digests import dvc_digest
 from tench.core.files import write_text
 from tench.reporting.parameters import ABSENT, leaves, settings
 from tench.reporting.publish import publish

@@ -52,7 +52,7 @@ def facts() -> dict[str, Any]:
     pictures = rng.normal(0, 1, (48, 16, 16, 32)).astype(np.float32)
     data = Examples(pictures.__getitem__, rng.integers(0, 3, 48).astype(np.int32))
     how = Training(1, 2, 1e-2, 32, 42, average_weights=True)
-    fit(model, data, data, how, Path("log"), "test")
+    fit(model, data, data, how, Path("log"), Path("work"), "test")
     return {
         "keras": [
             *(config.backend(), config.floatx(), config.epsilon(), config.image_data_format())

@@ -9,8 +9,9 @@ from stand_in import content, write_files
 
 from stages.sample import draw
 from tench.core.errors import TenchError
+from tench.core.files import whole_folder
 from tench.drawing import dataset
-from tench.sources.folders import MARK, whole_folder
+from tench.sources.folders import MARK
 
 OUT = Path("data/sample")
 

@@ -28,6 +28,9 @@ def page(browser: Browser, server: Server, request: pytest.FixtureRequest) -> It
     one.on("pageerror", lambda error: wrong.append(str(error)))
     ours = (server.address, "data:", "blob:")
     one.on("request", lambda sent: None if sent.url.startswith(ours) else wrong.append(sent.url))
+    # From here on the browser hands file choosers over. Asked for at the key's press alone, it may
+    # have opened one by itself before: playwright does not wait for its answer.
+    one.on("filechooser", lambda chooser: None)
     one.goto(server.address)
     yield one
     one.close()

@@ -13,9 +13,11 @@ import pytest
 from numpy.typing import DTypeLike, NDArray
 
 from tench.core.errors import TenchError
+from tench.core.files import file_sha256
+from tench.core.paths import MANIFEST
 from tench.pictures import shards
 from tench.pictures.index import Row
-from tench.pictures.shards import MANIFEST, new_folder, new_shard, open_shards, read_rows
+from tench.pictures.shards import new_shard, open_shards, read_rows, write_manifest
 
 ROOT = Path(__file__).parent.parent
 AGAIN = "dvc repro --force embed"
@@ -32,12 +34,13 @@ def write(
     folder: Path, content: NDArray[Any], of: list[Row], dtype: DTypeLike = np.float32
 ) -> None:
     """Write `content` as the shards of the pictures `of`."""
-    with new_folder(folder, of) as part:
-        for start in range(0, len(content), shards.ROWS):
-            some = content[start : start + shards.ROWS].astype(dtype)
-            with new_shard(part, start // shards.ROWS, some.shape, dtype) as shard:
-                for place in reversed(range(len(some))):  # in any order
-                    shard.write(place, some[place : place + 1])
+    for start in range(0, len(content), shards.ROWS):
+        some = content[start : start + shards.ROWS].astype(dtype)
+        with new_shard(folder, start // shards.ROWS, some.shape, dtype) as shard:
+            for place in reversed(range(len(some))):  # in any order
+                shard.write(place, some[place : place + 1])
+    digests = [file_sha256(file) for file in sorted(folder.glob("*.npy"))]
+    write_manifest(folder, of, digests)
 
 
 def content(folder: Path, of: list[Row]) -> NDArray[np.generic]:
@@ -85,10 +88,11 @@ def test_shards_are_in_the_order_of_their_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shards, "ROWS", 1)
-    with new_folder(tmp_path / "train", rows(12)) as part:
-        for number in reversed(range(12)):
-            with new_shard(part, number, (1, 2), np.float32) as shard:
-                shard.write(0, np.full((1, 2), number, np.float32))
+    for number in reversed(range(12)):
+        with new_shard(tmp_path / "train", number, (1, 2), np.float32) as shard:
+            shard.write(0, np.full((1, 2), number, np.float32))
+    digests = [file_sha256(file) for file in sorted((tmp_path / "train").iterdir())]
+    write_manifest(tmp_path / "train", rows(12), digests)
     assert content(tmp_path / "train", rows(12))[:, 0].tolist() == list(range(12))
 
 
@@ -163,41 +167,22 @@ def test_features_of_other_pictures_are_refused(
     assert AGAIN in str(caught.value)
 
 
-def test_an_interrupted_writer_leaves_the_old_shards_alone(folder: Path) -> None:
-    before = {file.name: file.read_bytes() for file in folder.iterdir()}
-    with pytest.raises(KeyboardInterrupt), new_folder(folder, rows(5)) as part:  # noqa: PT012
-        with new_shard(part, 0, (5, 7), np.float32) as shard:
-            shard.write(0, np.ones((2, 7), np.float32))
+def test_an_interrupted_writer_leaves_no_shard(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), new_shard(tmp_path, 0, (5, 7), np.float32) as shard:  # noqa: PT012
+        shard.write(0, np.ones((2, 7), np.float32))
         raise KeyboardInterrupt
-    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
-    assert content(folder, rows(25))[:, 0].tolist() == list(range(25))
-
-
-def test_an_interrupted_writer_leaves_no_folder_under_the_final_name(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), new_folder(tmp_path / "train", rows(5)):
-        raise KeyboardInterrupt
-    assert not (tmp_path / "train").exists()
-
-
-def test_what_a_killed_writer_left_is_swept(folder: Path) -> None:
-    left = folder.with_name(".part-train")
-    left.mkdir()
-    (left / "00007.npy").write_bytes(b"half a shard")
-    write(folder, np.zeros((5, 7)), rows(5))
-    assert [path.name for path in folder.parent.iterdir()] == ["train"]
-    assert {file.name for file in folder.iterdir()} == {"00000.npy", MANIFEST}
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_is_an_error_and_does_not_kill(tmp_path: Path) -> None:
     program = (
         "import sys, numpy as np; from pathlib import Path;"
-        "from tench.pictures.shards import new_folder, new_shard\n"
-        "with new_folder(Path('small/train'), []) as part:\n"
-        "    with new_shard(part, 0, (64, 1024), np.float32) as shard:\n"
-        "        try:\n"
-        "            for row in range(64): shard.write(row, np.ones((1, 1024), np.float32))\n"
-        "        except OSError as error: print(error.errno)\n"
-        "        sys.exit()\n"
+        "from tench.pictures.shards import new_shard\n"
+        "with new_shard(Path('small/train'), 0, (64, 1024), np.float32) as shard:\n"
+        "    try:\n"
+        "        for row in range(64): shard.write(row, np.ones((1, 1024), np.float32))\n"
+        "    except OSError as error: print(error.errno)\n"
+        "    sys.exit()\n"
     )
     # A disk of 64 kB, which goes with the process
     (tmp_path / "small").mkdir()

@@ -26,15 +26,17 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def fill(folder: Path) -> None:
+def fill(work: Path) -> Path:
     """Make a folder."""
-    folder.mkdir()
+    folder = work / "made"
+    folder.mkdir(exist_ok=True)
     (folder / "rows").write_text("all of them")
+    return folder
 
 
-def fail(folder: Path) -> None:
+def fail(work: Path) -> Path:
     """Stop while a folder is made."""
-    folder.mkdir()
+    (work / "made").mkdir()
     raise KeyboardInterrupt
 
 
@@ -47,8 +49,8 @@ def test_a_folder_is_made_whole_and_once(tmp_path: Path) -> None:
     place = tmp_path / "kept"
     with pytest.raises(KeyboardInterrupt), kept(place / "one", fail):
         raise AssertionError
-    assert folders(place) == set()
-    (place / ".part-one").mkdir()  # as a killed run leaves it
+    assert folders(place) == {".part-one"}  # to go on from
+    (place / ".part-other").mkdir()  # of one that nobody asked for again
     for make in (fill, fail):
         with kept(place / "one", make) as folder:
             assert (folder / "rows").read_text() == "all of them"
@@ -58,9 +60,9 @@ def test_a_folder_is_made_whole_and_once(tmp_path: Path) -> None:
 def test_two_that_need_it_at_a_time_make_it_once(tmp_path: Path) -> None:
     made, both = [], threading.Barrier(2, timeout=20)
 
-    def slowly(folder: Path) -> None:
-        made.append(folder)
-        fill(folder)
+    def slowly(work: Path) -> Path:
+        made.append(work)
+        return fill(work)
 
     def use() -> None:
         with kept(tmp_path / "kept/one", slowly):

@@ -11,8 +11,9 @@ from typing import NoReturn
 
 import pytest
 
-from tench.console.record import dvc_digest, find_record
+from tench.console.record import find_record
 from tench.console.stage import run_stage
+from tench.core.digests import dvc_digest
 from tench.core.errors import TenchError
 from tench.core.packages import installed
 from tench.core.paths import PACKAGES, REPORT

@@ -154,7 +154,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trained]:
 
             patch.setattr(loop, "reseed_dropout", reseed)
             watched = parts[0]._replace(read=read)
-            fit(one.model, watched, parts[1], Training(*epochs, 1e-3, 8, seed), Path(name), "test")
+            how = Training(*epochs, 1e-3, 8, seed)
+            fit(one.model, watched, parts[1], how, Path(name), Path(f"{name}.work"), "test")
     return result
 
 
@@ -199,7 +200,7 @@ def test_an_epoch_can_end_with_the_mean_of_its_steps_weights() -> None:
     parts = examples(50, "train-rows"), examples(20, "val-rows", seed=1)
     averaged, plain = head(dropout=0), head(dropout=0)
     how = Training(1, 1, 1e-2, 8, 42, average_weights=True)
-    fit(averaged, *parts, how, Path("averaged"), "test")
+    fit(averaged, *parts, how, Path("averaged"), Path("work"), "test")
 
     plain.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy", run_eagerly=True)
     seen = []
@@ -224,7 +225,7 @@ def test_logged_scores_are_those_of_keras() -> None:
     # A step too small to change anything makes the epoch's mean the score of one model
     model = head(dropout=0)
     parts = examples(50, "train-rows"), examples(20, "val-rows", seed=1)
-    fit(model, *parts, Training(1, 1, 1e-12, 8, 42), Path("metrics"), "test")
+    fit(model, *parts, Training(1, 1, 1e-12, 8, 42), Path("metrics"), Path("work"), "test")
     for split in ("train", "val"):
         expected = score(model, f"{split}-rows")
         assert 0 < expected["accuracy"] < 1
@@ -265,7 +266,7 @@ def test_training_stops_by_itself_and_keeps_the_best_epoch(
     actual = loop.run
     monkeypatch.setattr(loop, "run", run)
     how = Training(1, 6, 1e-3, 8, 42, patience=2)
-    assert fit(model, *parts, how, Path("stopped"), "test") == 3
+    assert fit(model, *parts, how, Path("stopped"), Path("work"), "test") == 3
     assert [epoch for epoch, _ in logged(Path("stopped"), "val", "loss")] == [1, 2, 3, 4]
     kept = model.get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(kept, after[2], strict=True))
@@ -283,7 +284,7 @@ def test_balanced_training_weighs_the_rare_class() -> None:
         before = model.predict_on_batch(rows)[:, 2].mean()
         data = Examples(rows.__getitem__, labels)
         how = Training(1, 1, 1e-4, 48, 42, balanced=balanced)
-        fit(model, data, data, how, Path("balanced"), "test")
+        fit(model, data, data, how, Path("balanced"), Path(f"{balanced}.work"), "test")
         return float(model.predict_on_batch(rows)[:, 2].mean() - before)
 
     assert rare_gain(balanced=True) > rare_gain(balanced=False)

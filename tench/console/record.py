@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatch
 from hashlib import md5
 from pathlib import Path
 
@@ -19,14 +18,14 @@ from pydantic import BaseModel, ConfigDict
 
 from tench.console.costs import write_cost
 from tench.core.arithmetic import CPUINFO, vector_instructions
+from tench.core.digests import dvc_digest
 from tench.core.files import write_json
-from tench.core.parallel import cores, in_threads
+from tench.core.parallel import cores
 from tench.core.paths import LOCK, PACKAGES, PIPELINES, RUNS
 
 # What makes the numbers, beside parameters and data: at another state of these a commit is not what
 # was run.
 CODE = (Path("tench"), Path("stages"), *PIPELINES, PACKAGES, LOCK)
-IGNORED = ("__pycache__", ".part-*")  # in any folder, as .dvcignore has it
 
 
 class Record(BaseModel):
@@ -47,38 +46,6 @@ class Record(BaseModel):
     cores: int
     packages: dict[str, str]  # name to version
     facts: dict[str, str]  # what else the stage has to say, such as its engine
-
-
-def file_md5(file: Path) -> str:
-    """The MD5 of a file's bytes, by which DVC tells files."""
-    with file.open("rb") as content:
-        digest = md5(usedforsecurity=False)
-        while part := content.read(2**20):
-            digest.update(part)
-    return digest.hexdigest()
-
-
-def is_ignored(name: Path) -> bool:
-    """Whether DVC does not see a file of this name in a folder."""
-    return any(fnmatch(part, pattern) for part in name.parts for pattern in IGNORED)
-
-
-def dvc_digest(path: Path) -> str:
-    """What dvc.lock calls the `md5` of a file or folder, empty if there is none.
-
-    A folder's is the MD5 of a JSON list of its files, sorted by their path in it.
-    """
-    if path.is_file():
-        return file_md5(path)
-    if not path.is_dir():
-        return ""
-    found = ((file.relative_to(path), file) for file in path.rglob("*") if file.is_file())
-    files = sorted((name.as_posix(), file) for name, file in found if not is_ignored(name))
-    digests = in_threads(file_md5, [file for _, file in files])
-    entries = [
-        {"md5": digest, "relpath": name} for (name, _), digest in zip(files, digests, strict=True)
-    ]
-    return md5(json.dumps(entries).encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
 def record_file(stage: str, digests: Mapping[str, str]) -> Path:

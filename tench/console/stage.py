@@ -3,14 +3,17 @@
 import argparse
 import errno
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 from tench.console.record import write_record
 from tench.core.errors import TenchError
 from tench.core.packages import check_installed, pinned
+from tench.core.unfinished import alone
 
 # What the machine refuses, with the way out; whatever else goes wrong is a bug and keeps its trace.
 WAYS_OUT = {
@@ -41,21 +44,29 @@ def run_stage(main: Callable[[], Mapping[str, str] | None], outs: Sequence[Path]
         description=module.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args()
-    started = time.monotonic()
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         packages = pinned()
         check_installed(packages)
-        facts = main() or {}
         stage = Path(str(module.__file__)).stem.replace("_", "-")
-        write_record(stage, outs, time.monotonic() - started, packages, facts)
+        with alone(stage):
+            started = time.monotonic()
+            facts = main() or {}
+            write_record(stage, outs, time.monotonic() - started, packages, facts)
     except TenchError as error:
         sys.exit(f"error: {error}")
     except MemoryError:
         sys.exit(f"error: out of memory: free some, {AGAIN}")
     except OSError as error:
         sys.exit(f"error: {machine_trouble(error)}")
-    except KeyboardInterrupt:
-        sys.exit("stopped: what was finished before is kept; run `dvc repro` again to go on")
+    except KeyboardInterrupt as stop:
+        kept = ", ".join(getattr(stop, "__notes__", ["what was finished before is kept"]))
+        sys.exit(f"stopped: {kept}; run `dvc repro` again to go on")
+
+
+def interrupt(*_: Any) -> NoReturn:
+    """End as on Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def machine_trouble(error: OSError) -> str:

@@ -1,8 +1,10 @@
-"""Small files between stages, CSV and JSON in UTF-8; and writing a file whole or not at all."""
+"""Small files between stages, CSV and JSON in UTF-8; and writing a file or folder whole or not at
+all."""
 
 import csv
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,10 +26,48 @@ def whole(file: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A new folder beside `folder` to fill; it takes its place once all is in it.
+
+    What lies at `folder` is deleted then: ask first whether it may be.
+    """
+    part = folder.with_name(f".part-{folder.name}")
+    sweep(part)  # what a killed run left
+    part.mkdir(parents=True)
+    try:
+        yield part
+        take_place(part, folder)
+    finally:
+        sweep(part)
+
+
+def take_place(part: Path, folder: Path) -> None:
+    """Give a folder that is whole its name, on the same disk; what had that name is deleted."""
+    old = folder.with_name(f".part-old-{folder.name}")
+    sweep(old)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists():
+        folder.rename(old)  # and deleted after: half-deleted it would be nobody's
+    part.rename(folder)
+    sweep(old)
+
+
+def sweep(folder: Path) -> None:
+    """Delete a folder, if it is there."""
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
 def file_sha256(file: Path) -> str:
     """SHA-256 of a file's bytes."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def is_file_of(file: Path, sha256: str) -> bool:
+    """Whether a file is there and has that SHA-256."""
+    return file.is_file() and file_sha256(file) == sha256
 
 
 def write_text(text: str, file: Path) -> None:

@@ -16,6 +16,8 @@ INDEX = PREPARED / "index.csv"
 REJECTED = PREPARED / "rejected.csv"
 POOLED = DATA / "features/pooled"
 TAPPED = DATA / "features/tapped"
+MANIFEST = "manifest.json"  # in each folder of features: what its files are
+UNFINISHED = DATA / ".unfinished"  # what stages that were stopped had done
 
 MODELS = Path("models")
 BACKBONE = MODELS / "backbone.weights.h5"

@@ -9,42 +9,91 @@ from typing import Any
 import numpy as np
 
 from tench.console.progress import progress
+from tench.core.files import file_sha256, is_file_of
 from tench.core.names import SPLITS
 from tench.core.parallel import in_threads
 from tench.core.params import Params
 from tench.core.paths import PREPARED, TAPPED
+from tench.core.unfinished import append, entries, keep_first
 from tench.embedding.engine import Engine, open_engine
 from tench.embedding.sharing import kept, name_of, store
 from tench.network.backbone import tapped_cut
 from tench.network.trunk import build_trunk
 from tench.pictures.index import Row, of_split
 from tench.pictures.prepared import read_prepared
-from tench.pictures.shards import ROWS, NewShard, new_folder, new_shard
+from tench.pictures.shards import ROWS, NewShard, new_shard, shard_file, write_manifest
 
 
-def embed(pictures: Sequence[Row], engine: Engine, folders: Sequence[Path], label: str) -> None:
+def embed_all(rows: Sequence[Row], engine: Engine, work: Path, names: Sequence[str]) -> None:
+    """Embed all pictures into `work`, and go on there where an earlier call was stopped that had
+    the same rows and trunk.
+
+    Args:
+        rows: the whole index.
+        engine: the trunk.
+        work: where the shards of an output go, into NAME/SPLIT.
+        names: of the trunk's outputs.
+    """
+    for split in SPLITS:
+        folders = [work / name / split for name in names]
+        embed(of_split(rows, split), engine, folders, work / f"{split}.journal", f"embed {split}")
+
+
+def embed(
+    pictures: Sequence[Row], engine: Engine, folders: Sequence[Path], journal: Path, label: str
+) -> None:
     """Write the trunk's outputs for `pictures`, in their order, as shards: one folder an output.
 
     Args:
         pictures: rows of the index.
         engine: the trunk.
         folders: where the shards of each output go.
+        journal: of the shards that are whole; those are not made again.
         label: of the progress bar.
     """
-    with ExitStack() as whole, progress(None, label, len(pictures)) as bar:
-        parts = [whole.enter_context(new_folder(folder, pictures)) for folder in folders]
-        for start in range(0, len(pictures), ROWS):
-            files = [PREPARED / row.path for row in pictures[start : start + ROWS]]
-            with ExitStack() as opened:
-                shards = [
-                    opened.enter_context(
-                        new_shard(part, start // ROWS, (len(files), *shape), np.float32)
-                    )
-                    for part, shape in zip(parts, engine.row_shapes, strict=True)
-                ]
-                starts = range(0, len(files), engine.batch)
-                for done in in_threads(partial(embed_batch, files, engine, shards), starts):
-                    bar.update(done)
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    done = whole_shards(journal, folders)
+    with progress(None, label, len(pictures)) as bar:
+        bar.update(min(len(done) * ROWS, len(pictures)))
+        try:
+            for start in range(len(done) * ROWS, len(pictures), ROWS):
+                files = [PREPARED / row.path for row in pictures[start : start + ROWS]]
+                number = start // ROWS
+                embed_shard(files, engine, folders, number, bar)
+                done.append([file_sha256(shard_file(folder, number)) for folder in folders])
+                append({"sha256": done[-1]}, journal)
+        except KeyboardInterrupt as stop:
+            kept = min(len(done) * ROWS, len(pictures))
+            stop.add_note(f"{label}: {kept} of {len(pictures)} pictures are kept")
+            raise
+    for place, folder in enumerate(folders):
+        write_manifest(folder, pictures, [digests[place] for digests in done])
+
+
+def whole_shards(journal: Path, folders: Sequence[Path]) -> list[list[str]]:
+    """The SHA-256 of every shard in each folder, up to the first that is not as it was written."""
+    found = [entry["sha256"] for entry in entries(journal)]
+    for number, digests in enumerate(found):
+        files = [shard_file(folder, number) for folder in folders]
+        if not all(map(is_file_of, files, digests)):
+            keep_first(number, journal)
+            return found[:number]
+    return found
+
+
+def embed_shard(
+    files: Sequence[Path], engine: Engine, folders: Sequence[Path], number: int, bar: Any
+) -> None:
+    """Write shard `number` of every output, the rows of some prepared pictures."""
+    with ExitStack() as opened:
+        shards = [
+            opened.enter_context(new_shard(folder, number, (len(files), *shape), np.float32))
+            for folder, shape in zip(folders, engine.row_shapes, strict=True)
+        ]
+        starts = range(0, len(files), engine.batch)
+        for done in in_threads(partial(embed_batch, files, engine, shards), starts):
+            bar.update(done)
 
 
 def embed_batch(
@@ -74,11 +123,11 @@ def activations(backbone: Any, cut: int, params: Params, rows: Sequence[Row]) ->
         yield TAPPED
         return
 
-    def make(folder: Path) -> None:
+    def make(work: Path) -> Path:
         trunk = build_trunk(backbone, params.backbone.name, cut)
         with open_engine(trunk, params.backbone.engine) as engine:
-            for split in SPLITS:
-                embed(of_split(rows, split), engine, [folder / split], f"embed {split}")
+            embed_all(rows, engine, work, ["tapped"])
+        return work / "tapped"
 
     with kept(store() / name_of(cut), make) as folder:
         print(f"activations entering layer {cut}: {folder}")

@@ -22,6 +22,7 @@ from tench.core.errors import TenchError
 from tench.core.paths import PIPELINES
 
 KEPT = 4  # folders, those last used
+PART = ".part-"  # before the name of one that is not whole
 
 
 def store() -> Path:
@@ -54,13 +55,14 @@ def name_of(cut: int) -> str:
 
 
 @contextmanager
-def kept(folder: Path, make: Callable[[Path], None]) -> Iterator[Path]:
+def kept(folder: Path, make: Callable[[Path], Path]) -> Iterator[Path]:
     """A folder that is made once and then used by any number of processes at a time.
 
     Args:
         folder: where it is. Beside it, those used longest ago are deleted until KEPT are left, but
             none in use.
-        make: fills a new folder, which takes its name once it is whole.
+        make: given a folder to work in, which is empty or as an earlier call that was stopped
+            left it; returns the one in it that takes the name.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = folder.with_suffix(".lock")
@@ -75,21 +77,20 @@ def kept(folder: Path, make: Callable[[Path], None]) -> Iterator[Path]:
         with lock.open("w") as alone:
             fcntl.flock(alone, fcntl.LOCK_EX)
             if not folder.is_dir():
-                part = folder.with_name(f".part-{folder.name}")
-                shutil.rmtree(part, ignore_errors=True)  # what a killed run left
-                try:
-                    make(part)
-                    part.rename(folder)
-                finally:
-                    shutil.rmtree(part, ignore_errors=True)
+                work = folder.with_name(f"{PART}{folder.name}")
+                work.mkdir(exist_ok=True)
+                make(work).rename(folder)
+                shutil.rmtree(work)
 
 
 def make_room(used: Path) -> None:
-    """Delete the folders beside `used` that were used longest ago, until KEPT are left."""
-    folders = [
-        one for one in used.parent.iterdir() if one.is_dir() and not one.name.startswith(".")
-    ]
-    for old in sorted(folders, key=lambda one: one.stat().st_mtime)[:-KEPT]:
-        with old.with_suffix(".lock").open("w") as lock, suppress(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    """Delete the folders beside `used` that were used longest ago, until KEPT are left, and what
+    others that were stopped have left."""
+    folders = sorted(used.parent.glob("*/"), key=lambda one: one.stat().st_mtime)
+    left = [one for one in folders if one.name.startswith(PART)]
+    made = [one for one in folders if one not in left]
+    for old in left + made[:-KEPT]:
+        lock = used.with_name(f"{old.name.removeprefix(PART)}.lock")
+        with lock.open("w") as alone, suppress(BlockingIOError):
+            fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(old)

@@ -1,16 +1,20 @@
-"""One raw file to one prepared picture, and what is said of those that cannot be read."""
+"""Raw files to prepared pictures, and what is said of those that cannot be read."""
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
 
+from tench.console.progress import progress
 from tench.core.errors import TenchError
-from tench.core.files import write_csv
+from tench.core.files import file_sha256, is_file_of, sweep, write_csv
 from tench.core.names import SPLITS, Fit
+from tench.core.parallel import in_threads
 from tench.core.paths import PREPARED, REJECTED
+from tench.core.unfinished import append, entries
 from tench.intake.files import SUFFIX
 from tench.intake.scan import Source
 from tench.pictures.index import Row, class_names, of_split
@@ -24,8 +28,8 @@ def prepared_path(source: Source, split: str) -> str:
 
 
 def first_path(source: Source) -> str:
-    """Where a picture goes before it is known what it shows, and so on which side it is."""
-    return prepared_path(source, source.split or "train")
+    """Where a picture lies until all are read, and it is known on which side it is."""
+    return f"pictures/{prepared_path(source, source.split or 'train')}"
 
 
 class Prepared(NamedTuple):
@@ -42,33 +46,83 @@ def pixel_digest(picture: Image.Image) -> str:
     return hashlib.sha256(header + picture.tobytes()).hexdigest()
 
 
-def prepare_one(source: Source, size: int, how: Fit) -> Prepared:
-    """Decode, resize and write one picture to its `first_path`."""
+def prepare_all(
+    sources: Sequence[Source], raw: Path, size: int, how: Fit, work: Path
+) -> list[Prepared]:
+    """What became of every raw file, in their order; the prepared pictures lie in `work`. What an
+    equal call left there that was stopped is taken over, of raw files that have not changed."""
+    journal = work / "pictures.journal"
+    before = {entry["source"]: entry for entry in entries(journal)}
+
+    def one(source: Source) -> Prepared:
+        name = source.file.relative_to(raw).as_posix()
+        stamp = stamp_of(source.file)
+        target = work / first_path(source)
+        was = before.get(name)
+        if (
+            was
+            and was["stamp"] == stamp != []
+            and (was["reason"] or is_file_of(target, was["file"]))
+        ):
+            return Prepared(was["sha256"], was["prepared_sha256"], was["reason"])
+        now = prepare_one(source.file, size, how, target)
+        digest = "" if now.reason else file_sha256(target)
+        append({"source": name, "stamp": stamp, "file": digest, **now._asdict()}, journal)
+        return now
+
+    results: list[Prepared] = []
     try:
-        picture = read_picture(source.file)
+        results.extend(progress(in_threads(one, sources), "prepare", len(sources)))
+    except KeyboardInterrupt as stop:
+        stop.add_note(f"prepare: {len(results)} of {len(sources)} pictures are kept")
+        raise
+    return results
+
+
+def stamp_of(file: Path) -> list[int]:
+    """By which a raw file is known not to have changed, as DVC does it: size, and time of the last
+    change in nanoseconds."""
+    try:
+        status = file.stat()
+    except OSError:
+        return []  # reading it will say why
+    return [status.st_size, status.st_mtime_ns]
+
+
+def prepare_one(raw: Path, size: int, how: Fit, target: Path) -> Prepared:
+    """Decode, resize and write one picture."""
+    try:
+        picture = read_picture(raw)
     except UnreadableError as error:
         return Prepared(reason=str(error))
     small = resize(picture, size, how)
-    write_prepared(small, PREPARED / first_path(source))
+    write_prepared(small, target)
     return Prepared(pixel_digest(picture), pixel_digest(small))
 
 
-def move_prepared(source: Source, split: str) -> str:
-    """Move a picture from its `first_path` to its side; return where it is now."""
-    first, path = first_path(source), prepared_path(source, split)
-    if path != first:
-        (PREPARED / path).parent.mkdir(parents=True, exist_ok=True)
-        (PREPARED / first).rename(PREPARED / path)
-    return path
+def place_prepared(sources: Sequence[Source], paths: Sequence[str], work: Path) -> Path:
+    """Move prepared pictures in `work` to their sides, in a folder of their own; return it.
+
+    Args:
+        sources: of the pictures.
+        paths: where each goes, below that folder.
+        work: where they lie, by their `first_path`.
+    """
+    folder = work / PREPARED.name
+    sweep(folder)
+    for source, path in zip(sources, paths, strict=True):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (work / first_path(source)).rename(folder / path)
+    return folder
 
 
-def write_rejected(rejected: list[tuple[Source, str]], raw: Path) -> None:
+def write_rejected(rejected: list[tuple[Source, str]], raw: Path, file: Path) -> None:
     """Write rejected.csv: source below data.raw, class, reason."""
     rows = (
         (source.file.relative_to(raw).as_posix(), source.class_name, reason)
         for source, reason in rejected
     )
-    write_csv(("source", "class_name", "reason"), rows, REJECTED)
+    write_csv(("source", "class_name", "reason"), rows, file)
 
 
 def check_rejected(

@@ -1,12 +1,11 @@
 """Feature shards: rows of one shape in numbered .npy files of at most ROWS rows each.
 
-A folder of shards is written under another name and renamed when it is whole. Its manifest says of
-which pictures the rows are and what the files' digests are; reading begins with comparing them.
+The manifest of a folder of shards, written last, says of which pictures the rows are and what the
+files' digests are; reading begins with comparing them.
 """
 
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,11 +15,11 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from tench.core.errors import TenchError
-from tench.core.files import file_sha256, read_json, write_json
+from tench.core.files import file_sha256, read_json, whole, write_json
+from tench.core.paths import MANIFEST
 from tench.pictures.index import Row
 
-ROWS = 4096
-MANIFEST = "manifest.json"
+ROWS = 1024  # so many at most are embedded again after a stop
 
 
 @dataclass(frozen=True)
@@ -60,13 +59,12 @@ def shard_file(folder: Path, number: int) -> Path:
 def new_shard(
     folder: Path, number: int, shape: tuple[int, ...], dtype: DTypeLike
 ) -> Iterator[NewShard]:
-    """Create shard `number` of shape (rows, ...).
+    """Create shard `number` of shape (rows, ...), whole or not at all.
 
     Plain writes, not a memory map: a full disk kills a process that writes to a map.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     kind = np.dtype(dtype)
-    with shard_file(folder, number).open("wb") as file:
+    with whole(shard_file(folder, number)) as part, part.open("wb") as file:
         np.lib.format.write_array_header_1_0(
             file, {"descr": kind.str, "fortran_order": False, "shape": shape}
         )
@@ -75,23 +73,16 @@ def new_shard(
         yield NewShard(file.fileno(), file.tell(), row_bytes)
 
 
-@contextmanager
-def new_folder(folder: Path, pictures: Sequence[Row]) -> Iterator[Path]:
-    """A folder to write the shards of `pictures` to; whole, it becomes `folder`, with a manifest.
-    What was there is removed first: shards of an earlier, larger set would stay."""
-    part = folder.with_name(f".part-{folder.name}")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    yield part
-    files = sorted(part.glob("*.npy"))
+def write_manifest(folder: Path, pictures: Sequence[Row], digests: Sequence[str]) -> None:
+    """Say what a folder of shards holds: of which pictures the rows are, and the digest of every
+    shard, in the order of their numbers."""
+    names = [shard_file(folder, number).name for number in range(len(digests))]
     manifest = {
         "rows": len(pictures),
         "pictures": pictures_digest(pictures),
-        "files": {file.name: file_sha256(file) for file in files},
+        "files": dict(zip(names, digests, strict=True)),
     }
-    write_json(manifest, part / MANIFEST)
-    shutil.rmtree(folder, ignore_errors=True)
-    part.replace(folder)
+    write_json(manifest, folder / MANIFEST)
 
 
 def pictures_digest(pictures: Sequence[Row]) -> str:

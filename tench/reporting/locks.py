@@ -6,7 +6,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from tench.console.record import dvc_digest
+from tench.core.digests import dvc_digest
 from tench.core.errors import TenchError
 from tench.core.paths import PIPELINES
 

@@ -15,7 +15,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tench.console.record import Record, dvc_digest
+from tench.console.record import Record
+from tench.core.digests import dvc_digest
 from tench.core.errors import TenchError
 from tench.core.files import read_json, write_text
 from tench.core.paths import (

@@ -1,8 +1,5 @@
-"""The folder of a data set that a stage makes: whole or not at all, never over somebody else's."""
+"""The folder of a data set that a stage makes: never over somebody else's."""
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from tench.core.errors import TenchError
@@ -45,28 +42,3 @@ def refuse(folder: Path, why: str, made: str) -> TenchError:
         f"data/mine, and set data.raw in params.yaml to that. For {made}, move or delete it and "
         "run again"
     )
-
-
-@contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """A new folder to fill, beside `folder`; it takes its place once all is in it.
-
-    What lies at `folder` is deleted then: ask first whether it may be.
-    """
-    part, old = (folder.with_name(f".part-{kind}{folder.name}") for kind in ("", "old-"))
-    sweep(part, old)  # what a killed run left
-    part.mkdir(parents=True)
-    try:
-        yield part
-        if folder.exists():
-            folder.rename(old)  # and deleted after: half-deleted it would be nobody's
-        part.rename(folder)
-    finally:
-        sweep(part, old)
-
-
-def sweep(*folders: Path) -> None:
-    """Delete folders, where they are."""
-    for folder in folders:
-        if folder.exists():
-            shutil.rmtree(folder)

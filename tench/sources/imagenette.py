@@ -12,7 +12,8 @@ from typing import Any
 
 from tench.console.progress import progress
 from tench.core.errors import TenchError
-from tench.sources.folders import is_free, refuse, whole_folder
+from tench.core.files import whole_folder
+from tench.sources.folders import is_free, refuse
 from tench.sources.git_tree import tree_id
 
 BESIDE = Path("../shared/imagenette")

@@ -57,6 +57,7 @@ def fit_if_better(
     val: Examples,
     how: Training,
     folder: Path,
+    work: Path,
     label: str,
 ) -> int:
     """Train a model on from where it is; with patience, only if that makes it clearly better.
@@ -64,7 +65,7 @@ def fit_if_better(
     Args:
         logits: the model, which puts out logits; trained with their `activation`.
         activation: of the output in training.
-        train, val, how, folder, label: as of `fit`.
+        train, val, how, folder, work, label: as of `fit`.
 
     Returns:
         the epoch whose weights the model has at the end; the one before the first where it is left
@@ -72,9 +73,9 @@ def fit_if_better(
     """
     model = with_output(logits, activation)
     if not how.patience:
-        return fit(model, train, val, how, folder, label)
+        return fit(model, train, val, how, folder, work, label)
     start, before = logits.get_weights(), right(logits, val)
-    kept = fit(model, train, val, how, folder, label)
+    kept = fit(model, train, val, how, folder, work, label)
     if clearly_better(before, right(logits, val), val.labels, how.balanced):
         return kept
     logits.set_weights(start)

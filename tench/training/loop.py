@@ -15,9 +15,9 @@ from tench.network.batching import filled
 from tench.network.runtime import keras
 from tench.pictures.index import Row, class_weight, labels_of
 from tench.pictures.shards import open_shards, read_rows
+from tench.training.resuming import Epoch, Figures, keep_epoch, kept_epochs
 from tench.training.settings import Training
 
-Figures = dict[str, float]  # loss and accuracy
 Batch = tuple[NDArray[Any], ...]  # inputs, labels (int32), weights (float32), all of one length
 
 
@@ -97,7 +97,15 @@ def live_in(folder: Path) -> Any:
     return Live(str(folder), report=None, save_dvc_exp=False, dvcyaml=None, monitor_system=False)
 
 
-def fit(model: Any, train: Examples, val: Examples, how: Training, folder: Path, label: str) -> int:
+def fit(
+    model: Any,
+    train: Examples,
+    val: Examples,
+    how: Training,
+    folder: Path,
+    work: Path,
+    label: str,
+) -> int:
     """Train `model` in place, by Adam on sparse categorical cross-entropy.
 
     Shuffling and dropout follow from (seed, epoch), so that an epoch does not depend on how many
@@ -115,6 +123,8 @@ def fit(model: Any, train: Examples, val: Examples, how: Training, folder: Path,
         val: scored after every epoch.
         how: epochs, optimiser, and when to stop.
         folder: where DVCLive writes loss and accuracy of every epoch.
+        work: where the training is kept after every epoch; from what an equal one left there that
+            was stopped, this one goes on.
         label: of the progress bar.
 
     Returns:
@@ -131,46 +141,67 @@ def fit(model: Any, train: Examples, val: Examples, how: Training, folder: Path,
     adam.build(model.trainable_variables)
     said = np.ones((1, model.output_shape[-1]))
     model.compute_metrics(None, train.labels[:1], said, np.ones(1, np.float32))
-    in_order = np.arange(len(val.labels))
-    best, risen = Best(how.last, (-1.0, 0.0), []), how.first
+
+    epochs, best_weights = kept_epochs(model, work)
     with live_in(folder) as live:
-        for epoch in range(how.first, how.last + 1):
-            reseed_dropout(model, how.seed, epoch)
-            order = order_of(len(train.labels), how, epoch)
-            with progress(None, f"{label} {epoch}/{how.last}", len(order)) as bar:
-                learning = batches(train, how.batch_size, order, how.balanced)
-                learned = run(model.train_on_batch, learning, bar)
-                model.optimizer.finalize_variable_values(model.trainable_variables)  # the mean
-                scored = run(model.test_on_batch, batches(val, how.batch_size, in_order))
-                bar.set_postfix_str(
-                    f"loss {learned['loss']:.3f} accuracy {learned['accuracy']:.3f} "
-                    f"val {scored['loss']:.3f} {scored['accuracy']:.3f}"
-                )
-            log_epoch(live, epoch, learned, scored)
-            if how.patience:
-                merit = (scored["accuracy"], -scored["loss"])
-                risen = epoch if merit[0] > best.merit[0] else risen
-                if merit > best.merit:
-                    best = Best(epoch, merit, model.get_weights())
-                if epoch - risen >= how.patience:
-                    break
-    if how.patience:
-        model.set_weights(best.weights)
-    return best.epoch
+        for epoch in epochs:
+            log_epoch(live, epoch)
+        try:
+            while not is_over(epochs, how):
+                epochs.append(run_epoch(model, train, val, how, how.first + len(epochs), label))
+                log_epoch(live, epochs[-1])
+                if how.patience and best_of(epochs) == epochs[-1]:
+                    best_weights = model.get_weights()
+                keep_epoch(model, best_weights, epochs[-1], work)
+        except KeyboardInterrupt as stop:
+            stop.add_note(f"{label}: {len(epochs)} epochs are kept")
+            raise
+    if not how.patience:
+        return how.last
+    model.set_weights(best_weights)
+    return best_of(epochs).number
 
 
-class Best(NamedTuple):
-    """The best epoch so far."""
+def run_epoch(
+    model: Any, train: Examples, val: Examples, how: Training, number: int, label: str
+) -> Epoch:
+    """Train for one epoch, and score on validation."""
+    reseed_dropout(model, how.seed, number)
+    order = order_of(len(train.labels), how, number)
+    with progress(None, f"{label} {number}/{how.last}", len(order)) as bar:
+        learning = batches(train, how.batch_size, order, how.balanced)
+        learned = run(model.train_on_batch, learning, bar)
+        model.optimizer.finalize_variable_values(model.trainable_variables)  # the mean
+        in_order = np.arange(len(val.labels))
+        scored = run(model.test_on_batch, batches(val, how.batch_size, in_order))
+        bar.set_postfix_str(
+            f"loss {learned['loss']:.3f} accuracy {learned['accuracy']:.3f} "
+            f"val {scored['loss']:.3f} {scored['accuracy']:.3f}"
+        )
+    return Epoch(number, learned, scored)
 
-    epoch: int
-    merit: tuple[float, float]  # validation accuracy, and the loss's negative
-    weights: list[Any]
+
+def best_of(epochs: Sequence[Epoch]) -> Epoch:
+    """The epoch with the best accuracy on validation, of those equal the one with the least loss,
+    of those the first."""
+    return max(epochs, key=lambda one: (one.scored["accuracy"], -one.scored["loss"]))
 
 
-def log_epoch(live: Any, epoch: int, learned: Figures, scored: Figures) -> None:
+def is_over(epochs: Sequence[Epoch], how: Training) -> bool:
+    """Whether a training is at its end: all epochs done, or validation accuracy last rose so many
+    epochs ago that patience is at its end."""
+    if len(epochs) > how.last - how.first:
+        return True
+    if not (how.patience and epochs):
+        return False
+    accuracies = [one.scored["accuracy"] for one in epochs]
+    return len(epochs) - 1 - accuracies.index(max(accuracies)) >= how.patience
+
+
+def log_epoch(live: Any, epoch: Epoch) -> None:
     """Let DVCLive write an epoch's loss and accuracy, in training and on validation."""
-    live.step = epoch
-    for split, figures in (("train", learned), ("val", scored)):
+    live.step = epoch.number
+    for split, figures in (("train", epoch.learned), ("val", epoch.scored)):
         for metric, value in figures.items():
             live.log_metric(f"{split}/{metric}", value)
     live.make_summary()
@@ -184,7 +215,7 @@ def log_fitted(model: Any, train: Examples, val: Examples, batch: int, folder: P
         for part in (train, val)
     )
     with live_in(folder) as live:
-        log_epoch(live, 1, learned, scored)
+        log_epoch(live, Epoch(1, learned, scored))
 
 
 def run(step: Callable[..., Figures], examples: Iterator[Batch], bar: Any = None) -> Figures:

@@ -1,0 +1,119 @@
+"""What a stage has done so far, outside of its outputs: a run that was stopped goes on from there.
+
+DVC deletes a stage's outputs before it runs the stage, so what is half done lies elsewhere, in a
+folder whose name follows from all that the stage depends on. A journal says what in it is whole.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from tench.core.digests import dvc_digest
+from tench.core.files import sweep, whole
+from tench.core.paths import MANIFEST, PARAMS, PIPELINES, UNFINISHED
+
+
+@contextmanager
+def unfinished(stage: str) -> Iterator[Path]:
+    """The folder for what `stage` has done so far: kept if the block is left by an error or the
+    process killed, deleted once the block is done. What runs that depended on something else left
+    of the stage is deleted first."""
+    folder = UNFINISHED / f"{stage}-{fingerprint(stage)}"
+    for left in sorted(UNFINISHED.glob(f"{stage}-*")):
+        if left != folder:
+            sweep(left)
+    folder.mkdir(parents=True, exist_ok=True)
+    yield folder
+    sweep(folder)
+
+
+@contextmanager
+def alone(stage: str) -> Iterator[None]:
+    """Let one process at a time run `stage` in this folder; others wait, and say for whom: DVC does
+    not know of a stage that goes on after DVC itself was killed."""
+    UNFINISHED.mkdir(parents=True, exist_ok=True)
+    with (UNFINISHED / f"{stage}.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            other = f"process {lock.read()}, which runs {stage} in this folder"
+            print(f"waiting for {other}", file=sys.stderr)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def fingerprint(stage: str) -> str:
+    """A name that follows from all that a stage depends on as dvc.yaml has it: its command, its
+    parameters, and the content of its dependencies. Of features, that of their manifests, which
+    have the digests of the rest; of the raw pictures nothing, since `prepare` asks one by one."""
+    yaml = YAML(typ="safe", pure=True)
+    stages = [yaml.load(file) for file in PIPELINES if file.is_file()]
+    found = next(one["stages"][stage] for one in stages if stage in one["stages"])
+    listed: dict[str, list[str]] = {str(PARAMS): []}
+    for one in found["params"]:
+        listed.update(one) if isinstance(one, dict) else listed[str(PARAMS)].append(one)
+    contents = {file: yaml.load(Path(file)) for file in listed}
+    values = [[file, key, value_of(contents[file], key)] for file in listed for key in listed[file]]
+    paths = [Path(dep) for dep in found.get("deps", []) if not dep.startswith("${")]
+    digests = [[str(file), dvc_digest(file)] for path in paths for file in telling(path)]
+    text = json.dumps([found["cmd"], values, digests], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def value_of(content: Any, key: str) -> Any:
+    """The value under a dotted key."""
+    for name in key.split("."):
+        content = content[name]
+    return content
+
+
+def telling(path: Path) -> list[Path]:
+    """The files or folders whose content stands for that of `path`."""
+    return sorted(path.rglob(MANIFEST)) or [path]
+
+
+def append(entry: dict[str, Any], journal: Path) -> None:
+    """Add a line to a journal. Several threads may."""
+    text = json.dumps(entry, ensure_ascii=True, allow_nan=False)
+    with journal.open("ab", buffering=0) as lines:
+        lines.write(f"{check_of(text)} {text}\n".encode())
+
+
+def entries(journal: Path) -> list[dict[str, Any]]:
+    """The entries of a journal, none if there is none: those before the first line that is not as
+    it was written, from which on the file is cut off."""
+    if not journal.is_file():
+        return []
+    lines = journal.read_bytes().splitlines(keepends=True)
+    found: list[dict[str, Any]] = []
+    for line in lines:
+        check, _, text = line.decode("ascii", errors="replace").partition(" ")
+        if not text.endswith("\n") or check != check_of(text[:-1]):
+            keep_first(len(found), journal)
+            break
+        found.append(json.loads(text))
+    return found
+
+
+def keep_first(count: int, journal: Path) -> None:
+    """Cut a journal off after so many entries."""
+    lines = journal.read_bytes().splitlines(keepends=True)
+    with whole(journal) as part:
+        part.write_bytes(b"".join(lines[:count]))
+
+
+def check_of(text: str) -> str:
+    """By which a line is known to be as it was written."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,123 @@
+"""What a stage has done so far: kept under a name that follows from all it depends on."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from clones import change
+from ruamel.yaml import YAML
+
+from tench.core.paths import UNFINISHED
+from tench.core.unfinished import append, entries, fingerprint, keep_first, unfinished
+
+STAGE = {
+    "cmd": "python -m stages.embed",
+    "deps": ["code", "${data.raw}", "weights.h5", "features"],
+    "params": ["seed", "backbone.name", {"packages.yaml": ["keras"]}],
+}
+
+
+@pytest.fixture(autouse=True)
+def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    YAML().dump({"stages": {"embed": STAGE, "other": STAGE}}, Path("dvc.yaml"))
+    content = {"seed": 42, "export": 1, "backbone": {"name": "a", "tap_at": 2}}
+    YAML().dump(content, Path("params.yaml"))
+    YAML().dump({"keras": "3.15", "numpy": "2.0"}, Path("packages.yaml"))
+    for file in (
+        "code/a.py",
+        "code/b/c.py",
+        "features/train/0.npy",
+        "features/train/manifest.json",
+    ):
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        Path(file).write_text(file)
+    Path("weights.h5").write_text("weights")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda: change(Path(), {"seed": 43}),
+        lambda: change(Path(), {"backbone.name": "b"}),
+        lambda: Path("packages.yaml").write_text("{keras: '3.16', numpy: '2.0'}"),
+        lambda: Path("weights.h5").write_text("others"),
+        lambda: Path("code/b/c.py").write_text("other"),
+        lambda: Path("code/b/new.py").touch(),
+        lambda: Path("code/a.py").rename("code/z.py"),
+        lambda: Path("features/train/manifest.json").write_text("other"),
+    ],
+)
+def test_what_the_stage_depends_on_changes_the_name(changed: Callable[[], object]) -> None:
+    before = fingerprint("embed")
+    changed()
+    assert fingerprint("embed") != before
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda: change(Path(), {"export": 2}),
+        lambda: change(Path(), {"backbone.tap_at": 3}),
+        lambda: Path("packages.yaml").write_text("{keras: '3.15', numpy: '2.1'}"),
+        lambda: Path("new.py").touch(),
+        lambda: Path("features/train/0.npy").write_text("read with its digest"),
+    ],
+)
+def test_nothing_else_does(changed: Callable[[], object]) -> None:
+    before = fingerprint("embed")
+    changed()
+    assert fingerprint("embed") == before
+
+
+def test_a_folder_is_kept_until_the_stage_is_done() -> None:
+    with pytest.raises(KeyboardInterrupt), unfinished("embed") as folder:  # noqa: PT012
+        (folder / "a").touch()
+        raise KeyboardInterrupt
+    with unfinished("other") as others:
+        with unfinished("embed") as again:
+            assert again == folder
+            assert (folder / "a").is_file()
+        assert list(UNFINISHED.iterdir()) == [others]
+
+
+def test_what_another_run_left_is_never_taken_and_goes() -> None:
+    with pytest.raises(KeyboardInterrupt), unfinished("embed") as folder:
+        raise KeyboardInterrupt
+    change(Path(), {"seed": 43})
+    with unfinished("embed") as other:
+        assert list(UNFINISHED.iterdir()) == [other]
+        assert other != folder
+
+
+def test_a_journal_is_read_as_it_was_written() -> None:
+    journal = Path("journal")
+    assert entries(journal) == []
+    written = [{"n": 1, "name": "\n é 鱼 \ud800 \u2028"}, {"n": 0.1}, {}]
+    for entry in written:
+        append(entry, journal)
+    assert entries(journal) == written
+    keep_first(2, journal)
+    assert entries(journal) == written[:2]
+
+
+@pytest.mark.parametrize("place", [0, 5, 20, 24])
+def test_a_journal_ends_before_the_first_line_that_is_damaged(place: int) -> None:
+    journal = Path("journal")
+    for number in range(5):
+        append({"n": number}, journal)
+    line = len(journal.read_bytes()) // 5
+    content = bytearray(journal.read_bytes())
+    content[3 * line + place] ^= 1
+    journal.write_bytes(content)
+    assert [entry["n"] for entry in entries(journal)] == [0, 1, 2]
+    append({"n": 7}, journal)
+    assert [entry["n"] for entry in entries(journal)] == [0, 1, 2, 7]
+
+
+def test_a_journal_may_end_in_half_a_line() -> None:
+    journal = Path("journal")
+    for number in range(3):
+        append({"n": number}, journal)
+    journal.write_bytes(journal.read_bytes()[:-1])
+    assert [entry["n"] for entry in entries(journal)] == [0, 1]
