@@ -9,9 +9,10 @@ Out: models/export/, a folder to be carried away: the classifier as LiteRT (floa
      metrics/export.json (accuracy and size of every model, its largest difference of a probability,
      and what doubting does to the test pictures).
 
-How many pictures a second each answers differs from run to run: it is in the report, not here. The
-stage fails if a model in floats does not answer as the classifier was scored (to 1e-4), or if the
-one in 8 bits loses more accuracy than export.max_drop.
+How many pictures a second each answers is in metrics/throughput.json, which DVC compares, but which
+is no output: it differs from run to run. The stage fails if a model in floats does not answer as
+the classifier was scored (to 1e-4), or if the one in 8 bits loses more accuracy than
+export.max_drop.
 """
 
 from pathlib import Path
@@ -21,7 +22,15 @@ import numpy as np
 from tench.console.stage import run_stage
 from tench.core.files import read_json, whole_folder, write_json
 from tench.core.params import Params, load_params
-from tench.core.paths import CLASSIFIER, EXPORT, EXPORT_SCORES, PREPARED, PROBABILITIES, SCORES
+from tench.core.paths import (
+    CLASSIFIER,
+    EXPORT,
+    EXPORT_SCORES,
+    PREPARED,
+    PROBABILITIES,
+    SCORES,
+    THROUGHPUT,
+)
 from tench.exported.folder import MODELS
 from tench.exported.runtimes import runtime
 from tench.exporting.scoring import Array, check, compare, figures, said_of
@@ -79,6 +88,7 @@ def main() -> dict[str, str]:
     params = load_params()
     with whole_folder(EXPORT) as part:
         speeds = export(params, read_index(), part)
+    write_json({name: round(speed, 1) for name, speed in speeds.items()}, THROUGHPUT)
     told = ", ".join(f"{name} {speed:.0f}" for name, speed in speeds.items())
     print(f"pictures/s: {told}")
     return {"pictures/s": told}

@@ -17,6 +17,10 @@ from reports import make_project
 PIPELINES = ("twin", "own", "own_project", "base", "project", "unchanged")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=50, help="of the pipeline, in -m faults")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests into an order in which two test processes seldom wait for each other: while one
     makes the base and then the twin, the other does some of the tests that need neither and makes

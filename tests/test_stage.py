@@ -93,8 +93,17 @@ def test_running_out_of_file_handles_is_told() -> None:
     assert text.startswith("error: packages.yaml: too many open files: raise the limit")
 
 
-def test_running_out_of_memory_is_told() -> None:
-    text = told(raising(MemoryError()))
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        ImportError("libtensorflow_cc.so.2: failed to map segment from shared object"),
+        RuntimeError("can't start new thread"),
+        ValueError("Mmap of '8' at offset '0' failed with error '12'.The model is null/empty"),
+    ],
+)
+def test_running_out_of_memory_is_told(error: Exception) -> None:
+    text = told(raising(error))
     assert text.startswith("error: out of memory: free some")
     assert "`dvc repro`" in text
 

@@ -103,33 +103,49 @@ def test_models_are_compared_on_the_same_pictures() -> None:
     said = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7], [0.4, 0.6]], np.float32)
     found = compare(said, scored, ROWS)
     assert found == Compared(
-        accuracy=0.5, difference=pytest.approx(0.4), drop=pytest.approx(0.25), lost=1
+        accuracy=0.5, difference=pytest.approx(0.4), drop=pytest.approx(0.25), lost=1, pictures=4
     )
 
 
 @pytest.mark.parametrize(
-    ("name", "difference", "drop", "lost", "words"),
+    ("name", "one", "words"),
     [
-        ("float32", 2e-4, 0.0, 0, "float32: accuracy 0.9000, .* 0.0002, more than 0.0001"),
-        ("onnx", float("nan"), 0.0, 0, "onnx: accuracy 0.9000"),
-        ("int8", 0.5, 0.03, 2, r"int8: .* 0.0300 less .* \(2 pictures\).*export.max_drop = 0.02"),
+        (
+            "float32",
+            Compared(0.9, 2e-4, 0.0, 0, 100),
+            r"float32: accuracy 0.9000, .* 0.0002, more than 0.0001",
+        ),
+        ("onnx", Compared(0.9, float("nan"), 0.0, 0, 100), "onnx: accuracy 0.9000"),
+        (
+            "int8",
+            Compared(0.9, 0.5, 0.03, 30, 1000),
+            r"int8: .* 0.0300 less .* \(30 pictures\).*export.max_drop = 0.02",
+        ),
+        ("int8", Compared(0.9, 0.5, 0.024, 6, 250), "export.max_drop"),
+        ("int8", Compared(0.9, 0.5, 3 / 21, 3, 21), "export.max_drop"),
     ],
 )
 def test_a_model_that_is_not_what_was_scored_is_refused(
-    name: str, difference: float, drop: float, lost: int, words: str
+    name: str, one: Compared, words: str
 ) -> None:
     with pytest.raises(TenchError, match=words):
-        check({name: Compared(0.9, difference, drop, lost)}, 0.02)
+        check({name: one}, 0.02)
 
 
 @pytest.mark.parametrize(
     ("name", "one"),
     [
-        ("float32", Compared(0.9, 1e-5, 0.0, 0)),
-        ("int8", Compared(0.9, 0.7, 0.02, 9)),
-        ("int8", Compared(0.9, 0.7, 0.1, 1)),  # a single picture of ten
-        ("int8", Compared(0.9, 0.7, -0.1, -1)),
+        ("float32", Compared(0.9, 1e-5, 0.0, 0, 100)),
+        ("int8", Compared(0.9, 0.7, 0.02, 20, 1000)),
+        ("int8", Compared(0.9, 0.7, 0.1, 1, 10)),
+        ("int8", Compared(0.9, 0.7, 2 / 21, 2, 21)),  # so few that two are luck
+        ("int8", Compared(0.9, 0.7, -0.1, -1, 10)),
     ],
 )
 def test_a_model_that_is_what_was_scored_passes(name: str, one: Compared) -> None:
     check({name: one}, 0.02)
+
+
+def test_where_nothing_may_be_lost_a_single_picture_is_too_many() -> None:
+    with pytest.raises(TenchError, match=r"export.max_drop = 0.0:"):
+        check({"int8": Compared(0.9, 0.7, 0.1, 1, 10)}, 0.0)

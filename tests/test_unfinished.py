@@ -1,14 +1,18 @@
 """What a stage has done so far: kept under a name that follows from all it depends on."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from clones import change
+from clones import CHECKOUT, change
 from ruamel.yaml import YAML
 
 from tench.core.paths import UNFINISHED
-from tench.core.unfinished import append, entries, fingerprint, keep_first, unfinished
+from tench.core.unfinished import alone, append, entries, fingerprint, keep_first, unfinished
 
 STAGE = {
     "cmd": "python -m stages.embed",
@@ -88,6 +92,52 @@ def test_what_another_run_left_is_never_taken_and_goes() -> None:
     with unfinished("embed") as other:
         assert list(UNFINISHED.iterdir()) == [other]
         assert other != folder
+
+
+def test_one_at_a_time_and_the_other_says_for_whom_it_waits() -> None:
+    program = (
+        "import time; from tench.core.unfinished import alone\n"
+        "with alone('embed'): print('mine', time.time(), flush=True); time.sleep(0.5);"
+        "print('done', time.time(), flush=True)"
+    )
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    times, said = [], []
+    for one in both:
+        out, err = one.communicate(timeout=60)
+        words = out.split()
+        times.append((float(words[1]), float(words[3])))
+        said.append(err)
+    first, second = sorted(times)
+    assert second[0] >= first[1]
+    waited = [one for one in zip(said, both, strict=True) if one[0]]
+    assert len(waited) <= 1  # none where the first was done before the second began
+    for text, one in waited:
+        other = next(process for process in both if process is not one)
+        assert text == f"waiting for process {other.pid}, which runs embed in this folder\n"
+
+
+def test_after_a_kill_the_next_run_says_so(capfd: pytest.CaptureFixture[str]) -> None:
+    program = "import os; from tench.core.unfinished import alone\nwith alone('embed'): os.abort()"
+    subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        check=False,
+    )
+    with suppress(ValueError), alone("embed"):
+        raise ValueError
+    assert "the last run of embed in this folder was killed" in capfd.readouterr().err
+    with alone("embed"):
+        pass
+    assert capfd.readouterr().err == ""
 
 
 def test_a_journal_is_read_as_it_was_written() -> None:

@@ -27,6 +27,11 @@ WAYS_OUT = {
     errno.ENFILE: "close other programs",
     errno.ENOMEM: "free some memory",
 }
+# What libraries say instead of MemoryError: the loader, TensorFlow, C++, Python's threads, ONNX
+OUT_OF_MEMORY = (
+    *("failed to map segment", "cannot allocate memory", "failed to allocate memory"),
+    *("oom when allocating", "bad_alloc", "can't start new thread", "failed with error '12'"),
+)
 AGAIN = "then run `dvc repro` again: what was finished before is kept"
 
 
@@ -55,18 +60,32 @@ def run_stage(main: Callable[[], Mapping[str, str] | None], outs: Sequence[Path]
             write_record(stage, outs, time.monotonic() - started, packages, facts)
     except TenchError as error:
         sys.exit(f"error: {error}")
-    except MemoryError:
-        sys.exit(f"error: out of memory: free some, {AGAIN}")
     except OSError as error:
         sys.exit(f"error: {machine_trouble(error)}")
     except KeyboardInterrupt as stop:
         kept = ", ".join(getattr(stop, "__notes__", ["what was finished before is kept"]))
         sys.exit(f"stopped: {kept}; run `dvc repro` again to go on")
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        sys.exit(f"error: out of memory: free some, {AGAIN}")
 
 
 def interrupt(*_: Any) -> NoReturn:
     """End as on Ctrl-C."""
     raise KeyboardInterrupt
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error, or one that it came of, says that there is no more memory."""
+    if error is None:
+        return False
+    text = str(error).lower()
+    return (
+        isinstance(error, MemoryError)
+        or any(words in text for words in OUT_OF_MEMORY)
+        or is_out_of_memory(error.__cause__ or error.__context__)
+    )
 
 
 def machine_trouble(error: OSError) -> str:

@@ -47,6 +47,7 @@ PREDICTIONS = METRICS / "predictions.csv"
 PER_CLASS = METRICS / "per_class.csv"
 CALIBRATION = METRICS / "calibration"
 EXPORT_SCORES = METRICS / "export.json"
+THROUGHPUT = METRICS / "throughput.json"  # pictures/s of every exported model
 MISTAKES = METRICS / "mistakes"
 MODEL_FIGURE = METRICS / "model.svg"
 BASELINE = METRICS / "baseline"

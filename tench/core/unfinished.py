@@ -20,6 +20,11 @@ from tench.core.digests import dvc_digest
 from tench.core.files import sweep, whole
 from tench.core.paths import MANIFEST, PARAMS, PIPELINES, UNFINISHED
 
+KILLED = (
+    "the last run of {stage} in this folder was killed, by somebody or by the system (which does "
+    "so when memory runs out); what it had finished is taken over"
+)
+
 
 @contextmanager
 def unfinished(stage: str) -> Iterator[Path]:
@@ -38,7 +43,8 @@ def unfinished(stage: str) -> Iterator[Path]:
 @contextmanager
 def alone(stage: str) -> Iterator[None]:
     """Let one process at a time run `stage` in this folder; others wait, and say for whom: DVC does
-    not know of a stage that goes on after DVC itself was killed."""
+    not know of a stage that goes on after DVC itself was killed. Say also if the last was killed:
+    it could not."""
     UNFINISHED.mkdir(parents=True, exist_ok=True)
     with (UNFINISHED / f"{stage}.lock").open("a+") as lock:
         try:
@@ -48,10 +54,15 @@ def alone(stage: str) -> Iterator[None]:
             other = f"process {lock.read()}, which runs {stage} in this folder"
             print(f"waiting for {other}", file=sys.stderr)
             fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.fstat(lock.fileno()).st_size:
+            print(KILLED.format(stage=stage), file=sys.stderr)
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        yield
+        try:
+            yield
+        finally:
+            lock.truncate(0)
 
 
 def fingerprint(stage: str) -> str:

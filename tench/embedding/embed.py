@@ -1,5 +1,6 @@
 """Prepared pictures through a trunk into shards, all of them once, in the index's order."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tench.console.disk import need_room
 from tench.console.progress import progress
 from tench.core.files import file_sha256, is_file_of
 from tench.core.names import SPLITS
@@ -34,6 +36,9 @@ def embed_all(rows: Sequence[Row], engine: Engine, work: Path, names: Sequence[s
         work: where the shards of an output go, into NAME/SPLIT.
         names: of the trunk's outputs.
     """
+    row = sum(4 * math.prod(shape) for shape in engine.row_shapes)  # bytes
+    there = sum(file.stat().st_size for file in work.rglob("*.npy"))
+    need_room(len(rows) * row - there, work, "features")
     for split in SPLITS:
         folders = [work / name / split for name in names]
         embed(of_split(rows, split), engine, folders, work / f"{split}.journal", f"embed {split}")

@@ -25,7 +25,7 @@ WEAKEST = 5  # classes that are named
 # Of the pinned packages those that the stage depends on: others may change without its running.
 MADE_WITH = (
     *("ai-edge-litert", "ai-edge-quantizer", "jinja2", "keras", "numpy", "onnx", "onnxruntime"),
-    *("pillow", "tensorflow", "tf2onnx"),
+    *("pillow", "scipy", "tensorflow", "tf2onnx"),
 )
 GROUPS = {
     "all": "all",

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from tench.console.disk import need_room
 from tench.console.progress import progress
 from tench.core.errors import TenchError
 from tench.core.files import file_sha256, is_file_of, sweep, write_csv
@@ -20,6 +21,8 @@ from tench.intake.scan import Source
 from tench.pictures.index import Row, class_names, of_split
 from tench.pictures.prepared import resize, write_prepared
 from tench.pictures.reading import UnreadableError, read_picture
+
+COMPRESSED = 0.4  # what lossless WebP leaves of RGB, about
 
 
 def prepared_path(source: Source, split: str) -> str:
@@ -53,6 +56,8 @@ def prepare_all(
     equal call left there that was stopped is taken over, of raw files that have not changed."""
     journal = work / "pictures.journal"
     before = {entry["source"]: entry for entry in entries(journal)}
+    left = len(sources) - len(before)
+    need_room(left * 3 * size**2 * COMPRESSED, work, "prepared pictures")
 
     def one(source: Source) -> Prepared:
         name = source.file.relative_to(raw).as_posix()

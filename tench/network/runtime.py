@@ -5,11 +5,13 @@ Import `keras` and `tf` from here, and this module only where they are used: it 
 
 import ctypes
 import os
+import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tench.console.silence import silenced_stderr
+from tench.core.errors import TenchError
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 
@@ -23,6 +25,20 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 # no others; its matrix product is used on all, with kernels of its own for AVX-512.
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX2"
+
+
+ADDRESS_SPACE = 4e9  # bytes that TensorFlow maps, of which it uses a quarter
+
+
+def check_address_space() -> None:
+    """Raise TenchError where a limit (`ulimit -v`) leaves TensorFlow too few addresses: it would
+    abort at some point, without a word that a user understands."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit not in {-1, resource.RLIM_INFINITY} and limit < ADDRESS_SPACE:
+        raise TenchError(
+            f"a limit of {limit / 1e9:.1f} GB on this shell's memory (ulimit -v): TensorFlow needs "
+            f"{ADDRESS_SPACE / 1e9:.0f}; raise it (ulimit -v unlimited), then run `dvc repro` again"
+        )
 
 
 def keep_freed_memory() -> None:
@@ -51,6 +67,7 @@ def without(*packages: str) -> Iterator[None]:
             del sys.modules[name]
 
 
+check_address_space()
 keep_freed_memory()
 with silenced_stderr(), without("matplotlib", "pandas", "scipy", "sklearn"):
     import keras

@@ -1,0 +1,151 @@
+"""The pipeline killed at random moments, DVC with all it started or a stage alone: `dvc repro` ends
+with the dvc.lock of a run that was never stopped."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+import pytest
+from clones import AFTER_SAMPLE, Finished, dvc, ran
+from ruamel.yaml import YAML
+
+PATIENCE = 2.0  # seconds that each kill is later than the last while no stage comes to its end
+
+
+class Lock(NamedTuple):
+    """A dvc.lock, to be forgotten and compared with."""
+
+    file: Path
+    whole: bytes
+
+    def stages(self) -> dict[str, object]:
+        """The stages it knows."""
+        return dict(YAML(typ="safe").load(self.file)["stages"])
+
+
+def forget(project: Path) -> Lock:
+    """Let DVC forget that it ever ran what comes after the sample and the weights."""
+    lock = Lock(project / "dvc.lock", (project / "dvc.lock").read_bytes())
+    content = YAML(typ="safe").load(lock.file)
+    content["stages"] = {"weights": content["stages"]["weights"]}
+    with lock.file.open("w") as file:
+        YAML().dump(content, file)
+    shutil.rmtree(project / ".dvc/cache/runs")
+    return lock
+
+
+def whole_group(dvc: subprocess.Popen[str]) -> None:
+    """Kill DVC and all it started."""
+    os.killpg(dvc.pid, signal.SIGKILL)
+
+
+def dvc_alone(dvc: subprocess.Popen[str]) -> None:
+    """Kill DVC, whose stage goes on."""
+    dvc.kill()
+
+
+def stage_alone(dvc: subprocess.Popen[str]) -> None:
+    """Kill what DVC started, if anything."""
+    with suppress(psutil.NoSuchProcess):
+        for process in psutil.Process(dvc.pid).children(recursive=True):
+            process.kill()
+
+
+def kill_often(project: Path, times: int, seed: int, *targets: str) -> list[str]:
+    """Start `dvc repro` and kill it after a random time, so many times; then let it end.
+
+    Returns:
+        the stages it was killed in, or "dvc" where none ran.
+    """
+    draw, log, hit = random.Random(seed), project / "killed.log", []
+    lock, known, since = project / "dvc.lock", 0, 0
+    command = [sys.executable, "-m", "dvc", "repro", *targets]
+    while len(hit) < times:
+        with log.open("w") as output:
+            running = subprocess.Popen(
+                command,
+                cwd=project,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+            try:
+                running.wait(draw.uniform(0.2, PATIENCE * (2 + since)))
+                assert running.returncode == 0, log.read_text()
+                break
+            except subprocess.TimeoutExpired:
+                kill: Callable[[subprocess.Popen[str]], None] = draw.choice(
+                    [whole_group, whole_group, dvc_alone, stage_alone]
+                )
+                kill(running)
+                running.wait()
+        hit.append((ran(log.read_text()) or ["dvc"])[-1])
+        now = lock.stat().st_mtime_ns
+        since = since + 1 if now == known else 0
+        known = now
+    output = dvc(project, "repro", *targets)
+    assert "Traceback" not in output
+    return hit
+
+
+def assert_as_never_stopped(project: Path, lock: Lock) -> None:
+    """Its dvc.lock is what it was, and nothing is left over."""
+    was = YAML(typ="safe").load(lock.whole)["stages"]
+    assert lock.stages() == {name: was[name] for name in lock.stages()}
+    assert [one for one in (project / "data/.unfinished").iterdir() if one.is_dir()] == []
+    left = [path for path in project.rglob(".part-*") if "activations" not in path.parts]
+    assert left == []
+
+
+def test_killed_pipeline_ends_as_if_it_had_not_been(project: Path) -> None:
+    lock = forget(project)
+    hit = kill_often(project, 5, 1, "finetune")
+    assert len(hit) == 5
+    assert "finetune" in lock.stages()
+    assert_as_never_stopped(project, lock)
+
+
+@pytest.mark.faults
+def test_killed_again_and_again(project: Path, request: pytest.FixtureRequest) -> None:
+    wanted, hit, rounds = request.config.getoption("kills"), [], 0
+    while len(hit) < wanted:
+        lock = forget(project)
+        hit += kill_often(project, min(50, wanted - len(hit)), rounds)
+        assert lock.file.read_bytes() == lock.whole
+        assert_as_never_stopped(project, lock)
+        rounds += 1
+    of = {name: hit.count(name) for name in ("dvc", *AFTER_SAMPLE)}
+    print(f"{len(hit)} kills in {rounds} rounds: {of}")
+
+
+def test_two_at_once_wait_or_are_told(project: Path, base: Finished) -> None:
+    lock = forget(project)
+    command = [sys.executable, "-m", "dvc", "repro", "embed"]
+    both = [
+        subprocess.Popen(
+            command,
+            cwd=project,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    said = [one.communicate()[0] for one in both]
+    assert 0 in [one.returncode for one in both]
+    for one, text in zip(both, said, strict=True):
+        assert "Traceback" not in text
+        assert one.returncode == 0 or "lock" in text.lower() or "busy" in text.lower(), text
+    dvc(project, "repro", "embed")
+    assert_as_never_stopped(project, lock)
