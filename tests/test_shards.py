@@ -18,7 +18,7 @@ from tench.pictures.index import Row
 from tench.pictures.shards import MANIFEST, new_folder, new_shard, open_shards, read_rows
 
 ROOT = Path(__file__).parent.parent
-AGAIN = "dvc repro --force embed"
+AGAIN = "then run `dvc repro` again"
 
 
 def rows(count: int, kind: str = "picture") -> list[Row]:

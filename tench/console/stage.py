@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tench.console.inputs import check_inputs
 from tench.console.record import write_record
 from tench.core.errors import TenchError
 from tench.core.packages import check_installed, pinned
@@ -45,8 +46,9 @@ def run_stage(main: Callable[[], Mapping[str, str] | None], outs: Sequence[Path]
     try:
         packages = pinned()
         check_installed(packages)
-        facts = main() or {}
         stage = Path(str(module.__file__)).stem.replace("_", "-")
+        check_inputs(stage)
+        facts = main() or {}
         write_record(stage, outs, time.monotonic() - started, packages, facts)
     except TenchError as error:
         sys.exit(f"error: {error}")

@@ -12,13 +12,13 @@ from tench.console.progress import progress
 from tench.core.names import SPLITS
 from tench.core.parallel import in_threads
 from tench.core.params import Params
-from tench.core.paths import PREPARED, TAPPED
+from tench.core.paths import TAPPED
 from tench.embedding.engine import Engine, open_engine
 from tench.embedding.sharing import kept, name_of, store
 from tench.network.backbone import tapped_cut
 from tench.network.trunk import build_trunk
+from tench.pictures.checked import read_checked
 from tench.pictures.index import Row, of_split
-from tench.pictures.prepared import read_prepared
 from tench.pictures.shards import ROWS, NewShard, new_folder, new_shard
 
 
@@ -34,25 +34,23 @@ def embed(pictures: Sequence[Row], engine: Engine, folders: Sequence[Path], labe
     with ExitStack() as whole, progress(None, label, len(pictures)) as bar:
         parts = [whole.enter_context(new_folder(folder, pictures)) for folder in folders]
         for start in range(0, len(pictures), ROWS):
-            files = [PREPARED / row.path for row in pictures[start : start + ROWS]]
+            rows = pictures[start : start + ROWS]
             with ExitStack() as opened:
                 shards = [
                     opened.enter_context(
-                        new_shard(part, start // ROWS, (len(files), *shape), np.float32)
+                        new_shard(part, start // ROWS, (len(rows), *shape), np.float32)
                     )
                     for part, shape in zip(parts, engine.row_shapes, strict=True)
                 ]
-                starts = range(0, len(files), engine.batch)
-                for done in in_threads(partial(embed_batch, files, engine, shards), starts):
+                starts = range(0, len(rows), engine.batch)
+                for done in in_threads(partial(embed_batch, rows, engine, shards), starts):
                     bar.update(done)
 
 
-def embed_batch(
-    files: Sequence[Path], engine: Engine, shards: Sequence[NewShard], start: int
-) -> int:
+def embed_batch(rows: Sequence[Row], engine: Engine, shards: Sequence[NewShard], start: int) -> int:
     """Write the rows of one batch from `start` on; return how many pictures it had."""
-    batch = files[start : start + engine.batch]
-    outputs = engine.forward(np.stack([read_prepared(file) for file in batch]))
+    batch = rows[start : start + engine.batch]
+    outputs = engine.forward(np.stack([read_checked(row) for row in batch]))
     for shard, output in zip(shards, outputs, strict=True):
         shard.write(start, output)
     return len(batch)

@@ -1,11 +1,8 @@
 """One raw file to one prepared picture, and what is said of those that cannot be read."""
 
-import hashlib
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
-
-from PIL import Image
 
 from tench.core.errors import TenchError
 from tench.core.files import write_csv
@@ -14,7 +11,7 @@ from tench.core.paths import PREPARED, REJECTED
 from tench.intake.files import SUFFIX
 from tench.intake.scan import Source
 from tench.pictures.index import Row, class_names, of_split
-from tench.pictures.prepared import resize, write_prepared
+from tench.pictures.prepared import pixel_digest, resize, write_prepared
 from tench.pictures.reading import UnreadableError, read_picture
 
 
@@ -34,12 +31,6 @@ class Prepared(NamedTuple):
     sha256: str = ""
     prepared_sha256: str = ""
     reason: str = ""
-
-
-def pixel_digest(picture: Image.Image) -> str:
-    """SHA-256 of a picture's mode, size and pixels."""
-    header = f"{picture.mode} {picture.width} {picture.height}\n".encode()
-    return hashlib.sha256(header + picture.tobytes()).hexdigest()
 
 
 def prepare_one(source: Source, size: int, how: Fit) -> Prepared:
