@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from tench.console.inputs import damage
+from tench.console.damage import damage
 from tench.core.errors import TenchError
 from tench.core.paths import PREPARED
 from tench.pictures.index import Row

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tench.console.inputs import damage
+from tench.console.damage import damage
 from tench.core.errors import TenchError
 from tench.core.files import file_sha256, read_csv, write_csv, write_text
 from tench.core.paths import INDEX

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from tench.console.inputs import damage
+from tench.console.damage import damage
 from tench.core.files import file_sha256, read_json, write_json
 from tench.pictures.index import Row
 
