@@ -4,6 +4,7 @@ Found without DVC here; what DVC finds, and the ways back, are in test_corruptio
 """
 
 import random
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clones import message, pipeline, run
+from clones import CHECKOUT, message, pipeline, run
 from damage import DAMAGES, damaged, flipped, put
 from features import row, stored
 
@@ -202,7 +203,7 @@ def test_a_stage_stops_before_it_writes_anything(unchanged: Path) -> None:
     assert answer.returncode == 1
     assert message(answer.stdout) == (
         f"error: {HEAD}: not what the stage extract-train wrote: delete it, {AGAIN}. If the change "
-        f"is meant, `dvc commit {HEAD}` keeps it"
+        f"is meant, `dvc commit -f {HEAD}` keeps it"
     )
     assert (unchanged / SCORES).read_bytes() == scores
     assert len(answer.stdout.splitlines()) == 1  # TensorFlow was not even loaded
@@ -246,3 +247,20 @@ def test_whatever_bit_of_an_exports_description_is_flipped_it_is_refused() -> No
     for how in DAMAGES:
         with damaged(file, how), pytest.raises(TenchError, match=r"model\.json: damaged"):
             read_exported(folder)
+
+
+def test_every_row_of_the_table_is_a_test() -> None:
+    text = (CHECKOUT / "docs/faults.md").read_text(encoding="utf-8")
+    table = text.partition("### Case by case")[2].partition("### The same")[0]
+    rows = [line.split(" | ") for line in table.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 25
+    file = ""
+    for one in rows:
+        assert len(one) == 6, one
+        for name in re.findall(r"`([^`]*?test_[^`]*)`", one[-1]):
+            named, _, test = name.rpartition("::")
+            file = (named if named != "…" else file) or "test_corruption.py"
+            assert f"def {test}(" in (CHECKOUT / "tests" / file).read_text(encoding="utf-8"), name
+        assert "`test_" in one[-1] or one[-1] == "the same |"
+    read = [dep for dep in READ if not dep.startswith("metrics/")]
+    assert not [dep for dep in read if f"`{dep}`" not in table and Path(dep).name not in table]

@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from clones import copied, dvc, message, ran, refusal, run
+from clones import CHECKOUT, copied, dvc, message, ran, refusal, run
 from damage import DAMAGES, flipped, put, unlinked
 
 from tench.console.locks import all_digests, read_stages
-from tench.core.paths import AUDIT, HEAD, POOLED, PREPARED, PROBE, PROBE_SCORES, SCORES
+from tench.core.paths import AUDIT, HEAD, POOLED, PREPARED, PROBE, PROBE_SCORES
 
 AGAIN = "then run `dvc repro` again"
 CACHE = Path(".dvc/cache/files/md5")
@@ -95,9 +95,9 @@ def test_a_stage_run_anew_does_not_mend_the_cache(seen: Path) -> None:
 def test_a_change_that_is_meant_can_be_kept(seen: Path) -> None:
     put(seen / PROBE, flipped((seen / PROBE).read_bytes()))
     said = stage(seen, "extract_train")
-    assert f"`dvc commit {PROBE}` keeps it" in said
+    assert f"`dvc commit -f {PROBE}` keeps it" in said
     (seen / PROBE).touch()
-    dvc(seen, "commit", str(PROBE))
+    dvc(seen, "commit", "-f", str(PROBE))
     dvc(seen, *FORCE, "extract-train")
 
 
@@ -180,29 +180,53 @@ def test_damage_on_a_remote(seen: Path, how: str, tmp_path: Path) -> None:
 
 @pytest.mark.faults
 @pytest.mark.parametrize("how", DAMAGES)
-def test_a_damaged_list_of_a_folder_is_made_anew(seen: Path, how: str) -> None:
-    kept = in_cache(seen, POOLED)
-    content = (seen / kept).read_bytes()
+def test_with_a_damaged_list_of_a_folder_its_stage_runs_again_and_again(
+    seen: Path, how: str
+) -> None:
+    out = Path("metrics/audit")  # of a stage that takes little time
+    kept = in_cache(seen, out)
+    content, before = (seen / kept).read_bytes(), (seen / out / "labels.csv").read_bytes()
     put(seen / kept, DAMAGES[how](content))
-    for file in (seen / POOLED).rglob("*.*"):
-        file.unlink()
-    dvc(seen, "repro")
-    assert ran(dvc(seen, "repro")) == []
+    (seen / out / "labels.csv").unlink()
+    for _ in range(2):
+        assert ran(dvc(seen, "repro", "audit")) == ["audit"]
+        assert (seen / out / "labels.csv").read_bytes() == before
+    (seen / kept).unlink()
+    dvc(seen, "repro", "audit")
     assert (seen / kept).read_bytes() == content
+    assert ran(dvc(seen, "repro", "audit")) == []
 
 
 @pytest.mark.faults
-def test_damaged_lock_and_run_cache_change_no_score(seen: Path) -> None:
-    scores = (seen / SCORES).read_bytes()
+def test_a_damaged_run_cache_is_done_without(seen: Path) -> None:
+    content = (seen / PROBE).read_bytes()
     for file in (seen / ".dvc/cache/runs").rglob("*"):
         if file.is_file():
             put(file, flipped(file.read_bytes()))
-    dvc(seen, "repro")
+    (seen / PROBE).unlink()
+    dvc(seen, "repro", "probe")
+    assert (seen / PROBE).read_bytes() == content
+
+
+@pytest.mark.faults
+def test_a_damaged_lock_is_made_anew(seen: Path) -> None:
     lock = (seen / "dvc.lock").read_text()
-    digest = in_cache(seen, PROBE).name
-    (seen / "dvc.lock").write_text(lock.replace(digest, digest[::-1]))
-    dvc(seen, "repro")
-    assert (seen / "dvc.lock").read_text() == lock
-    (seen / "dvc.lock").write_text(lock[: len(lock) // 2])
-    assert "dvc.lock" in refusal(seen, "repro")
-    assert (seen / SCORES).read_bytes() == scores
+    digest = "".join(in_cache(seen, PROBE).parts[-2:])
+    other = lock.replace(digest, digest[::-1])
+    for text in (other, lock[: lock.index("\n  probe:\n") + 1], ""):
+        assert text != lock
+        (seen / "dvc.lock").write_text(text)
+        assert ran(dvc(seen, "repro")) in ([], ["probe"])  # the rest is in the run cache
+        assert (seen / "dvc.lock").read_text() == lock
+
+
+@pytest.mark.faults
+def test_the_command_that_looks_at_the_cache(seen: Path) -> None:
+    command = (CHECKOUT / "docs/faults.md").read_text(encoding="utf-8").split("```")[1]
+    assert run(seen, "sh", "-ec", command).stdout == ""
+    for out in (PROBE, POOLED):  # a file, and the list of a folder
+        kept = in_cache(seen, out)
+        put(seen / kept, flipped((seen / kept).read_bytes()))
+    found = run(seen, "sh", "-ec", command).stdout.splitlines()
+    wanted = [in_cache(seen, out).relative_to(CACHE) for out in (PROBE, POOLED)]
+    assert sorted(map(Path, found)) == sorted(wanted)

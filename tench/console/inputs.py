@@ -54,4 +54,4 @@ def check(one: Made) -> None:
     """Raise TenchError if what a stage wrote is no longer that."""
     if dvc_digest(one.path) != one.digest:
         error = damage(other_file(one), f"not what the stage {one.stage} wrote")
-        raise TenchError(f"{error}. If the change is meant, `dvc commit {one.path}` keeps it")
+        raise TenchError(f"{error}. If the change is meant, `dvc commit -f {one.path}` keeps it")
