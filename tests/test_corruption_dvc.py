@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from clones import CHECKOUT, copied, dvc, message, ran, refusal, run
+from clones import CHECKOUT, copied, dvc, git, message, ran, refusal, run
 from damage import DAMAGES, flipped, put, unlinked
 
 from tench.console.locks import all_digests, read_stages
@@ -210,14 +210,18 @@ def test_a_damaged_run_cache_is_done_without(seen: Path) -> None:
 
 @pytest.mark.faults
 def test_a_damaged_lock_is_made_anew(seen: Path) -> None:
-    lock = (seen / "dvc.lock").read_text()
+    lock, stages = (seen / "dvc.lock").read_text(), read_stages(seen / "dvc.lock")
     digest = "".join(in_cache(seen, PROBE).parts[-2:])
     other = lock.replace(digest, digest[::-1])
-    for text in (other, lock[: lock.index("\n  probe:\n") + 1], ""):
+    for text in (other, lock[: lock.index("\n  probe:\n") + 1]):
         assert text != lock
         (seen / "dvc.lock").write_text(text)
         assert ran(dvc(seen, "repro")) in ([], ["probe"])  # the rest is in the run cache
-        assert (seen / "dvc.lock").read_text() == lock
+        assert read_stages(seen / "dvc.lock") == stages
+    (seen / "dvc.lock").write_text("")
+    assert "'./dvc.lock' validation failed" in refusal(seen, "repro")
+    git(seen, "checkout", "dvc.lock")
+    dvc(seen, "status")
 
 
 @pytest.mark.faults
