@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tench.core import parallel
+from tench.core.errors import TenchError
 from tench.core.params import Params, load_params
 from tench.core.paths import PREPARED, TAPPED
 from tench.embedding import embed as embedding
@@ -23,7 +24,7 @@ from tench.network.runtime import keras
 from tench.network.trunk import build_trunk
 from tench.pictures import shards
 from tench.pictures.index import Row
-from tench.pictures.prepared import RGB, read_prepared, write_prepared
+from tench.pictures.prepared import RGB, pixel_digest, read_prepared, write_prepared
 from tench.pictures.shards import open_shards, read_rows
 
 SIZE = 32
@@ -46,8 +47,9 @@ def pictures(folder: Path) -> list[Row]:
         name = f"{number * 8 % COUNT:02d}.webp"
         split = "train" if number < 12 else "val"
         noise = rng.integers(0, 100, (SIZE, SIZE, 3)) + 155 * number // COUNT
-        write_prepared(Image.fromarray(noise.astype(np.uint8)), folder / PREPARED / name)
-        rows.append(Row(name, split, 0, "fish", name, "", str(number), 0))
+        picture = Image.fromarray(noise.astype(np.uint8))
+        write_prepared(picture, folder / PREPARED / name)
+        rows.append(Row(name, split, 0, "fish", name, "", pixel_digest(picture), 0))
     return rows
 
 
@@ -200,7 +202,7 @@ def test_an_interrupted_run_changes_nothing(
         embed(pictures[:9], MEANS, folders, "embed")
     before = content(*folders)
     gone = pictures[0]._replace(path="gone.webp")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(TenchError, match=r"gone\.webp: missing"):
         embed([*pictures, gone], MEANS, folders, "embed")
     assert content(*folders) == before
     assert all(folder.exists() == earlier for folder in folders)
