@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from tench.console.stage import run_stage
 from tench.core.files import write_json
 from tench.core.params import Params, load_params
-from tench.core.paths import BASELINE, BASELINE_SCORES, PREPARED
+from tench.core.paths import BASELINE, BASELINE_SCORES
 from tench.core.unfinished import unfinished
+from tench.pictures.checked import read_checked
 from tench.pictures.index import Row, class_names, labels_of, of_split, read_index, seen_of
-from tench.pictures.prepared import read_prepared
 from tench.scoring.scores import outcome, score
 
 
@@ -57,9 +57,7 @@ def reader(rows: list[Row]) -> Any:
     """A function from row numbers to pictures, float32 (n, size, size, 3)."""
 
     def read(numbers: NDArray[np.int64]) -> NDArray[np.float32]:
-        return np.stack([read_prepared(PREPARED / rows[n].path) for n in numbers]).astype(
-            np.float32
-        )
+        return np.stack([read_checked(rows[n]) for n in numbers]).astype(np.float32)
 
     return read
 

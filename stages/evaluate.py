@@ -32,7 +32,6 @@ from tench.core.paths import (
     MISTAKES,
     MODEL_FIGURE,
     PREDICTIONS,
-    PREPARED,
     PROBABILITIES,
     SCORES,
 )
@@ -100,12 +99,12 @@ def draw_mistakes(said: Outcome, rows: list[Row], classifier: Any) -> None:
     """Draw the surest mistakes with their heat maps into metrics/mistakes, as RANK-ROW.jpg: the
     row of predictions.csv, counted from 0."""
     from tench.explaining.gradcam import heat_maps
+    from tench.pictures.checked import read_checked
     from tench.pictures.overlay import overlay
-    from tench.pictures.prepared import read_prepared
 
     write_text(ABOUT_MISTAKES, MISTAKES / "about.txt")
     places = worst_mistakes(said, SHOWN)
-    pictures = [read_prepared(PREPARED / rows[place].path) for place in places]
+    pictures = [read_checked(rows[place]) for place in places]
     if pictures:
         maps = heat_maps(classifier, np.stack(pictures), said.predicted[places])
         for rank, (place, picture, heat) in enumerate(zip(places, pictures, maps, strict=True), 1):

@@ -26,7 +26,6 @@ from tench.core.paths import (
     CLASSIFIER,
     EXPORT,
     EXPORT_SCORES,
-    PREPARED,
     PROBABILITIES,
     SCORES,
     THROUGHPUT,
@@ -35,8 +34,8 @@ from tench.exported.folder import MODELS
 from tench.exported.runtimes import runtime
 from tench.exporting.scoring import Array, check, compare, figures, said_of
 from tench.exporting.trusting import ASKED, distances, trust_of, trusted
+from tench.pictures.checked import read_checked
 from tench.pictures.index import Row, class_names, evenly, labels_of, of_split, read_index
-from tench.pictures.prepared import read_prepared
 
 KERAS = "keras"
 
@@ -64,7 +63,7 @@ def export(params: Params, rows: list[Row], folder: Path) -> dict[str, float]:
         known = write_known(train, ask, folder)
         some = [val[place] for place in evenly(len(val), ASKED)]
         said, pooled = said_of(some, ask, "export doubts")
-        one = read_prepared(PREPARED / test[0].path)
+        one = read_checked(test[0])
         write_configurations(ask(one), len(one), folder)
     accuracy = params.export.trusted_accuracy
     trust = trust_of(said, labels_of(some), distances(known, pooled), accuracy)

@@ -10,12 +10,13 @@ from clones import CHECKOUT, commit, git
 from PIL import Image
 from ruamel.yaml import YAML
 
+from tench.console.locks import locked
 from tench.console.record import Record, record_file
 from tench.core import paths
 from tench.core.digests import dvc_digest
 from tench.core.files import write_csv, write_json, write_text
 from tench.core.names import MODELS, SPLITS
-from tench.reporting.locks import locked, with_sources
+from tench.reporting.locks import with_sources
 
 NAMES = ("dog", "fish", "radio")
 PACKAGES = {"keras": "3.13.0", "numpy": "2.4.0"}

@@ -25,10 +25,15 @@ from tench.network.saving import save_classifier, save_weights
 from tench.network.tail import trainable_tail
 from tench.network.trunk import build_trunk
 from tench.pictures.index import Row
-from tench.pictures.prepared import read_prepared, write_prepared
+from tench.pictures.prepared import pixel_digest, read_prepared, write_prepared
 
 SIZE, CLASSES, CUT = 32, 10, 4
-ROWS = [Row(f"{number}.webp", "val", 0, "fish", "", "", "", 0) for number in range(70)]
+NOISE = np.random.default_rng(3).integers(0, 128, (70, SIZE, SIZE, 3))
+PICTURES = [Image.fromarray((one + n).astype(np.uint8)) for n, one in enumerate(NOISE)]
+ROWS = [
+    Row(f"{number}.webp", "val", 0, "fish", "", "", pixel_digest(picture), 0)
+    for number, picture in enumerate(PICTURES)
+]
 
 
 def build_small() -> Any:
@@ -65,10 +70,8 @@ def head() -> Any:
 def folder(backbone: Any, head: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with prepared pictures and a saved classifier."""
     folder = tmp_path_factory.mktemp("project")
-    rng = np.random.default_rng(3)
-    for number, row in enumerate(ROWS):
-        noise = rng.integers(0, 128, (SIZE, SIZE, 3)) + number
-        write_prepared(Image.fromarray(noise.astype(np.uint8)), folder / PREPARED / row.path)
+    for picture, row in zip(PICTURES, ROWS, strict=True):
+        write_prepared(picture, folder / PREPARED / row.path)
     save_classifier(assemble(backbone, "MobileNetV2", head), folder / "classifier.keras")
     return folder
 

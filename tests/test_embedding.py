@@ -24,7 +24,7 @@ from tench.network.runtime import keras
 from tench.network.trunk import build_trunk
 from tench.pictures import shards
 from tench.pictures.index import Row
-from tench.pictures.prepared import RGB, read_prepared, write_prepared
+from tench.pictures.prepared import RGB, pixel_digest, read_prepared, write_prepared
 from tench.pictures.shards import open_shards, read_rows
 
 SIZE = 32
@@ -47,8 +47,9 @@ def pictures(folder: Path) -> list[Row]:
         name = f"{number * 8 % COUNT:02d}.webp"
         split = "train" if number < 12 else "val"
         noise = rng.integers(0, 100, (SIZE, SIZE, 3)) + 155 * number // COUNT
-        write_prepared(Image.fromarray(noise.astype(np.uint8)), folder / PREPARED / name)
-        rows.append(Row(name, split, 0, "fish", name, "", str(number), 0))
+        picture = Image.fromarray(noise.astype(np.uint8))
+        write_prepared(picture, folder / PREPARED / name)
+        rows.append(Row(name, split, 0, "fish", name, "", pixel_digest(picture), 0))
     return rows
 
 

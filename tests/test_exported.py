@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from tench.core.errors import TenchError
 from tench.core.files import read_json
 from tench.exported.answers import answer, open_classifier
-from tench.exported.folder import DESCRIPTION, MODELS, RUNTIMES, read_exported
+from tench.exported.folder import DESCRIPTION, FORMAT, MODELS, RUNTIMES, read_exported
 from tench.pictures.reading import read_picture
 
 
@@ -188,7 +188,7 @@ def test_the_card_is_filled(base: Finished, export: Path) -> None:
         (shutil.rmtree, "no exported classifier there"),
         (lambda folder: (folder / DESCRIPTION).write_text("{"), "damaged"),
         (lambda folder: (folder / DESCRIPTION).write_text('{"format": 9}'), "format 9"),
-        (lambda folder: (folder / DESCRIPTION).write_text('{"format": 1}'), "damaged"),
+        (lambda folder: (folder / DESCRIPTION).write_text(f'{{"format": {FORMAT}}}'), "damaged"),
         (lambda folder: (folder / "float32.tflite").unlink(), "float32.tflite: no such file"),
         (lambda folder: flip(folder / "float32.tflite"), "float32.tflite: damaged"),
         (lambda folder: flip(folder / "neighbours.npy"), "neighbours.npy: damaged"),

@@ -89,6 +89,7 @@ def test_a_classifier_that_was_saved_wrongly_is_not_scored(project: Path) -> Non
     with zipfile.ZipFile(file, "w") as archive:
         for name, part in content.items():
             archive.writestr(name, part)
+    dvc(project, "commit", "--force", str(file.relative_to(project)))  # as if finetune wrote it so
     answer = run(project, sys.executable, "-m", "stages.evaluate")
     assert answer.returncode == 1
     assert "before and after it was saved disagree" in message(answer.stdout)

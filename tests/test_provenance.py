@@ -8,12 +8,12 @@ import pytest
 from reports import PACKAGES, lock, lock_all, record, stages, texts
 
 from tench.console import record as recording
+from tench.console.locks import locked
 from tench.console.record import write_record
 from tench.core import paths
 from tench.core.errors import TenchError
 from tench.core.files import write_json, write_text
 from tench.reporting.costs import cost, records
-from tench.reporting.locks import locked
 from tench.reporting.publish import of_these_pictures, publish
 
 

@@ -12,6 +12,7 @@ from tench.audit.glances import GLANCE, glance
 from tench.audit.quality import Issue, look_at
 from tench.core.paths import PREPARED
 from tench.pictures.index import Row
+from tench.pictures.prepared import pixel_digest, write_prepared
 
 SIDE = 48
 
@@ -38,6 +39,12 @@ def write(picture: Image.Image, file: Path) -> None:
     picture.save(file)
 
 
+def prepared(picture: Image.Image, row: Row) -> Row:
+    """Write the prepared picture of a row; return the row with its digest."""
+    write_prepared(picture, PREPARED / row.path)
+    return row._replace(prepared_sha256=pixel_digest(picture))
+
+
 def found(issues: list[Issue], kind: str) -> set[str]:
     return {issue.row.path for issue in issues if issue.kind == kind}
 
@@ -52,7 +59,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Row]:
     for number, row in enumerate(made):
         noise = Image.fromarray(rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8))
         write(noise.resize((200 + number, 200)), Path("raw", row.source))
-        write(noise, PREPARED / row.path)
+        made[number] = prepared(noise, row)
     return made
 
 
@@ -61,7 +68,7 @@ def test_noise_of_one_size_is_fine(index: list[Row]) -> None:
 
 
 def test_every_picture_is_seen_at_a_glance_in_its_place(index: list[Row]) -> None:
-    write(Image.new("RGB", (SIDE, SIDE), (9, 9, 9)), PREPARED / index[7].path)
+    index[7] = prepared(Image.new("RGB", (SIDE, SIDE), (9, 9, 9)), index[7])
     _, seen = look_at(index, Path("raw"))
     assert seen.shape == (12, GLANCE, GLANCE)
     for row, one in zip(index, seen, strict=True):
@@ -72,7 +79,7 @@ def test_every_picture_is_seen_at_a_glance_in_its_place(index: list[Row]) -> Non
 
 
 def test_content_is_judged_in_the_prepared_picture(index: list[Row]) -> None:
-    write(Image.new("RGB", (SIDE, SIDE), (3, 0, 0)), PREPARED / index[7].path)
+    index[7] = prepared(Image.new("RGB", (SIDE, SIDE), (3, 0, 0)), index[7])
     issues, _ = look_at(index, Path("raw"))
     assert found(issues, "dark") == found(issues, "low_information") == {index[7].path}
     assert [issue.score for issue in issues] == sorted(issue.score for issue in issues)

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from clones import Finished, copied, dvc, git, run
 
+from tench.exported.folder import FORMAT
+
 NAME = "classifier"
 
 
@@ -46,7 +48,7 @@ def test_a_clone_without_data_gives_the_model(registry: Path, tmp_path: Path) ->
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "--quiet", str(registry), str(clone))
     dvc(tmp_path, "get", str(clone), "models/export", "--out", str(tmp_path / "got"))
-    assert json.loads((tmp_path / "got/model.json").read_text())["format"] == 1
+    assert json.loads((tmp_path / "got/model.json").read_text())["format"] == FORMAT
     dvc(clone, "pull", "models/export")
     assert not (clone / "data/prepared").exists()
     picture = next((registry / "data/sample/val/n01440764").iterdir())

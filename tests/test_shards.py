@@ -20,7 +20,7 @@ from tench.pictures.index import Row
 from tench.pictures.shards import new_shard, open_shards, read_rows, write_manifest
 
 ROOT = Path(__file__).parent.parent
-AGAIN = "dvc repro --force embed"
+AGAIN = "then run `dvc repro` again"
 
 
 def rows(count: int, kind: str = "picture") -> list[Row]:

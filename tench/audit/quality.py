@@ -13,7 +13,7 @@ from PIL import Image
 from tench.audit.glances import GLANCE, Glances, glance
 from tench.console.progress import progress
 from tench.core.parallel import cores
-from tench.core.paths import PREPARED
+from tench.pictures.checked import read_checked
 from tench.pictures.index import Row
 from tench.pictures.reading import FORMATS
 
@@ -67,7 +67,7 @@ def opened(file: Path) -> Image.Image:
 def look_inside(rows: Sequence[Row]) -> tuple[list[Issue], Glances]:
     """What is wrong with the content of prepared pictures, and each at a glance: they are decoded
     once for both."""
-    pictures = [opened(PREPARED / row.path).convert("RGB") for row in rows]
+    pictures = [Image.fromarray(read_checked(row)) for row in rows]
     issues = look(rows, Pictures(pictures, lambda picture: picture), CONTENT)
     return issues, np.stack([glance(picture) for picture in pictures])
 

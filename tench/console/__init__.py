@@ -1,1 +1,1 @@
-"""How a stage meets its user: help, progress, messages, the record of a run. Changes no output."""
+"""Around a stage: help, progress, messages, whether its inputs are whole, the record of a run."""

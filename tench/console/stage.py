@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from tench.console.inputs import check_inputs
 from tench.console.record import write_record
 from tench.core.errors import TenchError
 from tench.core.packages import check_installed, pinned
@@ -56,6 +57,7 @@ def run_stage(main: Callable[[], Mapping[str, str] | None], outs: Sequence[Path]
         stage = Path(str(module.__file__)).stem.replace("_", "-")
         with alone(stage):
             started = time.monotonic()
+            check_inputs(stage)
             facts = main() or {}
             write_record(stage, outs, time.monotonic() - started, packages, facts)
     except TenchError as error:

@@ -15,14 +15,14 @@ from tench.core.files import file_sha256, is_file_of
 from tench.core.names import SPLITS
 from tench.core.parallel import in_threads
 from tench.core.params import Params
-from tench.core.paths import PREPARED, TAPPED
+from tench.core.paths import TAPPED
 from tench.core.unfinished import append, entries, keep_first
 from tench.embedding.engine import Engine, open_engine
 from tench.embedding.sharing import kept, name_of, store
 from tench.network.backbone import tapped_cut
 from tench.network.trunk import build_trunk
+from tench.pictures.checked import read_checked
 from tench.pictures.index import Row, of_split
-from tench.pictures.prepared import read_prepared
 from tench.pictures.shards import ROWS, NewShard, new_shard, shard_file, write_manifest
 
 
@@ -63,9 +63,8 @@ def embed(
         bar.update(min(len(done) * ROWS, len(pictures)))
         try:
             for start in range(len(done) * ROWS, len(pictures), ROWS):
-                files = [PREPARED / row.path for row in pictures[start : start + ROWS]]
                 number = start // ROWS
-                embed_shard(files, engine, folders, number, bar)
+                embed_shard(pictures[start : start + ROWS], engine, folders, number, bar)
                 done.append([file_sha256(shard_file(folder, number)) for folder in folders])
                 append({"sha256": done[-1]}, journal)
         except KeyboardInterrupt as stop:
@@ -88,25 +87,23 @@ def whole_shards(journal: Path, folders: Sequence[Path]) -> list[list[str]]:
 
 
 def embed_shard(
-    files: Sequence[Path], engine: Engine, folders: Sequence[Path], number: int, bar: Any
+    rows: Sequence[Row], engine: Engine, folders: Sequence[Path], number: int, bar: Any
 ) -> None:
     """Write shard `number` of every output, the rows of some prepared pictures."""
     with ExitStack() as opened:
         shards = [
-            opened.enter_context(new_shard(folder, number, (len(files), *shape), np.float32))
+            opened.enter_context(new_shard(folder, number, (len(rows), *shape), np.float32))
             for folder, shape in zip(folders, engine.row_shapes, strict=True)
         ]
-        starts = range(0, len(files), engine.batch)
-        for done in in_threads(partial(embed_batch, files, engine, shards), starts):
+        starts = range(0, len(rows), engine.batch)
+        for done in in_threads(partial(embed_batch, rows, engine, shards), starts):
             bar.update(done)
 
 
-def embed_batch(
-    files: Sequence[Path], engine: Engine, shards: Sequence[NewShard], start: int
-) -> int:
+def embed_batch(rows: Sequence[Row], engine: Engine, shards: Sequence[NewShard], start: int) -> int:
     """Write the rows of one batch from `start` on; return how many pictures it had."""
-    batch = files[start : start + engine.batch]
-    outputs = engine.forward(np.stack([read_prepared(file) for file in batch]))
+    batch = rows[start : start + engine.batch]
+    outputs = engine.forward(np.stack([read_checked(row) for row in batch]))
     for shard, output in zip(shards, outputs, strict=True):
         shard.write(start, output)
     return len(batch)

@@ -1,5 +1,7 @@
 """The folder of an exported classifier: what its files are, what it wants and what it says."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,7 +10,7 @@ from tench.core.errors import TenchError
 from tench.core.files import file_sha256, read_json
 from tench.core.names import Fit
 
-FORMAT = 1  # of DESCRIPTION; another number means another way to read it
+FORMAT = 2  # of DESCRIPTION; another number means another way to read it
 DESCRIPTION = "model.json"
 MODELS = {
     "float32": "float32.tflite",
@@ -20,6 +22,10 @@ RUNTIMES = ("float32", "int8", "onnx")  # what can be asked here; keras is for K
 NEIGHBOURS = "neighbours.npy"  # unit vectors, float16 (pictures, channels)
 NEIGHBOUR_ROWS = "neighbours.csv"  # path and class of each
 NEIGHBOUR_PICTURES = "neighbours.zip"  # a small picture of each, ROW.webp
+AGAIN = (
+    "copy the whole folder again, or delete it and run `dvc repro export`; if that brings the same "
+    "back, DVC's cache is damaged (docs/faults.md)"
+)
 
 
 class Trust(NamedTuple):
@@ -39,6 +45,12 @@ class Exported(NamedTuple):
     resize: Fit
     trust: Trust
     digests: Mapping[str, str]  # SHA-256 of every file but DESCRIPTION, by name
+
+
+def own_digest(description: Mapping[str, Any]) -> str:
+    """SHA-256 of what DESCRIPTION holds beside it, as JSON with sorted keys."""
+    rest = {key: value for key, value in description.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def exported(folder: Path, description: Mapping[str, Any]) -> Exported:
@@ -64,6 +76,8 @@ def read_exported(folder: Path) -> Exported:
                 f"{file}: format {description['format']}, but this Tench reads {FORMAT}: use the "
                 "version that wrote it, or export again"
             )
+        if description["sha256"] != own_digest(description):
+            raise ValueError
         return exported(folder, description)
     except (FileNotFoundError, NotADirectoryError):
         raise TenchError(
@@ -71,7 +85,7 @@ def read_exported(folder: Path) -> Exported:
             "export`, or name the folder of one with --model"
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise TenchError(f"{file}: damaged: not what was written; export again") from None
+        raise TenchError(f"{file}: damaged: not what was written; {AGAIN}") from None
 
 
 def checked(classifier: Exported, name: str) -> Path:
@@ -82,11 +96,7 @@ def checked(classifier: Exported, name: str) -> Path:
     """
     file = classifier.folder / name
     if name not in classifier.digests or not file.is_file():
-        raise TenchError(
-            f"{file}: no such file in this export; copy the whole folder, or export again"
-        )
+        raise TenchError(f"{file}: no such file in this export; {AGAIN}")
     if file_sha256(file) != classifier.digests[name]:
-        raise TenchError(
-            f"{file}: damaged: not the bytes that were written; copy or export it again"
-        )
+        raise TenchError(f"{file}: damaged: not the bytes that were written; {AGAIN}")
     return file

@@ -6,7 +6,7 @@ from typing import Any
 
 from tench.core.files import file_sha256, write_json
 from tench.core.params import Params
-from tench.exported.folder import DESCRIPTION, FORMAT, Trust
+from tench.exported.folder import DESCRIPTION, FORMAT, Trust, own_digest
 from tench.exporting.graph import INPUT
 
 READING = (
@@ -47,7 +47,7 @@ def describe(params: Params, classes: Sequence[str]) -> dict[str, Any]:
 
 
 def complete(description: dict[str, Any], folder: Path, trust: Trust) -> None:
-    """Write DESCRIPTION into a folder, with trust and the digests of all other files."""
+    """Write DESCRIPTION into a folder, with trust, the digests of all other files, and its own."""
     files = sorted(
         file for file in folder.rglob("*") if file.is_file() and file.name != DESCRIPTION
     )
@@ -61,4 +61,4 @@ def complete(description: dict[str, Any], folder: Path, trust: Trust) -> None:
             for file in files
         },
     }
-    write_json(content, folder / DESCRIPTION)
+    write_json(content | {"sha256": own_digest(content)}, folder / DESCRIPTION)

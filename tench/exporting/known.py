@@ -10,13 +10,13 @@ from PIL import Image
 
 from tench.core.files import write_csv
 from tench.core.parallel import in_threads
-from tench.core.paths import PREPARED
 from tench.exported.folder import NEIGHBOUR_PICTURES, NEIGHBOUR_ROWS, NEIGHBOURS
 from tench.exported.neighbours import Neighbours, unit
 from tench.exported.runtimes import Ask
 from tench.exporting.scoring import said_of
+from tench.pictures.checked import read_checked
 from tench.pictures.index import Row, evenly, of_split
-from tench.pictures.prepared import read_prepared, resize
+from tench.pictures.prepared import resize
 
 KNOWN = 1024  # at most, evenly from all of them: so that the folder and the search stay small
 SIDE = 96  # pixels of their small pictures
@@ -25,7 +25,7 @@ SIDE = 96  # pixels of their small pictures
 def small(row: Row) -> bytes:
     """A prepared picture at SIDE pixels a side, WebP."""
     out = io.BytesIO()
-    picture = resize(Image.fromarray(read_prepared(PREPARED / row.path)), SIDE)
+    picture = resize(Image.fromarray(read_checked(row)), SIDE)
     picture.save(out, "WEBP", quality=70, method=0)
     return out.getvalue()
 

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tench.core.paths import CLASSIFIER, PREPARED
+from tench.core.paths import CLASSIFIER
 from tench.exported.folder import MODELS, RUNTIMES
 from tench.exported.runtimes import runtime
 from tench.exporting.formats import to_int8, to_keras, to_litert, to_onnx, with_metadata
 from tench.exporting.scoring import Array, said_of
+from tench.pictures.checked import read_checked
 from tench.pictures.index import Row, evenly
-from tench.pictures.prepared import read_prepared
 
 CALIBRATED = 64  # training pictures by which the ranges of 8-bit activations are chosen
 
@@ -34,7 +34,7 @@ def write_models(
         description: for the models' metadata.
         folder: of the export.
     """
-    some = [read_prepared(PREPARED / train[n].path) for n in evenly(len(train), CALIBRATED)]
+    some = [read_checked(train[n]) for n in evenly(len(train), CALIBRATED)]
     floats = with_metadata(to_litert(classifier), description)
     contents = {
         "float32": floats,

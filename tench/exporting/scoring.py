@@ -11,10 +11,9 @@ from scipy.stats import binomtest
 from tench.console.progress import progress
 from tench.core.errors import TenchError
 from tench.core.parallel import in_threads
-from tench.core.paths import PREPARED
 from tench.exported.runtimes import Ask
+from tench.pictures.checked import read_checked
 from tench.pictures.index import Row, labels_of
-from tench.pictures.prepared import read_prepared
 
 CHUNK = 256  # pictures held at a time, so that asking can be timed without reading
 TOLERANCE = 1e-4  # of a probability in floats
@@ -49,14 +48,13 @@ def said_of(
     said = []
     with progress(None, label, len(rows), delay=1) as bar:
         for start in range(0, len(rows), CHUNK):
-            files = [PREPARED / row.path for row in rows[start : start + CHUNK]]
-            pictures = list(in_threads(read_prepared, files))
+            pictures = list(in_threads(read_checked, rows[start : start + CHUNK]))
             before = time.perf_counter()
             some = [(one.probabilities, one.pooled) for one in in_threads(ask, pictures)]
             if seconds is not None:
                 seconds.append(time.perf_counter() - before)
             said += some
-            bar.update(len(files))
+            bar.update(len(pictures))
     probabilities, pooled = zip(*said, strict=True)
     return np.stack(probabilities), np.stack(pooled)
 

@@ -1,12 +1,9 @@
 """Raw files to prepared pictures, and what is said of those that cannot be read."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
-
-from PIL import Image
 
 from tench.console.disk import need_room
 from tench.console.progress import progress
@@ -19,7 +16,7 @@ from tench.core.unfinished import append, entries
 from tench.intake.files import SUFFIX
 from tench.intake.scan import Source
 from tench.pictures.index import Row, class_names, of_split
-from tench.pictures.prepared import resize, write_prepared
+from tench.pictures.prepared import pixel_digest, resize, write_prepared
 from tench.pictures.reading import UnreadableError, read_picture
 
 COMPRESSED = 0.4  # what lossless WebP leaves of RGB, about
@@ -41,12 +38,6 @@ class Prepared(NamedTuple):
     sha256: str = ""
     prepared_sha256: str = ""
     reason: str = ""
-
-
-def pixel_digest(picture: Image.Image) -> str:
-    """SHA-256 of a picture's mode, size and pixels."""
-    header = f"{picture.mode} {picture.width} {picture.height}\n".encode()
-    return hashlib.sha256(header + picture.tobytes()).hexdigest()
 
 
 def prepare_all(

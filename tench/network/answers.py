@@ -10,8 +10,8 @@ from tench.console.progress import progress
 from tench.core.errors import TenchError
 from tench.core.paths import PREPARED
 from tench.network.batching import filled
+from tench.pictures.checked import read_checked
 from tench.pictures.index import Row, evenly
-from tench.pictures.prepared import read_prepared
 
 BATCH = 32
 CHECKED = 128  # validation pictures that are asked again after saving
@@ -43,8 +43,8 @@ def of_pictures(
     answers = []
     with progress(None, label, len(rows)) as bar:
         for start in range(0, len(rows), BATCH):
-            files = [PREPARED / row.path for row in rows[start : start + BATCH]]
-            batch = np.stack([read_prepared(file) for file in files]).astype(np.float32)
+            pictures = [read_checked(row) for row in rows[start : start + BATCH]]
+            batch = np.stack(pictures).astype(np.float32)
             answers.append([answer[: len(batch)] for answer in ask(filled(batch, BATCH))])
             bar.update(len(batch))
     return [np.concatenate(parts) for parts in zip(*answers, strict=True)]

@@ -1,7 +1,8 @@
 """The data index: one row per prepared picture, the order every later stage goes by.
 
 It holds a digest of every picture's pixels, raw and prepared, so that a stage which depends on the
-index depends on them: DVC need not look at every file for every stage.
+index depends on them: DVC need not look at every file for every stage. Beside it lies its own
+digest, as sha256sum writes it.
 """
 
 import re
@@ -12,7 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tench.core.files import read_csv, write_csv
+from tench.console.damage import damage
+from tench.core.errors import TenchError
+from tench.core.files import file_sha256, read_csv, write_csv, write_text
 from tench.core.paths import INDEX
 
 # ImageNet's own names: training pictures are n…_…, on which the backbone was trained.
@@ -39,12 +42,29 @@ def seen_by_backbone(file_name: str) -> bool:
 
 
 def write_index(rows: Iterable[Row], file: Path = INDEX) -> None:
-    """Write the index as CSV."""
+    """Write the index as CSV, and its digest beside it."""
     write_csv(Row._fields, rows, file)
+    write_text(digest_line(file), digest_file(file))
+
+
+def digest_file(file: Path) -> Path:
+    """Where the digest of an index is."""
+    return file.with_name(f"{file.name}.sha256")
+
+
+def digest_line(file: Path) -> str:
+    """A file's SHA-256 and name."""
+    return f"{file_sha256(file)}  {file.name}\n"
 
 
 def read_index(file: Path = INDEX) -> list[Row]:
-    """Read data/prepared/index.csv."""
+    """Read data/prepared/index.csv. Raises TenchError if it is not what was written."""
+    for one in (file, digest_file(file)):
+        if not one.is_file():
+            raise TenchError(f"{one}: missing: run `dvc repro`")
+    if digest_file(file).read_bytes() != digest_line(file).encode():
+        what = f"damaged, not what {digest_file(file).name} is the digest of"
+        raise damage(file, what, file, digest_file(file))
     return [
         Row(**{**row, "label": int(row["label"]), "seen": int(row["seen"])})  # type: ignore[arg-type]
         for row in read_csv(file)

@@ -1,5 +1,6 @@
 """Prepared pictures: all of one size, kept without loss."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,12 @@ def write_prepared(picture: Image.Image, file: Path) -> None:
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     picture.save(file, "WEBP", lossless=True, quality=0, method=0)
+
+
+def pixel_digest(picture: Image.Image) -> str:
+    """SHA-256 of a picture's mode, size and pixels."""
+    header = f"{picture.mode} {picture.width} {picture.height}\n".encode()
+    return hashlib.sha256(header + picture.tobytes()).hexdigest()
 
 
 def read_prepared(file: Path) -> RGB:

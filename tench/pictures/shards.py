@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from tench.core.errors import TenchError
+from tench.console.damage import damage
 from tench.core.files import file_sha256, read_json, whole, write_json
 from tench.core.paths import MANIFEST
 from tench.pictures.index import Row
@@ -97,26 +97,26 @@ def open_shards(folder: Path, pictures: Sequence[Row]) -> Shards:
     Raises:
         TenchError: they are not whole, or not of these pictures.
     """
-    again = "run `dvc repro --force embed`"
+    whole = folder.parent  # of all splits: what DVC, or sharing.kept, looks at
     if not (folder / MANIFEST).is_file():
-        raise TenchError(f"{folder}: no features there, or not all; {again}")
+        raise damage(folder, "no features there, or not all", whole)
     try:
         manifest = read_json(folder / MANIFEST)
         count, whose, digests = (manifest[key] for key in ("rows", "pictures", "files"))
-    except (ValueError, KeyError):
-        raise TenchError(f"{folder / MANIFEST}: damaged: not what was written; {again}") from None
+    except (ValueError, KeyError, TypeError):
+        what = "damaged, not what was written"
+        raise damage(folder / MANIFEST, what, whole) from None
     if count != len(pictures):
-        raise TenchError(
-            f"{folder}: features of {count} pictures, but the index has {len(pictures)}; {again}"
-        )
+        what = f"features of {count} pictures, but the index has {len(pictures)}"
+        raise damage(folder, what, whole)
     if whose != pictures_digest(pictures):
-        raise TenchError(f"{folder}: features of other pictures than the index has; {again}")
+        raise damage(folder, "features of other pictures than the index has", whole)
     files = tuple(sorted(folder.glob("*.npy")))
     if [file.name for file in files] != sorted(digests):
-        raise TenchError(f"{folder}: a shard is missing or too many; {again}")
+        raise damage(folder, "a shard is missing or too many", whole)
     for file in files:
         if file_sha256(file) != digests[file.name]:
-            raise TenchError(f"{file}: damaged: not the bytes that were written; {again}")
+            raise damage(file, "damaged, not the bytes that were written", whole)
     maps = [np.load(file, mmap_mode="r") for file in files]
     return Shards(
         files=files,

@@ -1,47 +1,9 @@
 """What the lock files say the results at hand were made from and by."""
 
 from pathlib import Path
-from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
+from tench.console.locks import Stages, all_digests, digests
 from tench.core.digests import dvc_digest
-from tench.core.errors import TenchError
-from tench.core.paths import PIPELINES
-
-Stages = dict[str, dict[str, Any]]  # what a lock file holds of every stage, by its name
-
-
-def parse(text: str, source: str) -> dict[str, Any]:
-    """A YAML mapping as DVC reads it. Raises TenchError."""
-    try:
-        content = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise TenchError(f"{source}: not readable as YAML: {reason}") from None
-    return content if isinstance(content, dict) else {}
-
-
-def digests(stage: dict[str, Any], kind: str) -> dict[str, str]:
-    """The digests of a locked stage's `outs` or `deps`, by path."""
-    return {one["path"]: one.get("md5", "") for one in stage.get(kind, [])}
-
-
-def all_digests(stages: Stages, kind: str) -> dict[str, str]:
-    """The digests of all stages' `outs` or `deps`, by path."""
-    return {path: md5 for stage in stages.values() for path, md5 in digests(stage, kind).items()}
-
-
-def locked() -> tuple[Stages, Stages]:
-    """The stages of the pipeline itself, and those of the others: raw data and baseline. Raises
-    TenchError."""
-    found: list[Stages] = []
-    for pipeline in PIPELINES:
-        lock = pipeline.with_suffix(".lock")
-        text = lock.read_text(encoding="utf-8") if lock.exists() else ""
-        found.append(parse(text, lock.as_posix()).get("stages", {}))
-    return found[0], {name: stage for others in found[1:] for name, stage in others.items()}
 
 
 def with_sources(main: Stages, others: Stages) -> Stages:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tench.console.locks import Stages
+from tench.console.quick_yaml import mapping
 from tench.console.record import git
 from tench.core.errors import TenchError
-from tench.reporting.locks import Stages, parse
 
 Key = tuple[str, ...]  # the names of the sections and of the parameter
 ABSENT: Any = object()  # the value of what is not there
@@ -46,7 +47,7 @@ def recorded(stages: Stages, file: Path) -> dict[Key, list[Any]]:
 def committed(file: Path) -> dict[Key, Any]:
     """The values in a file as the commit has it; none if they cannot be read."""
     try:
-        return leaves(parse(git("show", f"HEAD:./{file.as_posix()}"), file.as_posix()))
+        return leaves(mapping(git("show", f"HEAD:./{file.as_posix()}").encode(), file))
     except TenchError:
         return {}
 

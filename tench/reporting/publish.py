@@ -15,6 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from tench.console.locks import Stages, all_digests, digests, locked
 from tench.console.record import Record
 from tench.core.digests import dvc_digest
 from tench.core.errors import TenchError
@@ -30,7 +31,7 @@ from tench.core.paths import (
     SCORES,
 )
 from tench.reporting.costs import cost, records
-from tench.reporting.locks import Stages, all_digests, digests, locked, with_sources
+from tench.reporting.locks import with_sources
 from tench.reporting.report import curve, with_interval
 from tench.reporting.reproducing import reproduction
 from tench.reporting.tables import Table, page_table

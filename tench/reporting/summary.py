@@ -1,8 +1,11 @@
 """The metrics of the last run as tables: `python -m tench.reporting.summary`."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
+from tench.console.inputs import check_results
+from tench.core.errors import TenchError
 from tench.core.files import read_json
 from tench.core.paths import CLASSIFIER, EXPORT, METRICS, PROBE_SCORES, SCORES
 from tench.reporting.history import NAMES, groups, history
@@ -30,6 +33,10 @@ def score_rows(scores: dict[str, Any], probe: dict[str, Any]) -> list[tuple[str,
 
 
 def main() -> None:
+    try:
+        check_results(METRICS)
+    except TenchError as error:
+        sys.exit(f"error: {error}")
     header: tuple[str, ...] = ("Epoch", *(name.capitalize() for name in NAMES))
     print("\n" + markdown_table([header, *epochs("extract-train"), *epochs("finetune")]) + "\n")
     header = ("Test pictures", "Number", "Accuracy frozen", "finetuned", "Loss frozen", "finetuned")

@@ -1,0 +1,57 @@
+"""Whether what a stage reads is what another stage wrote: byte for byte, by dvc.lock.
+
+DVC itself compares a file with dvc.lock only if its date, size or inode has changed, and takes what
+is in its cache, and on a remote without `verify`, for what it is called.
+"""
+
+from pathlib import Path
+
+from tench.console.damage import Made, damage, made, other_file
+from tench.console.locks import read_stages
+from tench.console.quick_yaml import mapping
+from tench.core.digests import dvc_digest
+from tench.core.errors import TenchError
+from tench.core.paths import PARAMS, PIPELINES, POOLED, TAPPED
+
+OPENED = (POOLED, TAPPED)  # large, and compared with digests of their own when they are opened
+
+
+def reads(stage: str) -> list[Path]:
+    """What a stage depends on, as its dvc.yaml has it; nothing of a stage in none. Raises
+    TenchError."""
+    for pipeline in PIPELINES:
+        if found := read_stages(pipeline).get(stage):
+            raw = mapping(PARAMS.read_bytes(), PARAMS)["data"]["raw"]
+            return [Path(dep.replace("${data.raw}", raw)) for dep in found.get("deps", [])]
+    return []
+
+
+def check_inputs(stage: str) -> None:
+    """Compare what a stage reads, and another wrote, with dvc.lock.
+
+    Raises:
+        TenchError: something is missing or not what it was; names the file and the way back.
+    """
+    written = {one.path: one for one in made()}
+    for path in reads(stage):
+        one = written.get(path)
+        if one is None or path in OPENED:
+            continue
+        if not path.exists():
+            raise TenchError(f"{path}: missing: run `dvc repro`, whose stage {one.stage} makes it")
+        check(one)
+
+
+def check_results(folder: Path) -> None:
+    """Compare what stages wrote into a folder, as far as it is there, with dvc.lock. Raises
+    TenchError."""
+    for one in made():
+        if one.path.is_relative_to(folder) and one.path.exists():
+            check(one)
+
+
+def check(one: Made) -> None:
+    """Raise TenchError if what a stage wrote is no longer that."""
+    if dvc_digest(one.path) != one.digest:
+        error = damage(other_file(one), f"not what the stage {one.stage} wrote")
+        raise TenchError(f"{error}. If the change is meant, `dvc commit -f {one.path}` keeps it")

@@ -1,0 +1,36 @@
+"""Prepared pictures as a stage reads them: by their row of the index, which has their digest."""
+
+import numpy as np
+from PIL import Image
+
+from tench.console.damage import damage
+from tench.core.errors import TenchError
+from tench.core.paths import PREPARED
+from tench.pictures.index import Row
+from tench.pictures.prepared import RGB, pixel_digest
+from tench.pictures.reading import is_machines
+
+
+def read_checked(row: Row) -> RGB:
+    """Read the prepared picture of a row as uint8 (size, size, 3), once its pixels are seen to be
+    those that were written.
+
+    Raises:
+        TenchError: they are others, or there is no such file.
+        OSError: the machine does not let it be read.
+    """
+    file = PREPARED / row.path
+    try:
+        with Image.open(file, formats=("WEBP",)) as picture:
+            picture.load()
+            if pixel_digest(picture) == row.prepared_sha256:
+                return np.asarray(picture)
+    except FileNotFoundError:
+        raise TenchError(f"{file}: missing: run `dvc repro`") from None
+    except MemoryError:
+        raise
+    # Pillow raises OSError, SyntaxError, ValueError, struct.error, …
+    except Exception as error:
+        if is_machines(error):
+            raise
+    raise damage(file, "damaged, not the pixels that were written")
