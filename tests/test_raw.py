@@ -26,7 +26,9 @@ def test_missing_raw_folder_is_told_with_three_ways_on() -> None:
 
 def test_file_is_no_raw_folder() -> None:
     Path("mine").touch()
-    with pytest.raises(TenchError, match=r"data\.raw = mine: no such folder"):
+    with pytest.raises(
+        TenchError, match=r"data\.raw = mine: a file, not a folder; an archive must be"
+    ):
         check_raw("mine")
 
 

@@ -15,6 +15,7 @@ from tench.adopting.found import Found, look
 from tench.adopting.recipe import Choice, recipe
 from tench.adopting.settings import apply
 from tench.adopting.telling import describe, duration, seconds, tell
+from tench.console.silence import escape_output
 from tench.core.errors import TenchError
 from tench.core.files import write_text
 from tench.core.parallel import cores
@@ -95,6 +96,7 @@ def main() -> None:
         "--track", action="store_true", help="`dvc add` it, too, if it is below the project"
     )
     given = parser.parse_args()
+    escape_output()
     try:
         adopt(given.pictures, given.track)
     except (TenchError, OSError) as error:

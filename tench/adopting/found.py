@@ -16,7 +16,7 @@ from tench.intake.layouts import recognise
 from tench.intake.manifest import read_manifest
 from tench.intake.scan import Source, scan
 from tench.intake.splitting import choose_sides
-from tench.pictures.reading import FORMATS, MAX_PIXELS, is_machines
+from tench.pictures.reading import FORMATS, MAX_PIXELS, is_machines, reason
 
 
 class Header(NamedTuple):
@@ -60,7 +60,7 @@ def read_header(file: Path) -> Header:
         except Exception as error:  # as in tench.pictures.reading
             if is_machines(error):
                 raise
-            return Header(reason=f"damaged: {' '.join(str(error).split())}")
+            return Header(reason=f"damaged: {reason(error)}")
 
 
 def labels_in(raw: Path) -> set[str]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tench.core.files import read_csv, write_csv
+from tench.core.names import inert_path
 from tench.core.paths import INDEX
 
 # ImageNet's own names: training pictures are n…_…, on which the backbone was trained.
@@ -26,7 +27,7 @@ class Row(NamedTuple):
     split: str  # one of SPLITS
     label: int  # 0 … classes - 1, in the order of the sorted class names
     class_name: str
-    source: str  # below data.raw
+    source: str  # below data.raw, in the file with ./ before what would begin a formula
     sha256: str  # of the decoded picture at full size: mode RGB, size, pixels
     prepared_sha256: str  # of the prepared picture's pixels
     seen: int  # 1 if the backbone was trained on it, by its ImageNet name
@@ -39,8 +40,9 @@ def seen_by_backbone(file_name: str) -> bool:
 
 
 def write_index(rows: Iterable[Row], file: Path = INDEX) -> None:
-    """Write the index as CSV."""
-    write_csv(Row._fields, rows, file)
+    """Write the index as CSV, of which nothing is a formula to a spreadsheet."""
+    inert = (row._replace(source=inert_path(row.source)) for row in rows)
+    write_csv(Row._fields, inert, file)
 
 
 def read_index(file: Path = INDEX) -> list[Row]:
