@@ -18,6 +18,7 @@ from markupsafe import Markup
 from tench.console.record import Record, dvc_digest
 from tench.core.errors import TenchError
 from tench.core.files import read_json, write_text
+from tench.core.names import TURNING, visible
 from tench.core.paths import (
     BACKBONE,
     BASELINE_SCORES,
@@ -39,11 +40,22 @@ PLACE = "<!-- run -->"  # in the page, for what differs
 NAMED = (PREPARED, BACKBONE, CLASSIFIER)  # outputs whose digests are shown
 
 
+def as_seen(value: object) -> object:
+    """A text with its control characters, and those that turn what stands beside it round, as
+    Python writes them; anything else as it is."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return "\n".join(visible(line, TURNING) for line in value.split("\n"))
+    return value
+
+
 @cache
 def templates() -> Environment:
     """The templates; whatever they show is escaped, and what is missing is an error."""
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=as_seen,
     )
     environment.globals["table"] = environment.get_template("table.html").module.table  # type: ignore[attr-defined]
     return environment
