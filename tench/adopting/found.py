@@ -16,7 +16,14 @@ from tench.intake.layouts import recognise
 from tench.intake.manifest import read_manifest
 from tench.intake.scan import Source, scan
 from tench.intake.splitting import choose_sides
-from tench.pictures.reading import FORMATS, MAX_PIXELS, is_machines, reason
+from tench.pictures.reading import (
+    FORMATS,
+    MAX_PIXELS,
+    UnreadableError,
+    is_machines,
+    reason,
+    refuse_special,
+)
 
 
 class Header(NamedTuple):
@@ -46,6 +53,10 @@ def read_header(file: Path) -> Header:
     Raises:
         OSError: the file cannot be opened or read.
     """
+    try:
+        refuse_special(file)
+    except UnreadableError as error:
+        return Header(reason=str(error))
     with file.open("rb") as content:
         try:
             with Image.open(content, formats=FORMATS) as picture:

@@ -26,7 +26,8 @@ from tench.core.paths import LOCK, PACKAGES, PIPELINES, RUNS
 # What makes the numbers, beside parameters and data: at another state of these a commit is not what
 # was run.
 CODE = (Path("tench"), Path("stages"), *PIPELINES, PACKAGES, LOCK)
-IGNORED = ("__pycache__", ".part-*")  # in any folder, as .dvcignore has it
+# in any folder of results, as .dvcignore has it
+IGNORED = ("__pycache__", ".part-*", "dvc.yaml", "*.dvc", ".dvcignore")
 
 
 class Record(BaseModel):

@@ -10,6 +10,7 @@ from tench.core.names import inert_path, is_control, is_formula, same_name, visi
 
 # file managers' own (of macOS, the icon of a folder ends its line); hidden files are passed over
 STRAY = {"thumbs.db", "desktop.ini", "__macosx", "icon\r"}
+IGNORED = {"dvc.yaml", "__pycache__"}  # by DVC, as .dvcignore has it, and *.dvc
 SUFFIX = ".webp"  # of prepared copies
 LONGEST = 1_000  # bytes of a path below data.raw: Linux ends at 4,096, and Python at 1,000 folders
 KINDS = {
@@ -21,8 +22,8 @@ KINDS = {
 
 
 def hidden(name: str) -> bool:
-    """Whether a file or folder is no part of the data: ._x.jpg, Thumbs.db, __MACOSX, …"""
-    return name.startswith(".") or name.lower() in STRAY
+    """Whether a file or folder is no part of the data: ._x.jpg, Thumbs.db, dvc.yaml, …"""
+    return name.startswith(".") or name.lower() in STRAY | IGNORED or name.endswith(".dvc")
 
 
 def refuse_link(path: Path) -> None:
@@ -96,7 +97,7 @@ def check_below(raw: Path) -> None:
                 check_text(path)  # bytes that are no UTF-8
             if entry.is_dir(follow_symlinks=False):
                 folders.append(path)
-            elif not entry.is_file() and not path.is_dir():
+            elif (entry.is_symlink() or not entry.is_file()) and not path.is_dir():
                 refuse_link(path)
                 refuse_kind(path)
 

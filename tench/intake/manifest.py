@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tench.core.errors import TenchError
 from tench.core.names import is_control, is_formula
-from tench.intake.files import check_name, check_text, refuse_link
+from tench.intake.files import LONGEST, check_name, check_text, refuse_link
 from tench.intake.layouts import REQUIRED, WORDS, layout_error, side
 
 COLUMNS = (*REQUIRED, "split", "group")  # others are not looked at
@@ -52,8 +52,8 @@ def picture(raw: Path, path: str) -> Path:
     check_text(file)  # before the path is shown
     if path.startswith("/") or ".." in path.split("/"):
         raise ValueError(f"the path {path!r} leads out of {raw}")
-    if any(len(part.encode()) > 255 for part in file.parts):
-        raise ValueError(f"there is no file {str(file)[:100]}…: no name has over 255 bytes")
+    if len(path.encode()) > LONGEST or any(len(part.encode()) > 255 for part in file.parts):
+        raise ValueError(f"there is no file {str(file)[:100]}…: too long a name")
     check_name(file, raw)
     for part in [*reversed(file.relative_to(raw).parents), file.relative_to(raw)][1:]:
         refuse_link(raw / part)

@@ -93,5 +93,5 @@ def load_classifier(file: Path) -> Model:
     except (ValueError, TypeError, KeyError, ImportError, AttributeError) as error:
         reason = str(error).strip().split("\n")[0].split(". ")[0][:REASON]
         raise TenchError(
-            f"{file}: not a classifier that Tench has saved: {reason}. Delete it and run `dvc repro`"
+            f"{file}: no classifier that Tench has saved: {reason}. Delete it and run `dvc repro`"
         ) from None
