@@ -7,6 +7,7 @@ open: `python -m tench.reporting.publish`.
 
 import base64
 import hashlib
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -36,16 +37,20 @@ from tench.reporting.reproducing import reproduction
 from tench.reporting.tables import Table, page_table
 
 TEMPLATES = Path(__file__).parent / "templates"
+SHOWN = re.compile(rf"[\0-\x08\x0b-\x1f\x7f-\x9f{''.join(sorted(TURNING))}\ud800-\udfff]")
 PLACE = "<!-- run -->"  # in the page, for what differs
 NAMED = (PREPARED, BACKBONE, CLASSIFIER)  # outputs whose digests are shown
 
 
 def as_seen(value: object) -> object:
-    """A text with its control characters, and those that turn what stands beside it round, as
-    Python writes them; anything else as it is."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return "\n".join(visible(line, TURNING) for line in value.split("\n"))
-    return value
+    """A text with what turns those beside it round, and control characters but line ends and tabs,
+    as Python writes them; anything else as it is."""
+    return type(value)(SHOWN.sub(escaped, value)) if isinstance(value, str) else value
+
+
+def escaped(found: re.Match[str]) -> str:
+    """A character as Python writes it."""
+    return visible(found[0], TURNING)
 
 
 @cache
