@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from tench.intake.layouts import LAYOUTS
 from tench.intake.scan import scan
 from tench.pictures.index import read_index, write_index
 from tench.pictures.reading import UnreadableError, read_picture
+from tench.sources import imagenette
 
 DATA = {"image_size": 32, "resize": "squash", "val_fraction": 0.3, "test_fraction": 0.3}
 RTL, OVERRIDE = "\u200f\u0627\u0644\u0639\u0631\u0628", "\u202e"
@@ -231,6 +233,34 @@ def test_no_folder_s_name_is_expanded_by_make(tmp_path: Path) -> None:
     said = run(tmp_path, "make", "adopt", f"PICTURES={name}", PYTHONPATH=str(CHECKOUT))
     assert said.stdout.startswith(f"error: {name}: no such folder\n")
     assert not Path("pwned").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "target"),
+    [
+        ("../out.png", tarfile.REGTYPE, ""),
+        ("/tmp/out.png", tarfile.LNKTYPE, "../../out"),
+        ("a/link", tarfile.SYMTYPE, "../../../out"),
+        ("a/link", tarfile.SYMTYPE, "/etc"),
+        ("a/device", tarfile.CHRTYPE, ""),
+        ("a/pipe", tarfile.FIFOTYPE, ""),
+    ],
+)
+def test_an_archive_in_the_place_of_imagenette_s_is_refused(
+    name: str, kind: bytes, target: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = kind, target
+        archive.addfile(member)
+    monkeypatch.setattr(imagenette, "reach", lambda _: None)
+    monkeypatch.setattr(imagenette, "printed", lambda *_: content.getvalue())
+    before = set(tmp_path.rglob("*"))
+    with pytest.raises(TenchError, match="holds more than pictures"):
+        imagenette.fetch_repository(tmp_path / "data/imagenette")
+    made = {path for path in set(tmp_path.rglob("*")) - before if not path.is_dir()}
+    assert not made
 
 
 EVIL = """\
