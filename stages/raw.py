@@ -21,10 +21,10 @@ def check_raw(raw: str) -> None:
     """Raise TenchError if the folder is missing, here and in the checkout it may be linked from, or
     holds what nobody can read."""
     folder = Path(raw)
-    if folder in {paths.IMAGENETTE, paths.SAMPLE}:
-        return
-    if folder.is_dir() or borrow(folder):
+    made = folder in {paths.IMAGENETTE, paths.SAMPLE}
+    if folder.is_dir() or (not made and borrow(folder)):
         check_below(folder)
+    if made or folder.is_dir():
         return
     raise TenchError(
         f"{paths.PARAMS}: data.raw = {raw}: {no_folder(folder)} ({Path.cwd()}). Three ways on:\n"

@@ -43,8 +43,11 @@ def refuse_link(path: Path) -> None:
 
 
 def refuse_kind(path: Path) -> None:
-    """Raise TenchError if a path is neither a folder nor a file: DVC, which reads all that is below
-    data.raw, would wait for a pipe or a device for ever."""
+    """Raise TenchError if a path is neither a folder nor a file, nor leads to one: DVC, which reads
+    all that is below data.raw, would wait for a pipe or a device for ever."""
+    if path.is_dir():
+        return
+    refuse_link(path)
     kind = KINDS.get(stat.S_IFMT(path.stat().st_mode))
     if kind:
         shown = visible(str(path))
@@ -82,24 +85,26 @@ def check_below(raw: Path) -> None:
             that is not UTF-8 or longer than LONGEST.
         OSError: a folder cannot be read.
     """
-    folders = [raw]
+    most = len(os.fsencode(raw)) + 1 + LONGEST
+    folders = [str(raw)]
     while folders:
         with os.scandir(folders.pop()) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
         for entry in found:
-            path = Path(entry.path)
-            below = os.fsencode(entry.path)[len(os.fsencode(raw)) + 1 :]
-            if len(below) > LONGEST:
+            try:
+                long = len(entry.path.encode()) > most
+            except UnicodeEncodeError:
+                check_text(Path(entry.path))
+                raise
+            if long:
+                shown = f"{entry.path[:100]!r}…"
                 raise TenchError(
-                    f"{str(path)[:100]!r}…: a path below {raw} may have {LONGEST} bytes; move it up"
+                    f"{shown}: a path below {raw} may have {LONGEST} bytes; move it up"
                 )
-            if any("\ud800" <= one <= "\udfff" for one in entry.name):
-                check_text(path)  # bytes that are no UTF-8
             if entry.is_dir(follow_symlinks=False):
-                folders.append(path)
-            elif (entry.is_symlink() or not entry.is_file()) and not path.is_dir():
-                refuse_link(path)
-                refuse_kind(path)
+                folders.append(entry.path)
+            elif entry.is_symlink() or not entry.is_file():
+                refuse_kind(Path(entry.path))
 
 
 def parts_of(folder: Path) -> list[Path]:
