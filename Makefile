@@ -1,5 +1,8 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# a folder may be called $(shell …): its name is never expanded
+override PICTURES := $(value PICTURES)
+export PICTURES
 export PYTHONDONTWRITEBYTECODE =
 
 # TensorFlow has wheels for these and no others.

@@ -114,11 +114,11 @@ def draw_mistakes(said: Outcome, rows: list[Row], classifier: Any) -> None:
 def main() -> None:
     params = load_params()
     from tench.explaining.model_figure import summary_svg
-    from tench.network.runtime import keras
+    from tench.network.classifier import load_classifier
 
     rows = read_index()
     test = of_split(rows, "test")
-    classifier = keras.models.load_model(CLASSIFIER, compile=False)
+    classifier = load_classifier(CLASSIFIER)
     check_saved(classifier, of_split(rows, "val"))
     outcomes = evaluate(params, rows, classifier)
     write_results(outcomes, test, params.seed)

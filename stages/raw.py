@@ -1,4 +1,4 @@
-"""raw: check that the folder data.raw names is there, before prepare needs it.
+"""raw: check that the folder data.raw names is there and can be read, before DVC reads it.
 
 In:  data.raw.
 Out: data/raw.txt, that name. (The folders that data/dvc.yaml makes itself are not looked for.) In
@@ -12,17 +12,22 @@ from tench.core import paths
 from tench.core.errors import TenchError
 from tench.core.files import write_text
 from tench.core.params import load_params
-from tench.intake.layouts import LAYOUTS
+from tench.intake.files import check_below
+from tench.intake.layouts import LAYOUTS, no_folder
 from tench.sources.borrowing import borrow
 
 
 def check_raw(raw: str) -> None:
-    """Raise TenchError if the folder is missing, here and in the checkout it may be linked from."""
+    """Raise TenchError if the folder is missing, here and in the checkout it may be linked from, or
+    holds what nobody can read."""
     folder = Path(raw)
-    if folder in {paths.IMAGENETTE, paths.SAMPLE} or folder.is_dir() or borrow(folder):
+    made = folder in {paths.IMAGENETTE, paths.SAMPLE}
+    if folder.is_dir() or (not made and borrow(folder)):
+        check_below(folder)
+    if made or folder.is_dir():
         return
     raise TenchError(
-        f"{paths.PARAMS}: data.raw = {raw}: no such folder here ({Path.cwd()}). Three ways on:\n"
+        f"{paths.PARAMS}: data.raw = {raw}: {no_folder(folder)} ({Path.cwd()}). Three ways on:\n"
         "  1. your own pictures: set data.raw to a folder in one of the layouts below\n"
         f"  2. Imagenette: set data.raw to {paths.IMAGENETTE}, which dvc repro fetches\n"
         f"  3. the drawn sample: set data.raw to {paths.SAMPLE}, which needs no network\n"

@@ -203,6 +203,13 @@ def test_tracked_folder(project: Path) -> None:
     assert load_params().data.raw == "own pictures"
 
 
+def test_a_folder_that_dvc_is_not_to_track() -> None:
+    draw_classes("data/deep/own")
+    said = adopt("--track", "data/deep/own", code=1)
+    assert said.startswith("error: data/deep/own: .dvcignore lets DVC track what is right in data/")
+    assert "move it to data/own" in said
+
+
 def test_wrong_parameters_are_told() -> None:
     draw_classes("own")
     change(Path.cwd(), {"data.groups": "patient"})

@@ -126,7 +126,7 @@ def test_file_or_nothing_instead_of_a_folder() -> None:
     RAW.rmdir()
     assert error() == f"{RAW}: no such folder"
     RAW.touch()
-    assert error() == f"{RAW}: not a folder"
+    assert error() == f"{RAW}: a file, not a folder; an archive must be unpacked first"
 
 
 @pytest.mark.parametrize("missing", ["train", "val", "test"])

@@ -1,5 +1,6 @@
 """raw: the folder that data.raw names is there, or will be; else three ways on."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,9 @@ def test_missing_raw_folder_is_told_with_three_ways_on() -> None:
 
 def test_file_is_no_raw_folder() -> None:
     Path("mine").touch()
-    with pytest.raises(TenchError, match=r"data\.raw = mine: no such folder"):
+    with pytest.raises(
+        TenchError, match=r"data\.raw = mine: a file, not a folder; an archive must be"
+    ):
         check_raw("mine")
 
 
@@ -34,3 +37,11 @@ def test_file_is_no_raw_folder() -> None:
 def test_raw_folder_is_there_or_made_by_a_stage(raw: str) -> None:
     Path("mine").mkdir()
     check_raw(raw)
+
+
+@pytest.mark.parametrize("raw", ["mine", "data/imagenette"])
+def test_what_nobody_can_read_is_told_before_dvc_reads_it(raw: str) -> None:
+    (Path(raw) / "a").mkdir(parents=True)
+    os.mkfifo(Path(raw) / "a/pipe")
+    with pytest.raises(TenchError, match=f"{raw}/a/pipe: a pipe, no file"):
+        check_raw(raw)

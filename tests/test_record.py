@@ -60,7 +60,8 @@ def test_digests_are_those_of_dvc(project: Path) -> None:
     (project / ".dvcignore").write_bytes((CHECKOUT / ".dvcignore").read_bytes())
     for number, name in enumerate(NAMES):
         write(f"folder/{name}", name * number)
-    for name in ("a/__pycache__/a.pyc", "a/.part-b.txt", ".part-c/d"):  # which .dvcignore names
+    ignored = ("a/__pycache__/a.pyc", "a/.part-b.txt", ".part-c/d", "a/dvc.yaml", "a/b.dvc")
+    for name in (*ignored, "a/.dvcignore"):  # which .dvcignore names
         write(f"folder/{name}", "ignored")
     (project / "folder/empty").mkdir()
     (project / "folder/link").symlink_to(write(str(project / "elsewhere"), "linked to"))

@@ -15,11 +15,14 @@ from tench.adopting.found import Found, look
 from tench.adopting.recipe import Choice, recipe
 from tench.adopting.settings import apply
 from tench.adopting.telling import describe, duration, seconds, tell
+from tench.console.silence import escape_output
 from tench.core.errors import TenchError
 from tench.core.files import write_text
 from tench.core.parallel import cores
 from tench.core.params import Params, load_params
-from tench.core.paths import PARAMS
+from tench.core.paths import DATA, MODELS, PARAMS
+
+TRACKED = {Path(), DATA, MODELS}  # the folders whose *.dvc files .dvcignore leaves to DVC
 
 
 def place(pictures: str) -> Path:
@@ -41,6 +44,11 @@ def check_below(raw: Path) -> None:
         raise TenchError(
             f"{raw}: DVC tracks only what is below the project ({Path.cwd()}); move the folder "
             "there, or leave --track out: by its absolute path it is found all the same"
+        )
+    if raw.parent not in TRACKED:
+        raise TenchError(
+            f"{raw}: .dvcignore lets DVC track what is right in data/, in models/ or at the top of "
+            f"the project, and nothing deeper; move it to data/{raw.name}"
         )
 
 
@@ -95,6 +103,7 @@ def main() -> None:
         "--track", action="store_true", help="`dvc add` it, too, if it is below the project"
     )
     given = parser.parse_args()
+    escape_output()
     try:
         adopt(given.pictures, given.track)
     except (TenchError, OSError) as error:

@@ -16,7 +16,14 @@ from tench.intake.layouts import recognise
 from tench.intake.manifest import read_manifest
 from tench.intake.scan import Source, scan
 from tench.intake.splitting import choose_sides
-from tench.pictures.reading import FORMATS, MAX_PIXELS, is_machines
+from tench.pictures.reading import (
+    FORMATS,
+    MAX_PIXELS,
+    UnreadableError,
+    is_machines,
+    reason,
+    refuse_special,
+)
 
 
 class Header(NamedTuple):
@@ -46,6 +53,10 @@ def read_header(file: Path) -> Header:
     Raises:
         OSError: the file cannot be opened or read.
     """
+    try:
+        refuse_special(file)
+    except UnreadableError as error:
+        return Header(reason=str(error))
     with file.open("rb") as content:
         try:
             with Image.open(content, formats=FORMATS) as picture:
@@ -60,7 +71,7 @@ def read_header(file: Path) -> Header:
         except Exception as error:  # as in tench.pictures.reading
             if is_machines(error):
                 raise
-            return Header(reason=f"damaged: {' '.join(str(error).split())}")
+            return Header(reason=f"damaged: {reason(error)}")
 
 
 def labels_in(raw: Path) -> set[str]:

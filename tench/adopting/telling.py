@@ -8,7 +8,7 @@ from typing import Any
 
 from tench.adopting.found import Found
 from tench.adopting.settings import Change
-from tench.core.names import SPLITS
+from tench.core.names import SPLITS, TURNING, visible
 from tench.core.params import ExtractTrain, Finetune, Params
 
 SHOWN = 10  # classes, and files that cannot be read
@@ -48,7 +48,7 @@ def describe(raw: Path, found: Found, max_rejected: float) -> list[str]:
     if found.unreadable:
         lines.append(f"  unreadable  {len(found.unreadable):,}:")
         lines += [
-            f"    {source.file.relative_to(raw)}: {reason}"
+            f"    {visible(str(source.file.relative_to(raw)), TURNING)}: {reason}"
             for source, reason in found.unreadable[:SHOWN]
         ]
         lines += [f"    and {len(found.unreadable) - SHOWN:,} more"] * (

@@ -12,10 +12,11 @@ from PIL import Image
 
 from tench.audit.glances import GLANCE, Glances, glance
 from tench.console.progress import progress
+from tench.core.errors import TenchError
 from tench.core.parallel import cores
 from tench.pictures.checked import read_checked
 from tench.pictures.index import Row
-from tench.pictures.reading import FORMATS
+from tench.pictures.reading import FORMATS, UnreadableError, refuse_special
 
 CONTENT = ("dark", "light", "blurry", "low_information")
 SHAPE = ("odd_size", "odd_aspect_ratio")
@@ -60,7 +61,12 @@ def look(rows: Sequence[Row], pictures: Pictures, kinds: Sequence[str]) -> list[
 
 
 def opened(file: Path) -> Image.Image:
-    """A picture file, not decoded."""
+    """A picture file, not decoded. Raises TenchError where a pipe or a device has taken its
+    place."""
+    try:
+        refuse_special(file)
+    except UnreadableError as error:
+        raise TenchError(f"{file}: {error} now; remove it and run `dvc repro`") from None
     return Image.open(file, formats=FORMATS)
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from tench.compare.groups import MADE_WITH, Group, Spread, settings, spread
 from tench.compare.locking import Inputs
 from tench.compare.pairing import Comparison
-from tench.core.names import FORMULA
+from tench.core.names import inert
 from tench.reporting.parameters import ABSENT, Key
 from tench.reporting.tables import markdown_table
 
@@ -202,9 +202,9 @@ def markdown(result: Result) -> str:
     return "\n\n".join([*parts, "\n".join(f"- {one}" for (one,) in escaped(lines))])
 
 
-def inert(cell: object) -> object:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(tuple(FORMULA)) else cell
+def cell(value: object) -> object:
+    """A value as a cell that no spreadsheet takes for a formula."""
+    return inert(value) if isinstance(value, str) else value
 
 
 def spreadsheet(result: Result) -> str:
@@ -228,9 +228,9 @@ def spreadsheet(result: Result) -> str:
         row |= paired_cells(beside.get(group.name))
         rows.append(row)
     out = io.StringIO()
-    table = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    table = csv.DictWriter(out, [inert(name) for name in rows[0]], lineterminator="\n")
     table.writeheader()
-    table.writerows({name: inert(cell) for name, cell in row.items()} for row in rows)
+    table.writerows({inert(name): cell(value) for name, value in row.items()} for row in rows)
     return out.getvalue().rstrip("\n")
 
 

@@ -1,6 +1,7 @@
-"""Keeping from the user what C++ libraries write to file descriptor 2."""
+"""Output that neither C++ libraries fill nor a name breaks off."""
 
 import atexit
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -25,3 +26,9 @@ def silenced_stderr() -> Iterator[None]:
 def silence_exit() -> None:
     """Send what C++ libraries write when they are taken down, after Python itself, to nowhere."""
     atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
+
+
+def escape_output() -> None:
+    """Let standard output write what its encoding lacks as Python escapes it, not fail."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

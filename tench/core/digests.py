@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tench.core.parallel import in_threads
 
-IGNORED = ("__pycache__", ".part-*", ".unfinished")  # in any folder, as .dvcignore has it
+# in any folder of results, as .dvcignore has it
+IGNORED = ("__pycache__", ".part-*", ".unfinished", "dvc.yaml", "*.dvc", ".dvcignore")
 
 
 def file_md5(file: Path) -> str:

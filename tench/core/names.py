@@ -1,13 +1,26 @@
-"""Words that parameters, files and code share, and what a class or file may be called."""
+"""Words that parameters, files and code share, and what a class or file may be called.
 
+One defence for all tables: a class, a group or a file below data.raw that a spreadsheet would
+compute is refused, so that what stages pass on stays as it is; a path that may begin so is written
+with ./ before it, which leads to the same file; what comes from elsewhere is made `inert`.
+"""
+
+import re
 import unicodedata
+from collections.abc import Collection
 from typing import Literal
 
 Fit = Literal["squash", "crop", "pad"]  # how a picture becomes square
 SPLITS = ("train", "val", "test")
 MODELS = ("frozen", "finetuned")  # before and after fine-tuning
 CHECKPOINTS = {"imagenet-224": 224, "imagenet-160": 160}  # pixels a side they were trained at
-FORMULA = "=+-@"  # a spreadsheet takes a cell that begins so for a formula
+# A spreadsheet takes a cell that begins so for a formula, in full width in Japanese.
+FORMULA = "=+-@\uff1d\uff0b\uff0d\uff20"
+# Where a cell begins: with the text or, where semicolons part cells, behind one; quotation marks
+# around a text with commas do not help there.
+COMPUTED = re.compile(rf"((?:^|;)[\"\s]*)(?=[{re.escape(FORMULA)}])")
+# What turns the direction of text round, and so that of its neighbours.
+TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def is_control(character: str) -> bool:
@@ -29,14 +42,44 @@ def folder_name(name: str) -> str:
 
 
 def class_name(name: str) -> str:
-    """Return `name` if a class can be called so: a folder's name that no spreadsheet computes;
-    ValueError if it cannot."""
-    if folder_name(name)[0] in FORMULA:
+    """Return `name` if a class can be called so: a folder's name that no spreadsheet computes and
+    that turns nothing round; ValueError if it cannot."""
+    if is_formula(folder_name(name)):
         raise ValueError(
-            f"must not begin with any of {' '.join(FORMULA)}, which a spreadsheet takes for a "
-            "formula; give the class another name under data.classes"
+            f"must not begin with any of {' '.join(FORMULA[:4])}, nor have one behind a semicolon: "
+            "a spreadsheet takes that for a formula; give the class another name under data.classes"
+        )
+    if set(name) & TURNING:
+        raise ValueError(
+            "must not hold marks that turn the direction of text (U+202A to U+202E, U+2066 to "
+            "U+2069): what stands beside it would be shown in another order; give the class "
+            "another name under data.classes"
         )
     return name
+
+
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet computes a cell of this text, or a part of it."""
+    return COMPUTED.search(text) is not None
+
+
+def inert(text: str) -> str:
+    """A text that no spreadsheet computes: with ' before what would begin a formula."""
+    return COMPUTED.sub(r"\1'", text)
+
+
+def inert_path(path: str) -> str:
+    """A path that does not begin as a formula: with ./ before it, which names the same file."""
+    return f"./{path}" if COMPUTED.match(path) else path
+
+
+def visible(text: str, also: Collection[str] = ()) -> str:
+    """A text on one line of UTF-8: control characters, halves of characters and those of `also` as
+    Python writes them, such as \\x1b."""
+    return "".join(
+        one.encode("unicode_escape").decode() if is_control(one) or one in also else one
+        for one in text
+    )
 
 
 def same_name(name: str) -> str:

@@ -19,7 +19,7 @@ from ruamel.yaml.error import YAMLError
 
 from tench.core.backbones import BACKBONES
 from tench.core.errors import TenchError
-from tench.core.names import CHECKPOINTS, Fit, class_name, folder_name, same_name
+from tench.core.names import CHECKPOINTS, Fit, class_name, folder_name, is_control, same_name
 from tench.core.paths import PARAMS
 
 
@@ -74,6 +74,13 @@ def some_layer(value: Any, info: ValidationInfo) -> int | str:
     return layer_number(value, info, 0, "a layer's name (python -m tench.backbones)")
 
 
+def one_line(path: str) -> str:
+    """Return `path` if it is text on one line; ValueError if not."""
+    if any(map(is_control, path)):
+        raise ValueError("must be text on one line, without control characters")
+    return path
+
+
 def one_group(pattern: str | None) -> str | None:
     """Return `pattern` if it is a regular expression that captures one group; ValueError if not."""
     try:
@@ -104,7 +111,7 @@ Patience = Annotated[int, Field(ge=0, le=10_000)]
 class Data(Section):
     """Which pictures, under which names, at which size."""
 
-    raw: Annotated[str, Field(min_length=1)]
+    raw: Annotated[str, Field(min_length=1), AfterValidator(one_line)]
     classes: Annotated[dict[FolderName, ClassName] | None, AfterValidator(distinct_names)] = None
     groups: Annotated[str | None, AfterValidator(one_group)] = None
     image_size: Annotated[int, Field(ge=32, le=512)]

@@ -45,9 +45,25 @@ class Classifier(NamedTuple):
 
 @contextmanager
 def open_classifier(exported: Exported, runtime: str) -> Iterator[Classifier]:
-    """The classifier on one of RUNTIMES. Raises TenchError if a file is damaged or missing."""
-    with runtimes.runtime(runtime, checked(exported, MODELS[runtime])) as ask:
-        yield Classifier(exported, ask, read_neighbours(exported))
+    """The classifier on one of RUNTIMES. Raises TenchError if a file is damaged or missing, or they
+    do not belong together."""
+    file = checked(exported, MODELS[runtime])
+    with runtimes.runtime(runtime, file) as ask:
+        classifier = Classifier(exported, ask, read_neighbours(exported))
+        with runtimes.foreign(file):
+            check(classifier)
+        yield classifier
+
+
+def check(classifier: Classifier) -> None:
+    """Ask about a black picture; ValueError if the answer has other shapes than the description and
+    the training pictures."""
+    size, classes = classifier.exported.image_size, len(classifier.exported.classes)
+    said = classifier.ask(np.zeros((size, size, 3), np.uint8))
+    channels = classifier.neighbours.features.shape[1]
+    wanted = ((classes,), (channels,), (*said.heat.shape[:2], classes))
+    if tuple(one.shape for one in said) != wanted or not len(classifier.neighbours.rows):
+        raise ValueError("its answers have other shapes than the files beside it")
 
 
 def doubt(trust: Trust, probability: float, distance: float) -> str:

@@ -4,11 +4,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from tench.core.errors import TenchError
 from tench.core.files import file_sha256, read_json
-from tench.core.names import Fit
+from tench.core.names import Fit, class_name
 
 FORMAT = 2  # of DESCRIPTION; another number means another way to read it
 DESCRIPTION = "model.json"
@@ -54,14 +54,22 @@ def own_digest(description: Mapping[str, Any]) -> str:
 
 
 def exported(folder: Path, description: Mapping[str, Any]) -> Exported:
-    """An exported classifier by what DESCRIPTION holds. KeyError, TypeError if it is another's."""
+    """An exported classifier by what DESCRIPTION holds, which may be anybody's. KeyError, TypeError
+    or ValueError if it is something else."""
     picture, trust = description["picture"], description["trust"]
+    confidence, size, resize = trust["confidence"], int(picture["size"]), picture["resize"]
+    if not 32 <= size <= 512 or resize not in get_args(Fit):
+        raise ValueError
     return Exported(
         folder=folder,
-        classes=tuple(map(str, description["classes"])),
-        image_size=int(picture["size"]),
-        resize=picture["resize"],
-        trust=Trust(trust["confidence"], trust["accuracy"], trust["distance"]),
+        classes=tuple(class_name(str(name)) for name in description["classes"]),
+        image_size=size,
+        resize=resize,
+        trust=Trust(
+            None if confidence is None else float(confidence),
+            float(trust["accuracy"]),
+            float(trust["distance"]),
+        ),
         digests={name: one["sha256"] for name, one in description["files"].items()},
     )
 
@@ -70,6 +78,8 @@ def read_exported(folder: Path) -> Exported:
     """The exported classifier in a folder. Raises TenchError if there is none that can be read."""
     file = folder / DESCRIPTION
     try:
+        if not file.is_file():
+            raise FileNotFoundError
         description = read_json(file)
         if description["format"] != FORMAT:
             raise TenchError(
@@ -84,7 +94,7 @@ def read_exported(folder: Path) -> Exported:
             f"{folder}: no exported classifier there ({DESCRIPTION} is missing): run `dvc repro "
             "export`, or name the folder of one with --model"
         ) from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise TenchError(f"{file}: damaged: not what was written; {AGAIN}") from None
 
 
@@ -100,3 +110,8 @@ def checked(classifier: Exported, name: str) -> Path:
     if file_sha256(file) != classifier.digests[name]:
         raise TenchError(f"{file}: damaged: not the bytes that were written; {AGAIN}")
     return file
+
+
+def misfit(file: Path, reason: object) -> TenchError:
+    """The error that a file, whose bytes are those that were written, is not of an export."""
+    return TenchError(f"{file}: not what Tench exports: {' '.join(str(reason).split())}")

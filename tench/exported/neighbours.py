@@ -4,6 +4,7 @@ Distances are 1 - cosine of two pictures' pooled features, 0 ... 2; small ones m
 network.
 """
 
+import csv
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +19,10 @@ from tench.exported.folder import (
     NEIGHBOURS,
     Exported,
     checked,
+    misfit,
 )
+
+MOST = 2**20  # bytes of a small picture: an archive may unfold to any number
 
 
 class Neighbour(NamedTuple):
@@ -45,12 +49,22 @@ def unit(features: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def read_neighbours(classifier: Exported) -> Neighbours:
-    """The training pictures of an exported classifier. Raises TenchError if a file is damaged."""
-    features = np.load(checked(classifier, NEIGHBOURS)).astype(np.float32)
+    """The training pictures of an exported classifier. Raises TenchError if a file is damaged, or
+    not what Tench exports."""
+    file = checked(classifier, NEIGHBOURS)
+    try:  # an array alone: a pickle in it would be a program
+        features = np.load(file, allow_pickle=False).astype(np.float32)
+        rows = read_csv(checked(classifier, NEIGHBOUR_ROWS))
+        if features.ndim != 2 or len(features) != len(rows):
+            raise ValueError(f"{features.shape} numbers beside {len(rows)} names")
+        if not all({"path", "class_name"} <= row.keys() for row in rows):
+            raise ValueError(f"{NEIGHBOUR_ROWS} lacks a column")
+    except (ValueError, EOFError, AttributeError, csv.Error) as error:
+        raise misfit(file, error) from None
     there = (classifier.folder / NEIGHBOUR_PICTURES).exists()
     return Neighbours(
         features=features,
-        rows=read_csv(checked(classifier, NEIGHBOUR_ROWS)),
+        rows=rows,
         pictures=checked(classifier, NEIGHBOUR_PICTURES) if there else None,
     )
 
@@ -76,4 +90,7 @@ def small_picture(known: Neighbours, place: int) -> bytes:
     if known.pictures is None:
         raise KeyError(place)
     with zipfile.ZipFile(known.pictures) as archive:
-        return archive.read(f"{place}.webp")
+        found = archive.getinfo(f"{place}.webp")
+        if found.file_size > MOST:
+            raise KeyError(place)
+        return archive.read(found)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tench.console.silence import silence_exit, silenced_stderr
 from tench.core.errors import TenchError
 from tench.core.parallel import cores
+from tench.exported.folder import misfit
 from tench.pictures.prepared import RGB
 
 
@@ -31,13 +32,27 @@ Ask = Callable[[RGB], Said]  # uint8 (size, size, 3); may be called in threads
 
 
 @contextmanager
+def foreign(file: Path) -> Iterator[None]:
+    """Raise TenchError for whatever a runtime finds wrong with a file, which may be anybody's."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:  # each runtime has its own
+        raise misfit(file, error) from None
+
+
+@contextmanager
 def litert(file: Path) -> Iterator[Ask]:
     """A .tflite file on LiteRT: as many single-threaded interpreters as there are cores."""
     from ai_edge_litert.interpreter import Interpreter
 
     idle: SimpleQueue[Any] = SimpleQueue()
     silence_exit()
-    with silenced_stderr():  # it tells of everything it sets up, at the first run too
+    with (
+        foreign(file),
+        silenced_stderr(),
+    ):  # it tells of everything it sets up, at the first run too
         for _ in range(cores()):
             runner = Interpreter(model_path=str(file), num_threads=1).get_signature_runner()
             shape = runner.get_input_details()["picture"]["shape"]
@@ -64,7 +79,8 @@ def onnx(file: Path) -> Iterator[Ask]:
         raise TenchError(f"{file}: needs ONNX Runtime: pip install onnxruntime") from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    with foreign(file):
+        session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
     def ask(picture: RGB) -> Said:
         said = session.run(list(Said._fields), {"picture": picture[None].astype(np.float32)})

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from tench.core.backbones import BACKBONES
 from tench.core.files import file_sha256, read_csv, read_json, write_text
-from tench.core.names import SPLITS
+from tench.core.names import SPLITS, TURNING, visible
 from tench.core.packages import pinned
 from tench.core.params import Params
 from tench.core.paths import AUDIT, COUNTS, IMAGENETTE, INDEX, PER_CLASS, SAMPLE, SCORES
@@ -46,7 +46,7 @@ WEIGHTS = {
 
 def plain(value: object) -> str:
     """A value as text that neither Markdown nor HTML takes for anything else."""
-    text = escape(" ".join(str(value).split()), quote=False)
+    text = escape(visible(" ".join(str(value).split()), TURNING), quote=False)
     return "".join(f"\\{one}" if one in "\\`*_[]|#~" else one for one in text)
 
 

@@ -1,73 +1,141 @@
 """The files of a raw folder: which are part of the data, and which names can be kept."""
 
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from tench.core.errors import TenchError
-from tench.core.names import is_control, same_name
+from tench.core.names import inert_path, is_control, is_formula, same_name, visible
 
-STRAY = {"thumbs.db", "desktop.ini", "__macosx"}  # file managers' own; hidden files are passed over
+# file managers' own (of macOS, the icon of a folder ends its line); hidden files are passed over
+STRAY = {"thumbs.db", "desktop.ini", "__macosx", "icon\r"}
+IGNORED = {"dvc.yaml", "__pycache__"}  # by DVC, as .dvcignore has it, and *.dvc
 SUFFIX = ".webp"  # of prepared copies
+LONGEST = 1_000  # bytes of a path below data.raw: Linux ends at 4,096, and Python at 1,000 folders
+KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 def hidden(name: str) -> bool:
-    """Whether a file or folder is no part of the data: ._x.jpg, Thumbs.db, __MACOSX, …"""
-    return name.startswith(".") or name.lower() in STRAY
+    """Whether a file or folder is no part of the data: ._x.jpg, Thumbs.db, dvc.yaml, …"""
+    return name.startswith(".") or name.lower() in STRAY | IGNORED or name.endswith(".dvc")
 
 
 def refuse_link(path: Path) -> None:
-    """Raise TenchError if a folder is a link, or a file a link to nothing.
+    """Raise TenchError if a folder is a link, or a file a link to nothing or in a circle.
 
     DVC does not look behind a linked folder below data.raw: a change there would go unnoticed.
-    Links to files it follows, and so do we.
+    Links to files it follows, wherever they lead, and so do we.
     """
     if path.is_symlink() and (path.is_dir() or not path.exists()):
         what = "a link to a folder" if path.is_dir() else "a link to nothing"
+        shown, target = visible(str(path)), visible(str(path.readlink()))
         raise TenchError(
-            f"{path}: {what} ({path.readlink()}); DVC sees no change behind it. Put the pictures "
+            f"{shown}: {what} ({target}); DVC sees no change behind it. Put the pictures "
             "themselves there (cp -rL), or set data.raw to the folder that holds them: data.raw "
             "itself may be a link"
         )
 
 
-def check_name(file: Path) -> None:
-    """Raise TenchError unless the index can hold the path and a prepared copy have the name."""
-    try:
-        str(file).encode()
-        fits = len(file.name.encode()) <= 255 - len(SUFFIX)
-    except UnicodeEncodeError:
-        fits = False
-    if not fits or any(map(is_control, str(file))):
+def refuse_kind(path: Path) -> None:
+    """Raise TenchError if a path is neither a folder nor a file, nor leads to one: DVC, which reads
+    all that is below data.raw, would wait for a pipe or a device for ever."""
+    if path.is_dir():
+        return
+    refuse_link(path)
+    kind = KINDS.get(stat.S_IFMT(path.stat().st_mode))
+    if kind:
+        shown = visible(str(path))
+        raise TenchError(f"{shown}: {kind}, no file; DVC would wait for it for ever: remove it")
+
+
+def check_text(path: Path) -> None:
+    """Raise TenchError unless a path can be shown in a line and kept in UTF-8."""
+    if any(map(is_control, str(path))):
         raise TenchError(
-            f"{str(file)!r}: a name must be UTF-8 on one line, without control characters, of a "
-            "file at most 250 bytes; rename it"
+            f"{str(path)!r}: a name must be UTF-8 on one line, without control characters; rename "
+            "it"
         )
 
 
-def visible(folder: Path) -> list[Path]:
-    """What is in a folder and part of the data, sorted. Raises TenchError for links."""
+def check_name(file: Path, raw: Path) -> None:
+    """Raise TenchError unless tables can hold the path of a file below `raw`, and a prepared copy
+    have its name."""
+    check_text(file)
+    if len(file.name.encode()) > 255 - len(SUFFIX):
+        raise TenchError(f"{file}: a file's name may have 250 bytes at most; rename it")
+    if is_formula(inert_path(file.relative_to(raw).as_posix())):
+        raise TenchError(
+            f"{file}: what stands behind the semicolon, a spreadsheet takes for a formula; rename "
+            "it"
+        )
+
+
+def check_below(raw: Path) -> None:
+    """Check everything below a folder, hidden files too, for what DVC cannot read: it reads all of
+    it before `prepare` begins.
+
+    Raises:
+        TenchError: for a pipe, a socket, a device, a link to nothing or in a circle, and for a path
+            that is not UTF-8 or longer than LONGEST.
+        OSError: a folder cannot be read.
+    """
+    most = len(os.fsencode(raw)) + 1 + LONGEST
+    folders = [str(raw)]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+        for entry in found:
+            try:
+                long = len(entry.path.encode()) > most
+            except UnicodeEncodeError:
+                check_text(Path(entry.path))
+                raise
+            if long:
+                shown = f"{entry.path[:100]!r}…"
+                raise TenchError(
+                    f"{shown}: a path below {raw} may have {LONGEST} bytes; move it up"
+                )
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.path)
+            elif entry.is_symlink() or not entry.is_file():
+                refuse_kind(Path(entry.path))
+
+
+def parts_of(folder: Path) -> list[Path]:
+    """What is in a folder and part of the data, sorted. Raises TenchError for a name that cannot be
+    shown."""
     found = sorted(path for path in folder.iterdir() if not hidden(path.name))
     for path in found:
-        refuse_link(path)
+        check_text(path)
     return found
 
 
 def class_folders(folder: Path) -> list[str]:
-    """The names of the class folders in a folder, sorted. Raises TenchError for links."""
-    return [path.name for path in visible(folder) if path.is_dir()]
+    """The names of the class folders in a folder, sorted. Raises TenchError for links and names
+    that cannot be shown."""
+    found = parts_of(folder)
+    for path in found:
+        refuse_link(path)
+    return [path.name for path in found if path.is_dir()]
 
 
-def files_below(folder: Path) -> list[Path]:
-    """Every file below a class folder, in no order. Raises TenchError for links and for a name that
-    cannot be kept."""
+def files_below(folder: Path, raw: Path) -> list[Path]:
+    """Every file below a class folder of `raw`, folder by folder. Raises TenchError for links and
+    for a name that cannot be kept."""
     files = []
     for top, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not hidden(name)]
-        for name in folders:
-            refuse_link(Path(top, name))
-        for file in (Path(top, name) for name in names if not hidden(name)):
-            check_name(file)
+        folders[:] = sorted(name for name in folders if not hidden(name))
+        for below in (Path(top, name) for name in folders):
+            check_text(below)
+            refuse_link(below)
+        for file in (Path(top, name) for name in sorted(names) if not hidden(name)):
+            check_name(file, raw)
             refuse_link(file)
             files.append(file)
     return files

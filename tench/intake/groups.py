@@ -7,17 +7,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tench.core.errors import TenchError
+from tench.core.names import is_formula
 
 
 def group_in(pattern: str, file: Path, raw: Path) -> str:
     """What the pattern's one group captures in a file's path below `raw`. Raises TenchError if it
-    captures nothing."""
+    captures nothing, or
+    what a spreadsheet computes."""
     path = file.relative_to(raw).as_posix()
     found = re.search(pattern, path)
     if not found or not found[1]:
         raise TenchError(
             f"params.yaml: data.groups = {pattern!r} finds no group in {path}; every picture needs "
             "one: change the pattern, or the file's name"
+        )
+    if is_formula(found[1]):
+        raise TenchError(
+            f"params.yaml: data.groups = {pattern!r} finds the group {found[1]!r} in {path}, which "
+            "a spreadsheet takes for a formula: let the parentheses begin elsewhere"
         )
     return str(found[1])
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tench.core.errors import TenchError
 from tench.core.names import SPLITS
-from tench.intake.files import hidden, refuse_link
+from tench.intake.files import parts_of, refuse_link
 
 LAYOUTS = """\
 The folder that data.raw names may hold
@@ -56,6 +56,13 @@ def listing(found: Sequence[Path]) -> str:
     return "found " + (", ".join([*folders[:SHOWN], *more, *several]) or "nothing")
 
 
+def no_folder(raw: Path) -> str:
+    """What is wrong with a path that is no folder."""
+    if raw.is_file():
+        return "a file, not a folder; an archive must be unpacked first"
+    return "not a folder" if raw.exists() else "no such folder"
+
+
 def is_manifest(file: Path) -> bool:
     """Whether a CSV file's first line names the columns that it takes to decide."""
     with file.open("rb") as content:
@@ -90,8 +97,8 @@ def recognise(raw: Path) -> Layout:
         TenchError: it has none.
     """
     if not raw.is_dir():
-        raise layout_error(f"{raw}: {'not a' if raw.exists() else 'no such'} folder")
-    found = sorted(path for path in raw.iterdir() if not hidden(path.name))
+        raise layout_error(f"{raw}: {no_folder(raw)}")
+    found = parts_of(raw)
     folders = side_folders(found)
     split = "train" in folders and len(folders) > 1
     tables = [path for path in found if path.suffix.lower() == ".csv" and path.is_file()]

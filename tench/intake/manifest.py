@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tench.core.errors import TenchError
-from tench.core.names import is_control
-from tench.intake.files import check_name, refuse_link
+from tench.core.names import is_control, is_formula
+from tench.intake.files import LONGEST, check_name, check_text, refuse_link
 from tench.intake.layouts import REQUIRED, WORDS, layout_error, side
 
 COLUMNS = (*REQUIRED, "split", "group")  # others are not looked at
@@ -49,9 +49,12 @@ def picture(raw: Path, path: str) -> Path:
     """The file that a path names. ValueError with the reason if it is none below `raw`, TenchError
     if DVC would see no change of it, or its name cannot be kept."""
     file = raw / path
-    check_name(file)  # before the path is shown
+    check_text(file)  # before the path is shown
     if path.startswith("/") or ".." in path.split("/"):
         raise ValueError(f"the path {path!r} leads out of {raw}")
+    if len(path.encode()) > LONGEST or any(len(part.encode()) > 255 for part in file.parts):
+        raise ValueError(f"there is no file {str(file)[:100]}…: too long a name")
+    check_name(file, raw)
     for part in [*reversed(file.relative_to(raw).parents), file.relative_to(raw)][1:]:
         refuse_link(raw / part)
     if not file.is_file():
@@ -94,7 +97,7 @@ def read_manifest(table: Path) -> list[Entry]:
                 file=picture(table.parent, row["path"]),
                 label=filled(row, "label"),
                 split=split_of(row),
-                group=filled(row, "group") if "group" in row else "",
+                group=group_of(row),
             )
             other = lines_by_file.setdefault(entry.file, line)
             if other != line:
@@ -115,6 +118,15 @@ def filled(row: dict[str, str], column: str) -> str:
     if not value or any(map(is_control, value)):
         raise ValueError(f"the {column} is {value!r}; it must be text on one line")
     return value
+
+
+def group_of(row: dict[str, str]) -> str:
+    """The group of a line, "" where there is no such column; ValueError for what a spreadsheet
+    computes."""
+    name = filled(row, "group") if "group" in row else ""
+    if is_formula(name):
+        raise ValueError(f"the group is {name!r}, which a spreadsheet takes for a formula")
+    return name
 
 
 def split_of(row: dict[str, str]) -> str:

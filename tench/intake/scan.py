@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tench.core.errors import TenchError
 from tench.core.names import SPLITS, class_name, same_name
-from tench.intake.files import class_folders, files_below, told_apart
+from tench.intake.files import check_below, class_folders, files_below, told_apart
 from tench.intake.groups import check_sides, group_in
 from tench.intake.layouts import Layout, layout_error, recognise
 from tench.intake.manifest import Entry, read_manifest
@@ -74,7 +74,7 @@ def from_folders(raw: Path, layout: Layout, names: Mapping[str, str]) -> list[So
     sources = []
     for side, top in layout.folders.items():
         for folder in sorted(name_of, key=name_of.__getitem__):
-            files = told_apart(files_below(top / folder), top / folder)
+            files = told_apart(files_below(top / folder, raw), top / folder)
             if not files:
                 raise layout_error(f"{top / folder}: no files; every class needs pictures")
             sources += [
@@ -135,6 +135,8 @@ def scan(raw: Path, names: Mapping[str, str], groups: str | None = None) -> list
     Raises:
         TenchError: whatever keeps the folder from being a data set.
     """
+    if raw.is_dir():
+        check_below(raw)
     layout = recognise(raw)
     if layout.manifest:
         sources = from_manifest(layout.manifest, names)

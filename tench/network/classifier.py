@@ -1,9 +1,14 @@
-"""The head, the whole classifier, and the classifier taken apart again."""
+"""The head, the whole classifier, the classifier taken apart again, and one from a file."""
 
+from pathlib import Path
+
+from tench.core.errors import TenchError
 from tench.core.params import ExtractTrain
 from tench.network.backbone import Model, entering, scaling
 from tench.network.runtime import keras
 from tench.network.tail import build_tail
+
+REASON = 200  # characters of Keras's, which goes on with advice to trust the file
 
 
 def build_head(settings: ExtractTrain, features: int, classes: int) -> Model:
@@ -75,3 +80,18 @@ def with_activations(classifier: Model, cut: int) -> Model:
     return keras.Model(
         classifier.input, [activations, classifier.get_layer("probabilities")(logits)]
     )
+
+
+def load_classifier(file: Path) -> Model:
+    """Load a .keras file, of which no part is run: Keras refuses layers that hold a program.
+
+    Raises:
+        TenchError: it holds one, or is no classifier that Keras can load.
+    """
+    try:
+        return keras.models.load_model(file, compile=False, safe_mode=True)
+    except (ValueError, TypeError, KeyError, ImportError, AttributeError) as error:
+        reason = str(error).strip().split("\n")[0].split(". ")[0][:REASON]
+        raise TenchError(
+            f"{file}: no classifier that Tench has saved: {reason}. Delete it and run `dvc repro`"
+        ) from None

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tench.console.damage import damage
 from tench.core.errors import TenchError
 from tench.core.files import file_sha256, read_csv, write_csv, write_text
+from tench.core.names import inert_path
 from tench.core.paths import INDEX
 
 # ImageNet's own names: training pictures are n…_…, on which the backbone was trained.
@@ -29,7 +30,7 @@ class Row(NamedTuple):
     split: str  # one of SPLITS
     label: int  # 0 … classes - 1, in the order of the sorted class names
     class_name: str
-    source: str  # below data.raw
+    source: str  # below data.raw, in the file with ./ before what would begin a formula
     sha256: str  # of the decoded picture at full size: mode RGB, size, pixels
     prepared_sha256: str  # of the prepared picture's pixels
     seen: int  # 1 if the backbone was trained on it, by its ImageNet name
@@ -42,8 +43,10 @@ def seen_by_backbone(file_name: str) -> bool:
 
 
 def write_index(rows: Iterable[Row], file: Path = INDEX) -> None:
-    """Write the index as CSV, and its digest beside it."""
-    write_csv(Row._fields, rows, file)
+    """Write the index as CSV, of which nothing is a formula to a spreadsheet, and its digest beside
+    it."""
+    inert = (row._replace(source=inert_path(row.source)) for row in rows)
+    write_csv(Row._fields, inert, file)
     write_text(digest_line(file), digest_file(file))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from tench.core.errors import TenchError
+from tench.core.names import inert, visible
 
 # What may be read. Pillow knows more: PostScript, for which it starts another program; formats that
 # hold no photographs; formats that are read in part alone.
@@ -88,15 +89,22 @@ def upright(picture: Image.Image) -> Image.Image:
     return picture
 
 
+def refuse_special(file: Path) -> None:
+    """Raise UnreadableError for a pipe, a socket or a device: to open one may wait for ever."""
+    if file.exists() and not (file.is_file() or file.is_dir()):
+        raise UnreadableError("a pipe, a socket or a device")
+
+
 def read_picture(file: Path) -> Image.Image:
     """Read the first frame of a picture file as upright 8-bit RGB, whatever its extension says.
 
     Raises:
         UnreadableError: by what is in the file: empty, not a picture, truncated, damaged, or too
-            large to decode safely.
+            large to decode safely; or no file at all, but a pipe or a device.
         TenchError: there is not enough memory.
         OSError: the file cannot be opened or read.
     """
+    refuse_special(file)
     # By an open file: by name, Pillow 13 maps uncompressed grey TIFFs into memory and scrambles
     # those whose EXIF orientation swaps width and height.
     with file.open("rb") as content:
@@ -137,7 +145,12 @@ def decode(content: BinaryIO) -> Image.Image:
     except Exception as error:
         if is_machines(error):
             raise
-        raise UnreadableError(f"damaged: {' '.join(str(error).split())}") from None
+        raise UnreadableError(f"damaged: {reason(error)}") from None
+
+
+def reason(error: Exception) -> str:
+    """What a decoder says, which may be words of the file, on one line and for any table."""
+    return inert(visible(" ".join(str(error).split())))
 
 
 def is_machines(error: Exception) -> bool:

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from tench.console.options import add_classifier, number
+from tench.console.silence import escape_output
 from tench.core.arithmetic import fix_arithmetic
 from tench.core.errors import TenchError
 from tench.exported.folder import RUNTIMES
@@ -38,6 +39,7 @@ def parsed() -> argparse.Namespace:
 
 def main() -> None:
     chosen = parsed()
+    escape_output()
     fix_arithmetic()  # before NumPy is imported: its own threads would be in the way of ours
     from tench.predict.command import predict
 

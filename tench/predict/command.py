@@ -2,6 +2,8 @@
 
 import argparse
 import csv
+import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,12 +28,18 @@ class Wanted(NamedTuple):
     explain: Path | None  # a folder for Grad-CAM pictures
 
 
+def plain(stem: str) -> str:
+    """A file's name without its suffix, as a part of another's: 60 characters at most, marks and
+    what is no text replaced."""
+    return re.sub(r"[^\w .()-]", "_", stem)[:60]
+
+
 def row_of(classifier: Classifier, wanted: Wanted, numbered: tuple[Path, int]) -> Row:
     """What is said of file number n."""
     path, n = numbered
-    if not path.is_file():
-        there = "not a file" if path.exists() else "no such file"
-        return rejected(path, there)
+    if not os.path.isfile(path):  # noqa: PTH113 - Path raises OSError for a name too long
+        there = os.path.exists(path)  # noqa: PTH110
+        return rejected(path, "not a file" if there else "no such file")
     try:
         one = answer(classifier, read_picture(path))
     except UnreadableError as error:
@@ -40,7 +48,7 @@ def row_of(classifier: Classifier, wanted: Wanted, numbered: tuple[Path, int]) -
         return rejected(path, f"cannot be opened: {(error.strerror or str(error)).lower()}")
     shown = ""
     if wanted.explain:
-        file = wanted.explain / f"{n:06d}-{path.stem}.jpg"
+        file = wanted.explain / f"{n:06d}-{plain(path.stem)}.jpg"
         explanation(one).save(file, quality=88)
         shown = str(file)
     return answered(path, one, wanted.min_confidence, shown)

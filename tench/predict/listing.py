@@ -4,7 +4,7 @@ import glob
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from itertools import groupby, takewhile
 from pathlib import Path
 
 from tench.intake.files import hidden
@@ -21,16 +21,34 @@ def below(folder: Path) -> Iterator[Path]:
         yield from (Path(top, name) for name in sorted(names) if not hidden(name))
 
 
+def matching(pattern: Path) -> list[Path]:
+    """The files and folders that a pattern names, sorted; hidden ones only by their name. Behind **
+    no link to a folder is followed: it may lead in a circle."""
+    plain = list(takewhile(lambda part: not glob.has_magic(part), pattern.parts))
+    rest = [*pattern.parts[len(plain) :], *(["*"] if pattern.name == "**" else [])]
+    top = Path(*plain)
+    try:
+        found = sorted(map(str, top.glob("/".join(rest))))
+    except ValueError:  # no pattern, such as a**
+        return []
+    shown = (Path(one) for one in found)
+    return [
+        one
+        for one in shown
+        if not any(hidden(part) and part not in rest for part in one.relative_to(top).parts)
+    ]
+
+
 def pictures(arguments: Iterable[str]) -> Iterator[Path]:
     """The files that arguments name, in their order: a file, a folder (all below it), a pattern
     such as 'a/**/*.jpg'. What there is not is returned as it is."""
     for argument in arguments:
         path = Path(argument)
-        if path.is_dir():
+        # of a name that no file can have, os.path says no, and Path raises OSError
+        if os.path.isdir(path):  # noqa: PTH112
             yield from below(path)
-        elif not path.exists() and glob.has_magic(argument):
-            found = [Path(one) for one in sorted(glob.glob(argument, recursive=True))]  # noqa: PTH207
-            yield from (one for one in found or [path] if not one.is_dir())
+        elif not os.path.exists(path) and glob.has_magic(argument):  # noqa: PTH110
+            yield from (one for one in matching(path) or [path] if not one.is_dir())
         else:
             yield path
 

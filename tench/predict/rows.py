@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tench.core.names import FORMULA
+from tench.core.names import inert, inert_path, visible
 from tench.exported.answers import Answer
 
 UNDECIDED = "undecided"
@@ -26,22 +26,16 @@ class Row(NamedTuple):
         return self.classes[0][0] if self.classes and self.doubt != UNDECIDED else ""
 
 
-def inert(path: Path) -> str:
-    """A path that no spreadsheet takes for a formula."""
-    text = str(path)
-    return f"./{text}" if text.startswith(tuple(FORMULA)) else text
-
-
 def rejected(path: Path, reason: str) -> Row:
     """The row of a file that could not be read."""
-    return Row(inert(path), [], None, "", "", reason)
+    return Row(inert_path(str(path)), [], None, "", "", reason)
 
 
 def answered(path: Path, one: Answer, min_confidence: float, explanation: str) -> Row:
     """The row of a picture; below `min_confidence` it is undecided."""
     undecided = one.classes[0][1] < min_confidence
     return Row(
-        path=inert(path),
+        path=inert_path(str(path)),
         classes=one.classes,
         distance=one.distance,
         doubt=UNDECIDED if undecided else one.doubt,
@@ -67,18 +61,19 @@ def columns(top: int) -> list[str]:
 
 
 def csv_row(row: Row, top: int) -> list[str]:
-    """A row under `columns`."""
+    """A row under `columns`, on one line of UTF-8, of which nothing is a formula to a spreadsheet.
+    What a path has of control characters, only JSON tells exactly."""
     likeliest = [text for name, p in row.classes[:top] for text in (name, number(p))]
     return [
-        row.path,
+        inert(visible(row.path)),
         row.decided,
         number(row.classes[0][1]) if row.classes else "",
         row.doubt,
         "" if row.distance is None else number(row.distance),
         *likeliest,
         *[""] * (2 * top - len(likeliest)),
-        row.explanation,
-        row.reason,
+        inert(visible(row.explanation)),
+        inert(visible(row.reason)),
     ]
 
 
@@ -99,4 +94,6 @@ def json_line(row: Row, top: int) -> str:
         "explanation": row.explanation or None,
         "reason": row.reason or None,
     }
-    return json.dumps(content, ensure_ascii=False)
+    # of a path that is no UTF-8 the other bytes are escaped: Python's json reads them back
+    line = json.dumps(content, ensure_ascii=False)
+    return line.encode(errors="backslashreplace").decode()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
 from PIL import Image
 
 from tench.core.files import read_csv
@@ -34,6 +35,9 @@ FINDER = (
     "with at least the probability that it gives on average to pictures labelled b. As many are "
     "listed, those labelled a whose probability of b exceeds that of a by the largest margin."
 )
+
+# names of a script that is written from right to left reorder nothing beside them
+SUSPECT = Markup("labelled <bdi>{}</bdi> ({}), looks like <bdi>{}</bdi> ({})")
 
 
 def data_uri(content: bytes, kind: str) -> str:
@@ -132,8 +136,12 @@ def audit_lists(leaks: int) -> list[dict[str, Any]]:
     doubts = [
         entry(
             [row["path"]],
-            f"labelled {row['label']} ({percent(float(row['label_probability']))}), looks like "
-            f"{row['suggestion']} ({percent(float(row['suggestion_probability']))})",
+            SUSPECT.format(
+                row["label"],
+                percent(float(row["label_probability"])),
+                row["suggestion"],
+                percent(float(row["suggestion_probability"])),
+            ),
         )
         for row in labels[:LABELS_LISTED]
     ]

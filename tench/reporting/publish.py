@@ -7,6 +7,7 @@ open: `python -m tench.reporting.publish`.
 
 import base64
 import hashlib
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from tench.console.record import Record
 from tench.core.digests import dvc_digest
 from tench.core.errors import TenchError
 from tench.core.files import read_json, write_text
+from tench.core.names import TURNING, visible
 from tench.core.paths import (
     BACKBONE,
     BASELINE_SCORES,
@@ -37,15 +39,30 @@ from tench.reporting.reproducing import reproduction
 from tench.reporting.tables import Table, page_table
 
 TEMPLATES = Path(__file__).parent / "templates"
+SHOWN = re.compile(rf"[\0-\x08\x0b-\x1f\x7f-\x9f{''.join(sorted(TURNING))}\ud800-\udfff]")
 PLACE = "<!-- run -->"  # in the page, for what differs
 NAMED = (PREPARED, BACKBONE, CLASSIFIER)  # outputs whose digests are shown
+
+
+def as_seen(value: object) -> object:
+    """A text with what turns those beside it round, and control characters but line ends and tabs,
+    as Python writes them; anything else as it is."""
+    return type(value)(SHOWN.sub(escaped, value)) if isinstance(value, str) else value
+
+
+def escaped(found: re.Match[str]) -> str:
+    """A character as Python writes it."""
+    return visible(found[0], TURNING)
 
 
 @cache
 def templates() -> Environment:
     """The templates; whatever they show is escaped, and what is missing is an error."""
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=as_seen,
     )
     environment.globals["table"] = environment.get_template("table.html").module.table  # type: ignore[attr-defined]
     return environment

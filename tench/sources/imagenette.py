@@ -124,10 +124,15 @@ def fetch_repository(out: Path) -> None:
         printed(repository, "fetch", "--progress", "--depth=1", REPOSITORY, COMMIT)
         for part, tree in TREES.items():
             content = io.BytesIO(printed(repository, "archive", "--format=tar", tree))
-            with tarfile.open(fileobj=content) as archive:
-                # an argument of extractall only from Python 3.11.4 on
-                archive.extraction_filter = getattr(tarfile, "data_filter", None)
-                archive.extractall(out / part)
+            try:
+                with tarfile.open(fileobj=content) as archive:
+                    # an argument of extractall only from Python 3.11.4 on
+                    archive.extraction_filter = getattr(tarfile, "data_filter", None)
+                    archive.extractall(out / part)
+            except tarfile.TarError as error:
+                raise TenchError(
+                    f"{REPOSITORY}: what came from there holds more than pictures: {error}; {WAYS}"
+                ) from None
 
 
 def obtain(out: Path) -> None:

@@ -1,0 +1,142 @@
+"""Names that a classifier in use is given: files, lists, uploads."""
+
+import csv
+import io
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tench.console.silence import escape_output
+from tench.core.names import is_formula
+from tench.exported.answers import Answer, Classifier
+from tench.exported.folder import Exported, Trust
+from tench.exported.neighbours import Neighbour, Neighbours
+from tench.exported.runtimes import Said
+from tench.predict.command import Wanted, row_of, writing
+from tench.predict.listing import batches, pictures
+from tench.predict.rows import answered, columns, csv_row, json_line, rejected
+from tench.serve import answering
+from tench.serve.uploads import Upload
+
+NAMES = (
+    *("=1+1.png", "-x.png", "+x.png", "@x.png", "\uff1d1.png", "\t=1.png", " =1.png", ";=1.png"),
+    *("a;=1+1.png", 'a; "=1".png', "n\nl.png", "\x1b[31m.png", "x\u202egpj.png", "q\"',.png"),
+    *("\udcff.png", "\N{FISH}\u200f.png", "$(x)`x`${x}.png", "%s{0}.png", "\u00e9" * 125 + ".png"),
+)
+SEEN = np.zeros((4, 4, 3), np.uint8), np.zeros((2, 2), np.float32)
+ANSWER = Answer([("x", 0.9), ("y", 0.1)], [Neighbour(0, "a", "x", 0.2)], "", *SEEN)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def classifier() -> Classifier:
+    """One that answers the same of every picture."""
+    trust = Trust(None, 0.9, 1.0)
+    exported = Exported(Path(), ("x", "y"), 32, "squash", trust, {})
+    shapes = (2,), (3,), (2, 2, 2)
+    said = Said(*(np.ones(shape, np.float32) for shape in shapes))
+    rows = [{"path": "a", "class_name": "x"}]
+    known = Neighbours(np.ones((1, 3), np.float32), rows, None)
+    return Classifier(exported, lambda _: said, known)
+
+
+def cells(path: str) -> list[str]:
+    """The row of a picture, as whoever reads the CSV gets it."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow(csv_row(answered(Path(path), ANSWER, 0, ""), 2))
+    text = out.getvalue()
+    text.encode()  # UTF-8
+    assert text.count("\n") == 1
+    for mark in ",;\t":
+        (row,) = csv.reader(io.StringIO(text), delimiter=mark)
+        assert not any(map(is_formula, row))
+    return next(csv.reader([text]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_row_is_one_line_without_a_formula_and_json_has_the_very_name(name: str) -> None:
+    row = dict(zip(columns(2), cells(name), strict=True))
+    assert row["class"] == "x"
+    line = json_line(answered(Path(name), ANSWER, 0, ""), 2)
+    line.encode()
+    assert "\n" not in line
+    assert Path(json.loads(line)["path"]) == Path(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_picture_of_any_name_is_read_and_explained(name: str, folder: Path) -> None:
+    Image.new("RGB", (9, 9)).save(folder / "plain.png")
+    (folder / "plain.png").rename(name)
+    (folder / "shown").mkdir()
+    row = row_of(classifier(), Wanted(0, Path("shown")), (Path(name), 7))
+    assert (row.decided, row.reason) == ("x", "")
+    (written,) = (folder / "shown").iterdir()
+    assert str(written.relative_to(folder)) == row.explanation
+    assert row.explanation.isprintable()
+    assert list(pictures(["."])) == [Path(name), written.relative_to(folder)]
+
+
+def test_what_is_no_file_is_told_and_not_waited_for(folder: Path) -> None:
+    os.mkfifo("pipe.png")
+    Path("loop").symlink_to("loop")
+    Path("zero").symlink_to("/dev/zero")
+    for name in ("pipe.png", "loop", "zero", "x" * 5_000, "d/" * 3_000, "a\0b", "/dev/tty", "."):
+        (path,) = pictures([name]) if name != "." else [folder]
+        assert row_of(classifier(), Wanted(0, None), (path, 1)).reason.startswith(("no", "not"))
+
+
+def test_no_pattern_goes_round_in_circles(folder: Path) -> None:
+    (folder / "a/.git").mkdir(parents=True)
+    for name in ("a/1.png", "a/.git/2.png", "3.png"):
+        (folder / name).touch()
+    for number in range(3):
+        (folder / f"a/l{number}").symlink_to("..")
+    assert [str(path) for path in pictures(["**/*.png"])] == ["3.png", "a/1.png"]
+    assert list(pictures([f"{folder}/**"])) == [folder / "3.png", folder / "a/1.png"]
+    assert list(pictures(["a/.git/*"])) == [Path("a/.git/2.png")]
+    assert list(pictures([f"../{folder.name}/a/*.png"])) == [Path(f"../{folder.name}/a/1.png")]
+    assert list(pictures(["a**"])) == [Path("a**")]
+    assert list(pictures(["."])) == [Path("3.png"), Path("a/1.png")]
+
+
+def test_a_list_of_anything_is_a_list_of_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("list").write_bytes(b"\xff.png\n$(touch mark)\n`touch mark`\n-x\n--help\na;touch mark\n")
+    with Path("list").open() as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        found = [os.fsencode(path) for batch in batches(["-"]) for path in batch]
+    assert found == Path("list").read_bytes().splitlines()
+    assert not Path("mark").exists()
+
+
+def test_output_that_lacks_letters_escapes_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out, "ascii"))
+    escape_output()
+    with writing("csv", 1) as put:
+        put(rejected(Path("\N{FISH}.png"), "no such file"))
+    assert out.getvalue().splitlines()[1].startswith(b"\\U0001f41f.png,")
+
+
+@pytest.mark.parametrize(
+    "name", ["../../x.png", "/etc/passwd", "<img src=x onerror=alert(1)>", *NAMES]
+)
+def test_an_upload_s_name_is_returned_and_never_a_path(name: str, folder: Path) -> None:
+    name = name.encode(errors="replace").decode()  # as Starlette decodes it
+    out = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(out, "PNG")
+    for content in (out.getvalue(), b"no picture"):
+        said = answering.answered(classifier(), Upload(name, content), 2, True)
+        assert json.loads(said.text)["name"] == name
+    assert not list(folder.iterdir())
