@@ -7,12 +7,19 @@ Fit = Literal["squash", "crop", "pad"]  # how a picture becomes square
 SPLITS = ("train", "val", "test")
 MODELS = ("frozen", "finetuned")  # before and after fine-tuning
 CHECKPOINTS = {"imagenet-224": 224, "imagenet-160": 160}  # pixels a side they were trained at
+MOST = 500  # characters of one value or reason in a message
 FORMULA = "=+-@"  # a spreadsheet takes a cell that begins so for a formula
 
 
 def is_control(character: str) -> bool:
     """Whether a character ends a line, moves the cursor or is half of one: no part of a name."""
     return unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
+
+
+def shown(text: str) -> str:
+    """A name or reason as a message of one line may hold it: escaped if need be, not too long."""
+    text = repr(text) if any(map(is_control, text)) else text
+    return text if len(text) <= MOST else f"{text[:MOST]}…"
 
 
 def folder_name(name: str) -> str:
