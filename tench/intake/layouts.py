@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tench.core.errors import TenchError
 from tench.core.names import SPLITS
-from tench.intake.files import hidden, refuse_link
+from tench.intake.files import check_text, hidden, refuse_link
 
 LAYOUTS = """\
 The folder that data.raw names may hold
@@ -87,11 +87,13 @@ def recognise(raw: Path) -> Layout:
     is not looked at: published sets have such notes.
 
     Raises:
-        TenchError: it has none.
+        TenchError: it has none, or something at its top has a name that cannot be kept.
     """
     if not raw.is_dir():
         raise layout_error(f"{raw}: {'not a' if raw.exists() else 'no such'} folder")
     found = sorted(path for path in raw.iterdir() if not hidden(path.name))
+    for path in found:
+        check_text(path)
     folders = side_folders(found)
     split = "train" in folders and len(folders) > 1
     tables = [path for path in found if path.suffix.lower() == ".csv" and path.is_file()]

@@ -1,13 +1,14 @@
 """A CSV file that says which pictures there are, and of each the label, the side and the group."""
 
 import csv
+import errno
 import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from tench.core.errors import TenchError
-from tench.core.names import is_control
+from tench.core.names import is_control, shown
 from tench.intake.files import check_name, refuse_link
 from tench.intake.layouts import REQUIRED, WORDS, layout_error, side
 
@@ -25,7 +26,7 @@ class Entry(NamedTuple):
 
 def trouble(table: Path, line: int, what: str) -> TenchError:
     """An error about a line, counted from 1."""
-    return layout_error(f"{table}, line {line}: {what}")
+    return layout_error(f"{table}, line {line}: {shown(what)}")
 
 
 def lines_of(table: Path) -> Iterator[tuple[int, list[str]]]:
@@ -52,9 +53,15 @@ def picture(raw: Path, path: str) -> Path:
     check_name(file)  # before the path is shown
     if path.startswith("/") or ".." in path.split("/"):
         raise ValueError(f"the path {path!r} leads out of {raw}")
-    for part in [*reversed(file.relative_to(raw).parents), file.relative_to(raw)][1:]:
-        refuse_link(raw / part)
-    if not file.is_file():
+    try:
+        for part in [*reversed(file.relative_to(raw).parents), file.relative_to(raw)][1:]:
+            refuse_link(raw / part)
+        there = file.is_file()
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        there = False
+    if not there:
         raise ValueError(f"there is no file {file}; paths begin below {raw}, with / between")
     return file
 
