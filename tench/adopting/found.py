@@ -8,7 +8,7 @@ from PIL import Image, UnidentifiedImageError
 
 from tench.console.progress import progress
 from tench.core.errors import TenchError
-from tench.core.names import SPLITS
+from tench.core.names import SPLITS, shown
 from tench.core.parallel import in_threads
 from tench.core.params import Data
 from tench.intake.files import class_folders
@@ -16,7 +16,7 @@ from tench.intake.layouts import recognise
 from tench.intake.manifest import read_manifest
 from tench.intake.scan import Source, scan
 from tench.intake.splitting import choose_sides
-from tench.pictures.reading import FORMATS, MAX_PIXELS, is_machines
+from tench.pictures.reading import FORMATS, MAX_PIXELS, UnreadableError, is_machines, weight
 
 
 class Header(NamedTuple):
@@ -49,18 +49,19 @@ def read_header(file: Path) -> Header:
     with file.open("rb") as content:
         try:
             with Image.open(content, formats=FORMATS) as picture:
-                if picture.width * picture.height > MAX_PIXELS:
-                    raise Image.DecompressionBombError
+                weight(picture)
                 return Header(str(picture.format), picture.size)
         except UnidentifiedImageError:
             empty = not file.stat().st_size
             return Header(reason="the file is empty" if empty else "not a picture")
+        except UnreadableError as error:
+            return Header(reason=str(error))
         except Image.DecompressionBombError:
             return Header(reason=f"more than {MAX_PIXELS:,} pixels")
         except Exception as error:  # as in tench.pictures.reading
             if is_machines(error):
                 raise
-            return Header(reason=f"damaged: {' '.join(str(error).split())}")
+            return Header(reason=f"damaged: {shown(' '.join(str(error).split()))}")
 
 
 def labels_in(raw: Path) -> set[str]:
