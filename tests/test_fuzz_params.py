@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tench.core.errors import TenchError
 from tench.core.params import load_params
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the YAML library, by the hundred
 COMMITTED = (CHECKOUT / "params.yaml").read_bytes()
 LINES = [line.split(" #")[0].rstrip() for line in COMMITTED.decode().splitlines()]
 LINES = [line for line in LINES if line and not line.lstrip().startswith("#")]

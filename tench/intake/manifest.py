@@ -54,9 +54,9 @@ def picture(raw: Path, path: str) -> Path:
     if path.startswith("/") or ".." in path.split("/"):
         raise ValueError(f"the path {path!r} leads out of {raw}")
     try:
+        there = file.is_file()
         for part in [*reversed(file.relative_to(raw).parents), file.relative_to(raw)][1:]:
             refuse_link(raw / part)
-        there = file.is_file()
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
