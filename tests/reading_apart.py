@@ -41,28 +41,31 @@ def reading_apart(folder: Path) -> Iterator[Read]:
 
     It raises AssertionError where the process ended, or exceeded a limit.
     """
-    file = folder / "picture"
+    file, errors = folder / "picture", folder / "errors"  # no pipe: decoders would fill it
     process: subprocess.Popen[bytes] | None = None
 
     def stop() -> str:
         nonlocal process
         assert process
+        ended = process.poll()
         process.kill()
-        _, said = process.communicate()
-        ended, process = process.returncode, None
-        return f"ended with {ended}: {said.decode()}"
+        process.communicate()
+        process = None
+        said = errors.read_text(encoding="utf-8", errors="replace")
+        return f"ended with {ended}: {said[-2000:]}"
 
     def read(content: bytes, how: str) -> Answer:
         nonlocal process
         file.write_bytes(content)
         if process is None:
-            process = subprocess.Popen(
-                [sys.executable, __file__],
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
+            with errors.open("wb") as out:
+                process = subprocess.Popen(
+                    [sys.executable, __file__],
+                    env={**os.environ, "PYTHONPATH": str(ROOT)},
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=out,
+                )
         assert process.stdin
         assert process.stdout
         process.stdin.write(json.dumps([str(file), how]).encode() + b"\n")

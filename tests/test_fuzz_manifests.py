@@ -136,7 +136,7 @@ def check(raw: Path, names: dict[str, str], groups: str | None) -> None:
         sources = scan(raw, names, groups)
         check_sources(sources)
         shown = [str(source.file) for source in sources]
-        sides = choose_sides(sources, shown, {"val": 0.2, "test": 0.2}, 42)
+        sides = choose_sides(sources, shown, {"val": 0.3, "test": 0.3}, 42)
     except TenchError as error:
         check_said(error)
     else:
@@ -180,7 +180,7 @@ def test_any_tree(
     raw = Path("tree")
     sides = {"": [], "train": ["train", "val"], "class": ["."]}[usual]
     paths = [
-        ("file", [side, name, f"{n}.jpg"]) for side in sides for name in "ab" for n in range(4)
+        ("file", [side, name, f"{n}.jpg"]) for side in sides for name in "ab" for n in range(3)
     ]
     try:
         for kind, parts in [("folder", ["."]), *paths, *nodes]:

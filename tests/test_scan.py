@@ -1,6 +1,7 @@
 """The class folders of a raw picture folder, and one clear error for every way they may not be."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -247,6 +248,20 @@ def test_link_to_a_name_that_would_break_a_line() -> None:
 def test_pipe_that_would_be_waited_for() -> None:
     os.mkfifo(RAW / "train/a/2.jpg")
     assert error() == f"{RAW / 'train/a/2.jpg'}: neither a file nor a folder; remove it"
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="os.walk takes any depth there")
+def test_folders_too_deep() -> None:
+    folder = RAW / "train/a"
+    for _ in range(1000):
+        folder /= "x"
+        folder.mkdir()
+    try:
+        assert error().startswith(f"{RAW / 'train/a'}: folders lie hundreds deep in it")
+    finally:
+        while folder != RAW / "train/a":  # pytest could not delete them
+            folder.rmdir()
+            folder = folder.parent
 
 
 def test_folder_that_may_not_be_read_is_not_passed_over() -> None:

@@ -77,17 +77,20 @@ def files_below(folder: Path) -> list[Path]:
     cannot be kept, and for what is no file: reading a pipe would wait for ever. Raises OSError for
     a folder that may not be read, which os.walk would pass over."""
     files = []
-    for top, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not hidden(name)]
-        for name in folders:
-            check_text(Path(top, name))
-            refuse_link(Path(top, name))
-        for file in (Path(top, name) for name in names if not hidden(name)):
-            check_name(file)
-            refuse_link(file)
-            if not file.is_file():
-                raise TenchError(f"{file}: neither a file nor a folder; remove it")
-            files.append(file)
+    try:
+        for top, folders, names in os.walk(folder, onerror=refuse):
+            folders[:] = [name for name in folders if not hidden(name)]
+            for name in folders:
+                check_text(Path(top, name))
+                refuse_link(Path(top, name))
+            for file in (Path(top, name) for name in names if not hidden(name)):
+                check_name(file)
+                refuse_link(file)
+                if not file.is_file():
+                    raise TenchError(f"{file}: neither a file nor a folder; remove it")
+                files.append(file)
+    except RecursionError:  # of os.walk, before Python 3.12
+        raise TenchError(f"{folder}: folders lie hundreds deep in it; move them up") from None
     return files
 
 
