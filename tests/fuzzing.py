@@ -12,20 +12,17 @@ LONGEST = 3000  # characters of a line: it may name two paths
 Edit = tuple[str, int, int, bytes]  # what is done, where, to how many bytes, with which
 
 PLACES = st.integers(0, 63) | st.integers(0, 2**17)  # most of what decides is at the beginning
+
+
+def words(text: str) -> list[str]:
+    """What a text holds, two blanks between."""
+    return text.split("  ")
+
+
 NUMBERS = st.sampled_from(
     [
-        number.to_bytes(width, order)
-        for number in (0, 1, 255)
-        for width in (2, 4)
-        for order in ("big", "little")
-    ]
-    + [
-        b"\xff\xff",
-        b"\xff\xff\xff\xff",
-        b"\x7f\xff\xff\xff",
-        b"\xff\xff\xff\x7f",
-        b"\x80\0",
-        b"\0\x80",
+        bytes.fromhex(digits)
+        for digits in words("00  01  0000  0001  0100  8000  0080  ffff  7fffffff  ffffffff")
     ]
 )
 
@@ -33,14 +30,14 @@ NUMBERS = st.sampled_from(
 def edits(
     most: int = 6, pieces: st.SearchStrategy[bytes] | None = None
 ) -> st.SearchStrategy[list[Edit]]:
-    """One to `most` edits of some bytes, with `pieces` beside random bytes and usual numbers."""
+    """One to `most` edits of some bytes, with `pieces`, or else random bytes and usual numbers."""
     kinds = st.sampled_from(["flip", "put", "insert", "drop", "repeat", "swap", "end"])
     content = st.binary(min_size=1, max_size=8) | NUMBERS
     edit = st.tuples(
         kinds,
         PLACES,
         st.integers(1, 8) | st.integers(1, 2000),
-        content if pieces is None else content | pieces,
+        content if pieces is None else pieces,
     )
     return st.lists(edit, min_size=1, max_size=most)
 
