@@ -28,9 +28,9 @@ def encoded(picture: Image.Image, kind: str, **how: object) -> bytes:
     return out.getvalue()
 
 
-def with_scans(more: int) -> bytes:
+def with_scans(more: int, picture: Image.Image | None = None) -> bytes:
     """A progressive JPEG file whose last scan comes so many times more."""
-    content = encoded(quarters(), "JPEG", progressive=True)
+    content = encoded(picture or quarters(), "JPEG", progressive=True, subsampling=0)
     tables = content.rindex(b"\xff\xc4", 0, content.rindex(b"\xff\xda"))
     return content[:-2] + content[tables:-2] * more + content[-2:]
 
@@ -126,6 +126,7 @@ def largest() -> Iterator[tuple[str, bytes]]:
         return picture if mode == "RGB" else picture.convert(mode)
 
     yield "jpeg", encoded(plain("RGB"), "JPEG", progressive=True, subsampling=0, exif=TURNED)
+    yield "jpeg of 50 scans", with_scans(40, plain("RGB"))
     yield "cmyk", encoded(plain("CMYK", 1.5), "JPEG", progressive=True, exif=TURNED)
     clear = plain("RGBA")
     clear.putalpha(100)
