@@ -111,7 +111,7 @@ def add(kind: str, path: Path) -> None:
         case "folder":
             path.mkdir()
         case "link":
-            path.symlink_to(Path(FILES[0]).resolve())
+            path.symlink_to((RAW / FILES[0]).resolve())
         case "linked folder":
             path.symlink_to(path.parent.resolve())
         case "loop":
@@ -121,7 +121,8 @@ def add(kind: str, path: Path) -> None:
         case "pipe":
             os.mkfifo(path)
         case "table":
-            path.write_text("path,label\n", encoding="utf-8")
+            with path.open("x", encoding="utf-8") as table:  # not into a pipe that lies there
+                table.write("path,label\n")
         case _:
             path.touch()
 
