@@ -16,7 +16,7 @@ if machine not in {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64"
 endef
 export CHECK_PYTHON
 
-.PHONY: help setup demo adopt serve test test-backbones test-carried test-imagenette repro report lint lock licences sbom clean
+.PHONY: help setup demo adopt serve test test-backbones test-carried test-faults test-imagenette repro report lint lock licences sbom clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -56,6 +56,9 @@ test-backbones: setup  ## compare every backbone in two parts with the whole
 
 test-carried: setup  ## run the exported classifier where nothing else is, and its server under load
 	python -m pytest -m carried
+
+test-faults: setup  ## run the long fault tests: kills and fuzzing by the thousand
+	python -m pytest -n 2 -m 'faults or hypothesis' --hypothesis-profile=long
 
 test-imagenette: setup  ## run the whole pipeline on Imagenette and compare with the committed metrics
 	python -m pytest -m imagenette

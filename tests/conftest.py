@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -9,9 +10,25 @@ from pathlib import Path
 import pytest
 from browsers import find_browser
 from clones import Finished, Twin, copied, finish, finish_otherwise, once
+from hypothesis import HealthCheck, settings
+from hypothesis.configuration import set_hypothesis_home_dir
 from own_folder import Own, finish_own
 from playwright.sync_api import Browser, sync_playwright
 from reports import make_project
+
+# How many inputs every fuzz test makes: the same few in every run, or ten thousand others each
+# time, 100,000 in all (--hypothesis-profile=long). Nothing is kept of them in the checkout.
+for name, inputs in (("few", 100), ("long", 10_000)):
+    settings.register_profile(
+        name,
+        max_examples=inputs,
+        derandomize=name == "few",
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+settings.load_profile("few")
+set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "hypothesis")
 
 # Fixtures that take minutes: the twin and a user's own folder are made from a copy of the base.
 PIPELINES = ("twin", "own", "own_project", "base", "project", "unchanged")

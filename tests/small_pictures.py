@@ -1,6 +1,9 @@
-"""Small pictures: one whose parts can be told apart, folders of them, and why a file is none."""
+"""Small pictures: one whose parts can be told apart, folders of them, PNG files by hand, and why a
+file is no picture."""
 
 import hashlib
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +30,26 @@ def quarters(mode: str = "RGB") -> Image.Image:
     picture.paste((30, 60, 220), (0, 16, 24, 32))
     picture.paste((240, 220, 40), (24, 16, 48, 32))
     return picture.convert(mode)
+
+
+def png(
+    size: tuple[int, int],
+    depth: int,
+    kind: int,
+    rows: bytes,
+    extra: bytes = b"",
+    interlaced: bool = False,
+) -> bytes:
+    """The bytes of a PNG file of raw `rows`, each with its filter byte in front."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", *size, depth, kind, 0, 0, interlaced))
+    body = chunk(b"IDAT", zlib.compress(rows))
+    return b"\x89PNG\r\n\x1a\n" + header + extra + body + chunk(b"IEND", b"")
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    """One chunk of a PNG file."""
+    check = struct.pack(">I", zlib.crc32(name + content))
+    return struct.pack(">I", len(content)) + name + content + check
 
 
 def draw(*files: str) -> None:

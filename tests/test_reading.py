@@ -2,14 +2,13 @@
 
 import os
 import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import EpsImagePlugin, Image
-from small_pictures import quarters, reason
+from small_pictures import chunk, png, quarters, reason
 
 from tench.pictures.prepared import resize
 from tench.pictures.reading import read_picture
@@ -38,19 +37,6 @@ def pixels(file: Path) -> NDArray[np.uint8]:
 def grey(values: NDArray[np.int_]) -> NDArray[np.uint8]:
     """Grey values (h, w) as RGB pixels (h, w, 3)."""
     return np.repeat(values[..., None], 3, axis=2).astype(np.uint8)
-
-
-def png(size: tuple[int, int], depth: int, kind: int, rows: bytes, extra: bytes = b"") -> bytes:
-    """The bytes of a PNG file of raw `rows`, each with its filter byte in front."""
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", *size, depth, kind, 0, 0, 0))
-    body = chunk(b"IDAT", zlib.compress(rows))
-    return b"\x89PNG\r\n\x1a\n" + header + extra + body + chunk(b"IEND", b"")
-
-
-def chunk(name: bytes, content: bytes) -> bytes:
-    """One chunk of a PNG file."""
-    check = struct.pack(">I", zlib.crc32(name + content))
-    return struct.pack(">I", len(content)) + name + content + check
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.webp", "a.tif", "a.gif", "a.ppm"])

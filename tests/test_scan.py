@@ -1,5 +1,7 @@
 """The class folders of a raw picture folder, and one clear error for every way they may not be."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -229,6 +231,51 @@ def test_file_name_that_is_no_text() -> None:
     except OSError:
         pytest.skip("this file system has no such names")
     assert r"\udcff" in error()
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[31m", "\u2028"])
+@pytest.mark.parametrize("place", [".", "train", "train/a"])
+def test_folder_whose_name_would_break_a_line(place: str, name: str) -> None:
+    add(f"{place}/{name}/1.jpg")
+    assert repr(name).strip("'") in error()
+
+
+def test_link_to_a_name_that_would_break_a_line() -> None:
+    (RAW / "train/a/2.jpg").symlink_to("a\nb")
+    assert error().startswith(f"{RAW / 'train/a/2.jpg'}: a link to nothing ('a\\nb')")
+
+
+def test_pipe_that_would_be_waited_for() -> None:
+    os.mkfifo(RAW / "train/a/2.jpg")
+    assert error() == f"{RAW / 'train/a/2.jpg'}: neither a file nor a folder; remove it"
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="os.walk takes any depth there")
+def test_folders_too_deep() -> None:
+    folder = RAW / "train/a"
+    for _ in range(1000):
+        folder /= "x"
+        folder.mkdir()
+    try:
+        assert error().startswith(f"{RAW / 'train/a'}: folders lie hundreds deep in it")
+    finally:
+        while folder != RAW / "train/a":  # pytest could not delete them
+            folder.rmdir()
+            folder = folder.parent
+
+
+def test_folder_that_may_not_be_read_is_not_passed_over() -> None:
+    add("train/a/more/1.jpg")
+    (RAW / "train/a/more").chmod(0)
+    user = os.geteuid()
+    if user == 0:  # who may read everything
+        os.seteuid(65534)
+    try:
+        with pytest.raises(PermissionError):
+            scan(RAW, {})
+    finally:
+        os.seteuid(user)
+        (RAW / "train/a/more").chmod(0o700)
 
 
 @pytest.mark.parametrize("folder", ["c\nd", " c", "c\t"])

@@ -23,6 +23,7 @@ from tench.pictures.reading import (
     is_machines,
     reason,
     refuse_special,
+    weight,
 )
 
 
@@ -60,12 +61,13 @@ def read_header(file: Path) -> Header:
     with file.open("rb") as content:
         try:
             with Image.open(content, formats=FORMATS) as picture:
-                if picture.width * picture.height > MAX_PIXELS:
-                    raise Image.DecompressionBombError
+                weight(picture)
                 return Header(str(picture.format), picture.size)
         except UnidentifiedImageError:
             empty = not file.stat().st_size
             return Header(reason="the file is empty" if empty else "not a picture")
+        except UnreadableError as error:
+            return Header(reason=str(error))
         except Image.DecompressionBombError:
             return Header(reason=f"more than {MAX_PIXELS:,} pixels")
         except Exception as error:  # as in tench.pictures.reading

@@ -21,6 +21,7 @@ FORMULA = "=+-@\uff1d\uff0b\uff0d\uff20"
 COMPUTED = re.compile(rf"((?:^|;)[\"\s]*)(?=[{re.escape(FORMULA)}])")
 # What turns the direction of text round, and so that of its neighbours.
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+MOST = 500  # characters of one value or reason in a message
 
 
 def is_control(character: str) -> bool:
@@ -80,6 +81,12 @@ def visible(text: str, also: Collection[str] = ()) -> str:
         one.encode("unicode_escape").decode() if is_control(one) or one in also else one
         for one in text
     )
+
+
+def shown(text: str) -> str:
+    """A name or reason as a message of one line may hold it: `visible`, and not too long."""
+    text = visible(text)
+    return text if len(text) <= MOST else f"{text[:MOST]}…"
 
 
 def same_name(name: str) -> str:

@@ -3,6 +3,7 @@
 import math
 import re
 from pathlib import Path
+from reprlib import Repr
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -15,12 +16,44 @@ from pydantic import (
     ValidationInfo,
 )
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from tench.core.backbones import BACKBONES
 from tench.core.errors import TenchError
-from tench.core.names import CHECKPOINTS, Fit, class_name, folder_name, is_control, same_name
+from tench.core.names import (
+    CHECKPOINTS,
+    MOST,
+    Fit,
+    class_name,
+    folder_name,
+    is_control,
+    same_name,
+    shown,
+)
 from tench.core.paths import PARAMS
+
+# The repr of a list that holds itself many times over, by way of aliases, can take all memory.
+BRIEF = Repr()
+BRIEF.maxlevel, BRIEF.maxlist, BRIEF.maxtuple, BRIEF.maxdict = 3, 10, 10, 20
+BRIEF.maxstring = BRIEF.maxlong = BRIEF.maxother = MOST
+
+
+def brief(value: Any) -> str:
+    """A value as a message of one line may hold it."""
+    if isinstance(value, float) and math.isnan(value):
+        return "not a finite number"
+    try:
+        text = BRIEF.repr(value)
+    except ValueError:  # Python does not write it out
+        return "a number of thousands of digits"
+    return shown(text)
+
+
+def one_line(text: str) -> str:
+    """Return `text` if it may be a path or a layer's name; ValueError if a message or a file of one
+    name a line could not hold it."""
+    if any(map(is_control, text)):
+        raise ValueError("must be text on one line, without control characters")
+    return text
 
 
 def distinct_names(classes: dict[str, str] | None) -> dict[str, str]:
@@ -50,7 +83,7 @@ def known_weights(weights: str, info: ValidationInfo) -> str:
             f"must be {', '.join(known)}, or the path of a .weights.h5 file"
             + (f", for {name}" if weights in CHECKPOINTS else "")
         )
-    return weights
+    return one_line(weights)
 
 
 def layer_number(value: Any, info: ValidationInfo, least: int, other: str) -> int:
@@ -70,23 +103,16 @@ def some_cut(value: Any, info: ValidationInfo) -> int | str:
 def some_layer(value: Any, info: ValidationInfo) -> int | str:
     """Return `value` if it is a layer's number or may be a layer's name; ValueError if not."""
     if isinstance(value, str) and value:
-        return value
+        return one_line(value)
     return layer_number(value, info, 0, "a layer's name (python -m tench.backbones)")
-
-
-def one_line(path: str) -> str:
-    """Return `path` if it is text on one line; ValueError if not."""
-    if any(map(is_control, path)):
-        raise ValueError("must be text on one line, without control characters")
-    return path
 
 
 def one_group(pattern: str | None) -> str | None:
     """Return `pattern` if it is a regular expression that captures one group; ValueError if not."""
     try:
-        if pattern is None or re.compile(pattern).groups == 1:
+        if pattern is None or re.compile(one_line(pattern)).groups == 1:
             return pattern
-    except re.error:
+    except (re.error, OverflowError, RecursionError):  # too many repetitions, too deep
         pass
     raise ValueError(
         r"must be null, or a regular expression with one pair of parentheses, such as (patient\d+)"
@@ -170,7 +196,7 @@ class Audit(Section):
     """What counts as a leak between splits, and how many are borne."""
 
     near_duplicate: Annotated[float, Field(gt=0, le=1)]
-    max_leaks: Annotated[int, Field(ge=0)]
+    max_leaks: Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
 class Export(Section):
@@ -203,20 +229,18 @@ class Params(Section):
 
 def describe(problem: Any, file: Path) -> str:
     """One pydantic problem as a line: file, key, value, what is allowed."""
-    key = ".".join(str(part) for part in problem["loc"] if part != "[key]")
+    key = shown(".".join(str(part) for part in problem["loc"] if part != "[key]"))
     section = Params.model_fields.get(key.split(".")[0])
     known = ", ".join(getattr(section.annotation if section else Params, "model_fields", {}))
     if problem["type"] == "extra_forbidden":
         return f"{file}: {key}: unknown key; known here: {known}"
     if problem["type"] == "model_type":
-        shown = f"{key or 'content'} = {problem['input']!r}"
-        return f"{file}: {shown}: must be a mapping with the keys {known}"
+        given = f"{key or 'content'} = {brief(problem['input'])}"
+        return f"{file}: {given}: must be a mapping with the keys {known}"
     if problem["type"] == "missing":
         return f"{file}: {key}: is missing"
     wanted = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    value = problem["input"]
-    shown = "not a finite number" if isinstance(value, float) and math.isnan(value) else repr(value)
-    return f"{file}: {key} = {shown}: {wanted}"
+    return f"{file}: {key} = {brief(problem['input'])}: {wanted}"
 
 
 def backbone_in(content: Any) -> str | None:
@@ -233,11 +257,19 @@ def load_params(file: Path = PARAMS) -> Params:
         TenchError: with one line per problem, each naming file, key, value and what is allowed.
     """
     try:
-        content = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        text = file.read_text(encoding="utf-8")
+    except (FileNotFoundError, IsADirectoryError):
         raise TenchError(f"{file}: no such file; run from the project's root") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise TenchError(f"{file}: not readable as YAML: {' '.join(str(error).split())}") from None
+    except UnicodeDecodeError as error:
+        raise TenchError(f"{file}: not readable as YAML: {error}") from None
+    try:
+        content = YAML(typ="safe", pure=True).load(text)
+    except MemoryError:
+        raise
+    # beside YAMLError: ValueError for the date 2001-99-99, KeyError for !!bool x, RecursionError, …
+    except Exception as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise TenchError(f"{file}: not readable as YAML: {shown(why)}") from None
     try:
         return Params.model_validate(content, context=backbone_in(content))
     except ValidationError as error:

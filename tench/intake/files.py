@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tench.core.errors import TenchError
-from tench.core.names import inert_path, is_control, is_formula, same_name, visible
+from tench.core.names import inert_path, is_control, is_formula, same_name, shown
 
 # file managers' own (of macOS, the icon of a folder ends its line); hidden files are passed over
 STRAY = {"thumbs.db", "desktop.ini", "__macosx", "icon\r"}
@@ -34,10 +34,10 @@ def refuse_link(path: Path) -> None:
     """
     if path.is_symlink() and (path.is_dir() or not path.exists()):
         what = "a link to a folder" if path.is_dir() else "a link to nothing"
-        shown, target = visible(str(path)), visible(str(path.readlink()))
+        target = shown(str(path.readlink()))
         raise TenchError(
-            f"{shown}: {what} ({target}); DVC sees no change behind it. Put the pictures "
-            "themselves there (cp -rL), or set data.raw to the folder that holds them: data.raw "
+            f"{shown(str(path))}: {what} ({target}); DVC sees no change behind it. Put the "
+            "pictures themselves there (cp -rL), or set data.raw to the folder that holds them: data.raw "
             "itself may be a link"
         )
 
@@ -50,16 +50,17 @@ def refuse_kind(path: Path) -> None:
     refuse_link(path)
     kind = KINDS.get(stat.S_IFMT(path.stat().st_mode))
     if kind:
-        shown = visible(str(path))
-        raise TenchError(f"{shown}: {kind}, no file; DVC would wait for it for ever: remove it")
+        raise TenchError(
+            f"{shown(str(path))}: {kind}, no file; DVC would wait for it for ever: remove it"
+        )
 
 
 def check_text(path: Path) -> None:
     """Raise TenchError unless a path can be shown in a line and kept in UTF-8."""
     if any(map(is_control, str(path))):
         raise TenchError(
-            f"{str(path)!r}: a name must be UTF-8 on one line, without control characters; rename "
-            "it"
+            f"{shown(repr(str(path)))}: a name must be UTF-8 on one line, without control "
+            "characters; rename it"
         )
 
 
@@ -97,9 +98,9 @@ def check_below(raw: Path) -> None:
                 check_text(Path(entry.path))
                 raise
             if long:
-                shown = f"{entry.path[:100]!r}…"
                 raise TenchError(
-                    f"{shown}: a path below {raw} may have {LONGEST} bytes; move it up"
+                    f"{entry.path[:100]!r}…: a path below {raw} may have {LONGEST} bytes; move it "
+                    "up"
                 )
             if entry.is_dir(follow_symlinks=False):
                 folders.append(entry.path)
@@ -125,19 +126,28 @@ def class_folders(folder: Path) -> list[str]:
     return [path.name for path in found if path.is_dir()]
 
 
+def refuse(error: OSError) -> None:
+    """Raise the error."""
+    raise error
+
+
 def files_below(folder: Path, raw: Path) -> list[Path]:
-    """Every file below a class folder of `raw`, folder by folder. Raises TenchError for links and
-    for a name that cannot be kept."""
+    """Every file below a class folder of `raw`, folder by folder. Raises TenchError for links, for
+    a name that cannot be kept, and for what is no file; OSError for a folder that may not be read,
+    which os.walk would pass over."""
     files = []
-    for top, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not hidden(name))
-        for below in (Path(top, name) for name in folders):
-            check_text(below)
-            refuse_link(below)
-        for file in (Path(top, name) for name in sorted(names) if not hidden(name)):
-            check_name(file, raw)
-            refuse_link(file)
-            files.append(file)
+    try:
+        for top, folders, names in os.walk(folder, onerror=refuse):
+            folders[:] = sorted(name for name in folders if not hidden(name))
+            for below in (Path(top, name) for name in folders):
+                check_text(below)
+                refuse_link(below)
+            for file in (Path(top, name) for name in sorted(names) if not hidden(name)):
+                check_name(file, raw)
+                refuse_kind(file)
+                files.append(file)
+    except RecursionError:  # of os.walk, before Python 3.12
+        raise TenchError(f"{folder}: folders lie hundreds deep in it; move them up") from None
     return files
 
 

@@ -94,7 +94,7 @@ def recognise(raw: Path) -> Layout:
     is not looked at: published sets have such notes.
 
     Raises:
-        TenchError: it has none.
+        TenchError: it has none, or something at its top has a name that cannot be kept.
     """
     if not raw.is_dir():
         raise layout_error(f"{raw}: {no_folder(raw)}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tench.core.errors import TenchError
-from tench.core.names import is_control, is_formula
+from tench.core.names import is_control, is_formula, shown
 from tench.intake.files import LONGEST, check_name, check_text, refuse_link
 from tench.intake.layouts import REQUIRED, WORDS, layout_error, side
 
@@ -25,7 +25,7 @@ class Entry(NamedTuple):
 
 def trouble(table: Path, line: int, what: str) -> TenchError:
     """An error about a line, counted from 1."""
-    return layout_error(f"{table}, line {line}: {what}")
+    return layout_error(f"{table}, line {line}: {shown(what)}")
 
 
 def lines_of(table: Path) -> Iterator[tuple[int, list[str]]]:

@@ -1,6 +1,7 @@
 """Any picture file as upright 8-bit RGB. What the machine lacks is not taken for damage."""
 
 import errno
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,10 +10,10 @@ from threading import Condition
 from typing import BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from tench.core.errors import TenchError
-from tench.core.names import inert, visible
+from tench.core.names import inert, shown
 
 # What may be read. Pillow knows more: PostScript, for which it starts another program; formats that
 # hold no photographs; formats that are read in part alone.
@@ -22,11 +23,31 @@ ALLOWED = (
 )
 Image.init()
 FORMATS = tuple(name for name in ALLOWED if name in Image.OPEN)
-# Where Pillow begins to warn of decompression bombs; it refuses only at twice as many. Its warnings
-# (of damaged EXIF data too) would come once per process, without the file's name.
 MAX_PIXELS = 89_478_485
+# Pillow refuses at twice as many as this, in pictures within pictures too, such as icons.
+Image.MAX_IMAGE_PIXELS = -(-MAX_PIXELS // 2)
+# Pillow's warnings (of damaged EXIF data too) would come once per process, without the file's name.
 warnings.filterwarnings("ignore", module="PIL")
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Decoders that take so many times as much memory as the others: their pixels count so often.
+WEIGHT = {"AVIF": 2.0, "JPEG2000": 3.0, "WEBP": 2.0}
+CMYK_WEIGHT = 1.5  # a progressive JPEG's coefficients, before any pixel
+# To resize a picture takes memory by its sides too: 32 bytes a pixel of the longer one.
+MAX_SIDE = 1_000_000
+# Of a JPEG file; ten are usual. Each may be a hundred bytes, and goes over all pixels once.
+MAX_SCANS = 50
+MARKER = re.compile(rb"\xff+([\x02-\xcf\xd8-\xfe])")
+STRIP = 2**22  # pixels converted at a time
+# How a picture is turned upright, by its EXIF orientation.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class UnreadableError(Exception):
@@ -35,14 +56,14 @@ class UnreadableError(Exception):
 
 class PixelBudget:
     """How many pixels may be decoded at a time, in all threads together: MAX_PIXELS, so that the
-    memory it takes, at most 16 bytes a pixel, does not grow with the number of cores."""
+    memory it takes, at most 10 bytes a pixel, does not grow with the number of cores."""
 
     def __init__(self, pixels: int) -> None:
-        self.left = pixels
+        self.left: float = pixels
         self.changed = Condition()
 
     @contextmanager
-    def take(self, pixels: int) -> Iterator[None]:
+    def take(self, pixels: float) -> Iterator[None]:
         """Wait until there is room for as many pixels; no more than the whole budget."""
         with self.changed:
             self.changed.wait_for(lambda: pixels <= self.left)
@@ -58,6 +79,43 @@ class PixelBudget:
 BUDGET = PixelBudget(MAX_PIXELS)
 
 
+def weight(picture: Image.Image) -> float:
+    """The pixels of a picture that is not yet decoded, weighed by the memory they take.
+
+    Raises:
+        UnreadableError: they are too many.
+    """
+    each = max(WEIGHT.get(str(picture.format), 1), CMYK_WEIGHT if picture.mode == "CMYK" else 1)
+    pixels = picture.width * picture.height
+    if pixels * each > MAX_PIXELS:
+        raise UnreadableError(f"more than {int(MAX_PIXELS / each):,} pixels")
+    if max(picture.size) > MAX_SIDE:
+        raise UnreadableError(f"more than {MAX_SIDE:,} pixels a side")
+    return pixels * each
+
+
+def scans(content: bytes) -> int:
+    """How many scans a JPEG file's first picture has (more may follow, or a film)."""
+    count, place = 0, 2
+    while found := MARKER.search(content, place):
+        kind = found[1]
+        if kind == b"\xd9":
+            break
+        count += kind == b"\xda"
+        place = found.end() + int.from_bytes(content[found.end() : found.end() + 2])
+    return count
+
+
+def check_scans(picture: Image.Image, content: BinaryIO) -> None:
+    """Raise UnreadableError if a JPEG file has so many scans that decoding it takes minutes."""
+    if picture.format in {"JPEG", "MPO"}:
+        place = content.tell()
+        content.seek(0)
+        if scans(content.read()) > MAX_SCANS:
+            raise UnreadableError(f"more than {MAX_SCANS} scans, each of which goes over all of it")
+        content.seek(place)
+
+
 def eight_bit(picture: Image.Image) -> Image.Image:
     """Scale a 16-bit grey picture (modes I;16*, I) to 8 bits; Pillow's own conversion clips it.
     A value declared transparent becomes white."""
@@ -66,27 +124,37 @@ def eight_bit(picture: Image.Image) -> Image.Image:
     return Image.fromarray((values.clip(0, 65535) / 257).round().astype(np.uint8))
 
 
-def to_rgb(picture: Image.Image) -> Image.Image:
-    """Convert any Pillow mode to RGB; transparency is laid on white."""
-    if picture.mode == "F":
-        raise UnreadableError("floating-point pixels: what is black and white in them is not said")
+def some_to_rgb(picture: Image.Image) -> Image.Image:
+    """Convert any mode but F to RGB; transparency is laid on white."""
     if picture.mode.startswith("I"):
         picture = eight_bit(picture)
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
-        return Image.alpha_composite(
-            Image.new("RGBA", picture.size, (255, 255, 255, 255)), picture
-        ).convert("RGB")
-    return picture if picture.mode == "RGB" else picture.convert("RGB")
+        white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
+        picture = Image.alpha_composite(white, picture)
+    return picture.convert("RGB")
 
 
-def upright(picture: Image.Image) -> Image.Image:
-    """The picture as its EXIF orientation says it is to be seen."""
+def to_rgb(picture: Image.Image) -> Image.Image:
+    """Convert any Pillow mode to RGB; transparency is laid on white. Many rows at a time: what lies
+    between takes several times the memory of the whole."""
+    if picture.mode == "F":
+        raise UnreadableError("floating-point pixels: what is black and white in them is not said")
+    if picture.mode == "RGB" and not picture.has_transparency_data:
+        return picture
+    rgb = Image.new("RGB", picture.size)
+    rows = max(1, STRIP // picture.width)
+    for top in range(0, picture.height, rows):
+        end = min(top + rows, picture.height)
+        rgb.paste(some_to_rgb(picture.crop((0, top, picture.width, end))), (0, top))
+    return rgb
+
+
+def turn_of(picture: Image.Image) -> Image.Transpose | None:
+    """How the picture's EXIF orientation says it is to be turned; damaged data says nothing."""
     with suppress(ValueError, TypeError, KeyError, SyntaxError, EOFError, ZeroDivisionError):
-        if picture.getexif().get(ExifTags.Base.Orientation, 1) == 1:
-            return picture  # Pillow's own function would copy it
-        return ImageOps.exif_transpose(picture)  # damaged EXIF data says nothing of the pixels
-    return picture
+        return TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    return None
 
 
 def refuse_special(file: Path) -> None:
@@ -129,12 +197,16 @@ def decode(content: BinaryIO) -> Image.Image:
     content.seek(0)
     try:
         with Image.open(content, formats=FORMATS) as picture:
-            pixels = picture.width * picture.height
-            if pixels > MAX_PIXELS:
-                raise Image.DecompressionBombError
-            with BUDGET.take(pixels):
+            check_scans(picture, content)
+            with BUDGET.take(weight(picture)):
                 picture.load()
-                return to_rgb(upright(picture))
+                turn = turn_of(picture)
+                rgb = to_rgb(picture)
+                if turn is None:
+                    return rgb
+                if rgb is not picture:
+                    picture.close()  # whose pixels would lie beside those of two others
+                return rgb.transpose(turn)
     except UnidentifiedImageError:
         raise UnreadableError(f"not a picture in any of {', '.join(FORMATS)}") from None
     except Image.DecompressionBombError:
@@ -150,7 +222,7 @@ def decode(content: BinaryIO) -> Image.Image:
 
 def reason(error: Exception) -> str:
     """What a decoder says, which may be words of the file, on one line and for any table."""
-    return inert(visible(" ".join(str(error).split())))
+    return inert(shown(" ".join(str(error).split())))
 
 
 def is_machines(error: Exception) -> bool:

@@ -1,0 +1,150 @@
+"""Pictures made to take a machine's time or memory, and those that only look so."""
+
+import io
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_pictures import kinds
+from PIL import Image
+from reading_apart import reading_apart
+from small_pictures import png, quarters, reason
+
+from tench.adopting.found import read_header
+from tench.pictures import reading
+from tench.pictures.reading import MAX_PIXELS, UnreadableError, read_picture
+
+pytestmark = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+TURNED = Image.Exif()
+TURNED[0x0112] = 6
+
+
+def encoded(picture: Image.Image, kind: str, **how: object) -> bytes:
+    """The bytes of a picture's file."""
+    out = io.BytesIO()
+    picture.save(out, kind, **how)
+    return out.getvalue()
+
+
+def with_scans(more: int, picture: Image.Image | None = None) -> bytes:
+    """A progressive JPEG file whose last scan comes so many times more."""
+    content = encoded(picture or quarters(), "JPEG", progressive=True, subsampling=0)
+    tables = content.rindex(b"\xff\xc4", 0, content.rindex(b"\xff\xda"))
+    return content[:-2] + content[tables:-2] * more + content[-2:]
+
+
+def lossless_webp(width: int, height: int) -> bytes:
+    """A WebP file of one colour: a pixel of it takes no bit."""
+    content = bytearray(encoded(Image.new("RGB", (1, 1)), "WEBP", lossless=True))
+    place = content.index(b"VP8L") + 9
+    old = int.from_bytes(content[place : place + 4], "little")
+    new = old & ~(2**28 - 1) | (height - 1) << 14 | width - 1
+    content[place : place + 4] = new.to_bytes(4, "little")
+    return bytes(content)
+
+
+def test_hundreds_of_scans_are_refused_and_some_are_not(tmp_path: Path) -> None:
+    file = tmp_path / "a.jpg"
+    file.write_bytes(with_scans(0))
+    usual = read_picture(file).tobytes()
+    file.write_bytes(with_scans(40))
+    assert read_picture(file).tobytes() == usual
+    for content in (with_scans(50), with_scans(1000)):
+        file.write_bytes(content)
+        assert reason(file).startswith("more than 50 scans")
+
+
+def test_scans_of_what_follows_or_lies_in_a_picture_do_not_count(tmp_path: Path) -> None:
+    file, scan = tmp_path / "a.jpg", b"\xff\xda\0\x02"
+    file.write_bytes(encoded(quarters(), "JPEG", comment=scan * 100) + scan * 100)
+    assert read_picture(file).size == (48, 32)
+
+
+def test_scans_of_all_kinds_of_jpeg_are_counted() -> None:
+    for kind, count in (("RGB False jpeg", 1), ("restarted jpeg", 1), ("RGB True jpeg", 10)):
+        assert reading.scans(kinds()[kind]) == count
+
+
+def test_a_line_of_millions_of_pixels_is_refused(tmp_path: Path) -> None:
+    for size in ((1_000_001, 1), (1, 1_000_001), (MAX_PIXELS, 1)):
+        (tmp_path / "a.png").write_bytes(png(size, 1, 0, bytes(100)))
+        assert reason(tmp_path / "a.png") == "more than 1,000,000 pixels a side"
+        assert read_header(tmp_path / "a.png").reason == "more than 1,000,000 pixels a side"
+
+
+def test_a_webp_picture_counts_twice(tmp_path: Path) -> None:
+    (tmp_path / "a.webp").write_bytes(lossless_webp(100, 70))
+    assert read_picture(tmp_path / "a.webp").size == (100, 70)
+    (tmp_path / "a.webp").write_bytes(lossless_webp(9459, 9459))
+    assert (tmp_path / "a.webp").stat().st_size < 50
+    for said in (reason(tmp_path / "a.webp"), read_header(tmp_path / "a.webp").reason):
+        assert said == "more than 44,739,242 pixels"
+
+
+def test_an_icon_with_a_larger_picture_than_it_says(tmp_path: Path) -> None:
+    inside = png((9_500, 9_500), 1, 0, bytes(100))
+    head = struct.pack("<HHHBBBBHHII", 0, 1, 1, 16, 16, 0, 0, 1, 32, len(inside), 22)
+    (tmp_path / "a.ico").write_bytes(head + inside)
+    assert reason(tmp_path / "a.ico") == "more than 89,478,485 pixels"
+
+
+@pytest.mark.parametrize("rows", [1, 7])
+def test_a_picture_converted_some_rows_at_a_time_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    for kind, content in kinds().items():
+        if kind == "F tiff":
+            continue
+        (tmp_path / "a").write_bytes(content)
+        with monkeypatch.context() as patch:
+            whole = np.asarray(read_picture(tmp_path / "a"))
+            patch.setattr(reading, "STRIP", rows * max(whole.shape))
+            assert np.array_equal(np.asarray(read_picture(tmp_path / "a")), whole), kind
+
+
+def test_an_error_of_a_decoder_is_told_on_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(picture: Image.Image) -> None:
+        raise SyntaxError("bad\nchunk \x1b[31m")
+
+    quarters().save(tmp_path / "a.png")
+    monkeypatch.setattr(reading, "to_rgb", fail)
+    with pytest.raises(UnreadableError) as caught:
+        read_picture(tmp_path / "a.png")
+    assert str(caught.value) == r"damaged: 'bad chunk \x1b[31m'"
+
+
+def largest() -> Iterator[tuple[str, bytes]]:
+    """Pictures of as many pixels as are read, in formats that take much memory to decode."""
+
+    def plain(mode: str, weight: float = 1) -> Image.Image:
+        side = int((MAX_PIXELS / weight) ** 0.5)
+        picture = Image.new("RGB", (side, side), (200, 30, 40))
+        return picture if mode == "RGB" else picture.convert(mode)
+
+    yield "jpeg", encoded(plain("RGB"), "JPEG", progressive=True, subsampling=0, exif=TURNED)
+    yield "jpeg of 50 scans", with_scans(40, plain("RGB"))
+    yield "cmyk", encoded(plain("CMYK", 1.5), "JPEG", progressive=True, exif=TURNED)
+    clear = plain("RGBA")
+    clear.putalpha(100)
+    yield "png", encoded(clear, "PNG", compress_level=1, exif=TURNED)
+    deep = Image.fromarray(np.full(clear.size, 300, np.uint16))
+    yield "deep png", encoded(deep, "PNG", compress_level=1, exif=TURNED)
+    yield "tiff", encoded(clear, "TIFF", compression="tiff_lzw", exif=TURNED)
+    yield "gif", encoded(plain("L"), "GIF", transparency=3)
+    side = int((MAX_PIXELS / 2) ** 0.5)
+    yield "webp", lossless_webp(side, side)
+    yield "avif", encoded(plain("RGBA", 2), "AVIF", speed=10, subsampling="4:4:4")
+    yield "jpeg 2000", encoded(plain("RGBA", 3), "JPEG2000")
+
+
+@pytest.mark.faults
+def test_the_largest_pictures_take_less_than_ten_seconds_and_a_gigabyte(tmp_path: Path) -> None:
+    for kind, content in largest():
+        with reading_apart(tmp_path) as read:
+            answer = read(content, "squash")
+        print(f"{kind}: {answer.seconds:.1f} s, {answer.peak / 1e6:.0f} MB")
+        assert not answer.reason, kind
