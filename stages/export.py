@@ -47,10 +47,10 @@ def export(params: Params, rows: list[Row], folder: Path) -> dict[str, float]:
     from tench.exporting.known import write_known
     from tench.exporting.models import ask_models, write_models
     from tench.exporting.serving import write_configurations
-    from tench.network.runtime import keras
+    from tench.network.classifier import load_classifier
 
     train, val, test = (of_split(rows, split) for split in ("train", "val", "test"))
-    classifier = keras.models.load_model(CLASSIFIER, compile=False)
+    classifier = load_classifier(CLASSIFIER)
     description = describe(params, class_names(rows))
     write_models(classifier, train, description, folder)
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from tench.core.params import Data
 from tench.core.paths import PREPARED
 from tench.intake.layouts import LAYOUTS
 from tench.intake.scan import scan
-from tench.pictures.index import read_index, write_index
+from tench.pictures.index import read_index
 from tench.pictures.reading import UnreadableError, read_picture
 
 DATA = {"image_size": 32, "resize": "squash", "val_fraction": 0.3, "test_fraction": 0.3}
@@ -35,6 +36,11 @@ def raw_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """RAW with two classes, below the current directory."""
     monkeypatch.chdir(tmp_path)
     draw(*(f"{name}/{n}.png" for name in "ab" for n in range(10)))
+
+
+def work() -> Path:
+    """A new folder to prepare pictures in."""
+    return Path(tempfile.mkdtemp(dir="."))
 
 
 def settings(**more: object) -> Data:
@@ -104,7 +110,7 @@ def test_a_link_to_a_file_elsewhere_is_read_and_no_picture_of_it_is_shown(tmp_pa
     secret = tmp_path / "secret"
     secret.write_text("root:x:0:0")
     (RAW / "a/p.png").symlink_to(secret)
-    rows, rejected = prepare(settings(), 42)
+    rows, rejected = prepare(settings(), 42, work())
     assert [source.file.name for source, _ in rejected] == ["p.png"]
     assert "root" not in (PREPARED / "rejected.csv").read_text()
     assert len(rows) == 20
@@ -198,9 +204,11 @@ def test_no_cell_of_the_index_is_a_formula_and_stages_read_what_they_wrote() -> 
         writer = csv.writer(table)
         writer.writerow(["path", "label"])
         writer.writerows((path, "xy"[place % 2]) for place, path in enumerate(lines))
-    rows, _ = prepare(settings(), 42)
-    write_index(rows)
-    assert not computed((PREPARED / "index.csv").read_text(encoding="utf-8"))
+    (RAW / "@x.png").write_text("no picture")
+    prepare(settings(), 42, work())
+    for name in ("index.csv", "rejected.csv"):
+        assert not computed((PREPARED / name).read_text(encoding="utf-8"))
+    lines.remove("@x.png")
     kept = {(RAW / row.source).relative_to(RAW).as_posix() for row in read_index()}
     assert kept == set(lines)
     assert all((PREPARED / row.path).is_file() for row in read_index())
@@ -217,5 +225,5 @@ def test_an_archive_is_told_to_be_unpacked_and_one_among_pictures_is_rejected() 
     ):
         scan(Path("pictures.zip"), {})
     shutil.move("pictures.zip", RAW / "a/all.zip")
-    _, rejected = prepare(settings(), 42)
+    _, rejected = prepare(settings(), 42, work())
     assert [source.file.name for source, _ in rejected] == ["all.zip"]

@@ -19,7 +19,7 @@ from tench.core.errors import TenchError
 from tench.core.files import file_sha256, write_csv, write_json
 from tench.exported import runtimes
 from tench.exported.answers import Classifier, check
-from tench.exported.folder import DESCRIPTION, read_exported
+from tench.exported.folder import DESCRIPTION, FORMAT, own_digest, read_exported
 from tench.exported.neighbours import Neighbours, read_neighbours, small_picture
 from tench.exported.runtimes import Said
 
@@ -50,7 +50,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def describe(model: Path, **changes: Any) -> None:
     """Describe the files as they are: their digests are what a stranger says they are."""
     content = {
-        "format": 1,
+        "format": FORMAT,
         "classes": ["x", "y"],
         "picture": {"size": 32, "resize": "squash"},
         "trust": {"confidence": None, "accuracy": 0.9, "distance": 1.0},
@@ -60,7 +60,8 @@ def describe(model: Path, **changes: Any) -> None:
             if file.name != DESCRIPTION
         },
     }
-    write_json(content | changes, model / DESCRIPTION)
+    content |= changes
+    write_json(content | {"sha256": own_digest(content)}, model / DESCRIPTION)
 
 
 def refused(model: Path) -> str:

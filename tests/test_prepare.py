@@ -213,6 +213,7 @@ def test_index_does_not_depend_on_the_hash_seed() -> None:
     program = (
         "import sys; from pathlib import Path; from stages.prepare import prepare, write_index;"
         "from tench.core.params import Data; data = Data.model_validate_json(sys.argv[1]);"
+        "Path('other').mkdir();"
         "write_index(prepare(data, 42, Path('other'))[0], Path('other.csv'))"
     )
     data = settings().model_dump_json()

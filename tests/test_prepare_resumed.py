@@ -32,6 +32,8 @@ DATA = Data(
 def _sixty_one_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """prepare reads and writes below the current directory."""
     monkeypatch.chdir(tmp_path)
+    for name in ("whole", "work"):
+        Path(name).mkdir()
     for folder, train, val in (("a", 10, 10), ("b", 20, 21)):
         draw(*(f"train/{folder}/t{n}.png" for n in range(train)))
         draw(*(f"val/{folder}/v{n}.png" for n in range(val)))

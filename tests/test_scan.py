@@ -1,7 +1,6 @@
 """The class folders of a raw picture folder, and one clear error for every way they may not be."""
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -242,22 +241,21 @@ def test_folder_whose_name_would_break_a_line(place: str, name: str) -> None:
 
 def test_link_to_a_name_that_would_break_a_line() -> None:
     (RAW / "train/a/2.jpg").symlink_to("a\nb")
-    assert error().startswith(f"{RAW / 'train/a/2.jpg'}: a link to nothing ('a\\nb')")
+    assert error().startswith(f"{RAW / 'train/a/2.jpg'}: a link to nothing (a\\nb)")
 
 
 def test_pipe_that_would_be_waited_for() -> None:
     os.mkfifo(RAW / "train/a/2.jpg")
-    assert error() == f"{RAW / 'train/a/2.jpg'}: neither a file nor a folder; remove it"
+    assert error().startswith(f"{RAW / 'train/a/2.jpg'}: a pipe, no file; DVC would wait")
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="os.walk takes any depth there")
 def test_folders_too_deep() -> None:
     folder = RAW / "train/a"
     for _ in range(1000):
         folder /= "x"
         folder.mkdir()
     try:
-        assert error().startswith(f"{RAW / 'train/a'}: folders lie hundreds deep in it")
+        assert "a path below raw may have 1000 bytes" in error()
     finally:
         while folder != RAW / "train/a":  # pytest could not delete them
             folder.rmdir()

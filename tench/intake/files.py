@@ -37,8 +37,8 @@ def refuse_link(path: Path) -> None:
         target = shown(str(path.readlink()))
         raise TenchError(
             f"{shown(str(path))}: {what} ({target}); DVC sees no change behind it. Put the "
-            "pictures themselves there (cp -rL), or set data.raw to the folder that holds them: data.raw "
-            "itself may be a link"
+            "pictures themselves there (cp -rL), or set data.raw to the folder that holds them: "
+            "data.raw itself may be a link"
         )
 
 
@@ -126,28 +126,19 @@ def class_folders(folder: Path) -> list[str]:
     return [path.name for path in found if path.is_dir()]
 
 
-def refuse(error: OSError) -> None:
-    """Raise the error."""
-    raise error
-
-
 def files_below(folder: Path, raw: Path) -> list[Path]:
-    """Every file below a class folder of `raw`, folder by folder. Raises TenchError for links, for
-    a name that cannot be kept, and for what is no file; OSError for a folder that may not be read,
-    which os.walk would pass over."""
+    """Every file below a class folder of `raw`, folder by folder. Raises TenchError for links and
+    for a name that cannot be kept."""
     files = []
-    try:
-        for top, folders, names in os.walk(folder, onerror=refuse):
-            folders[:] = sorted(name for name in folders if not hidden(name))
-            for below in (Path(top, name) for name in folders):
-                check_text(below)
-                refuse_link(below)
-            for file in (Path(top, name) for name in sorted(names) if not hidden(name)):
-                check_name(file, raw)
-                refuse_kind(file)
-                files.append(file)
-    except RecursionError:  # of os.walk, before Python 3.12
-        raise TenchError(f"{folder}: folders lie hundreds deep in it; move them up") from None
+    for top, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not hidden(name))
+        for below in (Path(top, name) for name in folders):
+            check_text(below)
+            refuse_link(below)
+        for file in (Path(top, name) for name in sorted(names) if not hidden(name)):
+            check_name(file, raw)
+            refuse_link(file)
+            files.append(file)
     return files
 
 

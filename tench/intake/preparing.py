@@ -9,7 +9,7 @@ from tench.console.disk import need_room
 from tench.console.progress import progress
 from tench.core.errors import TenchError
 from tench.core.files import file_sha256, is_file_of, sweep, write_csv
-from tench.core.names import SPLITS, Fit
+from tench.core.names import SPLITS, Fit, inert_path
 from tench.core.parallel import in_threads
 from tench.core.paths import PREPARED, REJECTED
 from tench.core.unfinished import append, entries
@@ -113,9 +113,9 @@ def place_prepared(sources: Sequence[Source], paths: Sequence[str], work: Path) 
 
 
 def write_rejected(rejected: list[tuple[Source, str]], raw: Path, file: Path) -> None:
-    """Write rejected.csv: source below data.raw, class, reason."""
+    """Write rejected.csv: source below data.raw (inert), class, reason."""
     rows = (
-        (source.file.relative_to(raw).as_posix(), source.class_name, reason)
+        (inert_path(source.file.relative_to(raw).as_posix()), source.class_name, reason)
         for source, reason in rejected
     )
     write_csv(("source", "class_name", "reason"), rows, file)
