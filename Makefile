@@ -1,4 +1,5 @@
 PYTHON ?= python3
+KILLS ?= 50
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # a folder may be called $(shell …): its name is never expanded
 override PICTURES := $(value PICTURES)
@@ -16,7 +17,7 @@ if machine not in {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64"
 endef
 export CHECK_PYTHON
 
-.PHONY: help setup demo adopt serve test test-backbones test-carried test-faults test-imagenette repro report lint lock licences sbom clean
+.PHONY: help setup demo adopt serve test test-backbones test-carried test-kills test-faults test-imagenette repro report lint lock licences sbom vulnerabilities clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -57,8 +58,11 @@ test-backbones: setup  ## compare every backbone in two parts with the whole
 test-carried: setup  ## run the exported classifier where nothing else is, and its server under load
 	python -m pytest -m carried
 
-test-faults: setup  ## run the long fault tests: kills and fuzzing by the thousand
-	python -m pytest -n 2 -m 'faults or hypothesis' --hypothesis-profile=long
+test-kills: setup  ## kill the pipeline at random moments (KILLS=50 times)
+	python -m pytest -m faults --kills $(KILLS) tests/test_killed.py
+
+test-faults: setup  ## run the long fault tests: kills, damage, and fuzzing by the thousand
+	python -m pytest -n 2 -m 'faults or hypothesis' --hypothesis-profile=long --kills $(KILLS)
 
 test-imagenette: setup  ## run the whole pipeline on Imagenette and compare with the committed metrics
 	python -m pytest -m imagenette
@@ -91,6 +95,10 @@ licences: setup  ## write docs/packages.md, every package's licence, after make 
 sbom: setup  ## write sbom.json, what is installed as CycloneDX
 	uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py environment \
 	  --pyproject pyproject.toml --output-reproducible --output-file sbom.json .venv/bin/python
+
+vulnerabilities: setup  ## ask PyPI what is known against the pinned packages (needs the network)
+	uv tool run --quiet --from pip-audit==2.10.1 pip-audit --disable-pip --require-hashes \
+	  --requirement requirements.lock
 
 clean:  ## remove what make made, but not the results
 	rm -rf .venv demo

@@ -26,6 +26,7 @@ HARMLESS_PACKAGES = {
     "ruamel": "reads them, as DVC itself does",
     "threadpoolctl": "gives a product of matrices one thread, whatever its version",
     "tqdm": "draws progress bars",
+    "yaml": "reads what a stage depends on, by which a run is told from others",
 }
 WITHOUT_CODE = {
     "raw": "writes down a name",

@@ -11,10 +11,10 @@ from ruamel.yaml import YAML
 from tench.compare.__main__ import main
 from tench.compare.command import compare
 from tench.compare.results import LOCKED
-from tench.console.quick_yaml import mapping
 from tench.core.errors import TenchError
 from tench.core.files import write_text
 from tench.core.paths import COSTS, FINETUNE_SCORES, PARAMS, PREDICTIONS, SCORES
+from tench.core.quick_yaml import mapping
 
 RATE = "finetune.learning_rate"
 

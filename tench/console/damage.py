@@ -49,12 +49,17 @@ def damage(file: Path, what: str, *gone: Path) -> TenchError:
     return TenchError(f"{file}: {what}: delete {away}, then run `dvc repro` again")
 
 
+def cache_folder() -> Path | None:
+    """DVC's cache; None where DVC has none."""
+    command = [sys.executable, "-m", "dvc", "cache", "dir"]
+    asked = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    return None if asked.returncode else Path(asked.stdout.strip())
+
+
 def cache() -> Path:
     """The folder of DVC's cache that files lie in by their digests; where DVC has none, one that is
     not there."""
-    command = [sys.executable, "-m", "dvc", "cache", "dir"]
-    asked = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
-    folder, here = Path(asked.stdout.strip(), "files/md5"), Path.cwd()
+    folder, here = (cache_folder() or Path()) / "files/md5", Path.cwd()
     return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tench.console.damage import Made, damage, made, other_file
 from tench.console.locks import read_stages
-from tench.console.quick_yaml import mapping
 from tench.core.digests import dvc_digest
 from tench.core.errors import TenchError
 from tench.core.paths import PARAMS, PIPELINES, POOLED, TAPPED
+from tench.core.quick_yaml import mapping
 
 OPENED = (POOLED, TAPPED)  # large, and compared with digests of their own when they are opened
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from tench.console.quick_yaml import mapping
 from tench.core.paths import PIPELINES
+from tench.core.quick_yaml import mapping
 
 Stages = dict[str, dict[str, Any]]  # what a lock file holds of every stage, by its name
 

@@ -14,11 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from tench.core.digests import dvc_digest
 from tench.core.files import sweep, whole
 from tench.core.paths import MANIFEST, PARAMS, PIPELINES, UNFINISHED
+from tench.core.quick_yaml import mapping
 
 KILLED = (
     "the last run of {stage} in this folder was killed, by somebody or by the system (which does "
@@ -69,22 +68,17 @@ def fingerprint(stage: str) -> str:
     """A name that follows from all that a stage depends on as dvc.yaml has it: its command, its
     parameters, and the content of its dependencies. Of features, that of their manifests, which
     have the digests of the rest; of the raw pictures nothing, since `prepare` asks one by one."""
-    stages = [parsed(file) for file in PIPELINES if file.is_file()]
+    stages = [mapping(file.read_bytes(), file) for file in PIPELINES if file.is_file()]
     found = next(one["stages"][stage] for one in stages if stage in one["stages"])
     listed: dict[str, list[str]] = {str(PARAMS): []}
     for one in found["params"]:
         listed.update(one) if isinstance(one, dict) else listed[str(PARAMS)].append(one)
-    contents = {file: parsed(Path(file)) for file in listed}
+    contents = {file: mapping(Path(file).read_bytes(), file) for file in listed}
     values = [[file, key, value_of(contents[file], key)] for file in listed for key in listed[file]]
     paths = [Path(dep) for dep in found.get("deps", []) if not dep.startswith("${")]
     digests = [[str(file), dvc_digest(file)] for path in paths for file in telling(path)]
     text = json.dumps([found["cmd"], values, digests], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def parsed(file: Path) -> Any:
-    """What a YAML file holds."""
-    return YAML(typ="safe", pure=True).load(file)
 
 
 def value_of(content: Any, key: str) -> Any:

@@ -10,14 +10,12 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
+from tench.console.damage import cache_folder
+from tench.console.locks import read_stages
 from tench.core.errors import TenchError
 from tench.core.paths import PIPELINES
 
@@ -27,15 +25,10 @@ PART = ".part-"  # before the name of one that is not whole
 
 def store() -> Path:
     """The folder for them, in DVC's cache. Raises TenchError where DVC has none."""
-    asked = subprocess.run(
-        [sys.executable, "-m", "dvc", "cache", "dir"],
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    if asked.returncode:
-        raise TenchError(f"{Path.cwd()}: DVC finds no cache here: {asked.stderr.strip()}")
-    return Path(asked.stdout.strip()) / "activations"
+    folder = cache_folder()
+    if folder is None:
+        raise TenchError(f"{Path.cwd()}: DVC finds no cache here")
+    return folder / "activations"
 
 
 def name_of(cut: int) -> str:
@@ -43,10 +36,10 @@ def name_of(cut: int) -> str:
     dvc.lock has it of the last run. Raises TenchError where embed was never run."""
     lock = PIPELINES[0].with_suffix(".lock")
     try:
-        embed = YAML(typ="safe", pure=True).load(lock)["stages"]["embed"]
+        embed = read_stages(lock)["embed"]
         params = {file: dict(values) for file, values in embed["params"].items()}
         of_backbone = dict(params["params.yaml"].pop("backbone"))
-    except (FileNotFoundError, KeyError, TypeError):
+    except (KeyError, TypeError):
         raise TenchError(f"{lock}: nothing there of the stage embed: run `dvc repro`") from None
     del of_backbone["tap_at"]
     deps = {dep["path"]: dep["md5"] for dep in embed["deps"]}

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tench.console.locks import Stages
-from tench.console.quick_yaml import mapping
 from tench.console.record import git
 from tench.core.errors import TenchError
+from tench.core.quick_yaml import mapping
 
 Key = tuple[str, ...]  # the names of the sections and of the parameter
 ABSENT: Any = object()  # the value of what is not there
