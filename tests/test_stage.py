@@ -3,6 +3,8 @@
 import errno
 import os
 import resource
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -11,12 +13,12 @@ from typing import NoReturn
 
 import pytest
 
-from tench.console.record import find_record
+from tench.console.record import WENT_ON, find_record
 from tench.console.stage import run_stage
 from tench.core.digests import dvc_digest
 from tench.core.errors import TenchError
 from tench.core.packages import installed
-from tench.core.paths import PACKAGES, REPORT
+from tench.core.paths import COSTS, PACKAGES, REPORT, UNFINISHED
 
 ROOT = Path(__file__).parent.parent
 
@@ -114,8 +116,35 @@ def test_a_mistake_of_the_user_is_told() -> None:
     )
 
 
-def test_a_stage_that_is_stopped_says_how_to_go_on() -> None:
-    assert told(raising(KeyboardInterrupt())).startswith("stopped: ")
+def test_a_stage_that_is_stopped_says_what_is_kept_and_how_to_go_on() -> None:
+    assert told(raising(KeyboardInterrupt())).startswith(
+        "stopped: what was finished before is kept"
+    )
+    stop = KeyboardInterrupt()
+    stop.add_note("embed train: 1024 of 9469 pictures are kept")
+    assert told(raising(stop)) == (
+        "stopped: embed train: 1024 of 9469 pictures are kept; run `dvc repro` again to go on"
+    )
+
+
+def test_a_stage_that_is_asked_to_end_says_so_too() -> None:
+    assert told(lambda: os.kill(os.getpid(), signal.SIGTERM)).startswith("stopped: ")  # type: ignore[arg-type]
+
+
+def test_what_the_rest_of_a_stopped_run_took_is_no_cost() -> None:
+    def main() -> None:
+        Path("out").write_text("written")
+
+    (UNFINISHED / "test-stage-0123").mkdir(parents=True)
+    (UNFINISHED / "test-stage-0123/journal").touch()
+    run_stage(main, [Path("out")])
+    found = find_record("test-stage", {"out": dvc_digest(Path("out"))})
+    assert found is not None
+    assert found.facts == WENT_ON
+    assert not COSTS.exists()
+    shutil.rmtree(UNFINISHED)
+    run_stage(main, [Path("out")])
+    assert COSTS.exists()
 
 
 @pytest.mark.parametrize(

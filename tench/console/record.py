@@ -26,6 +26,8 @@ from tench.core.paths import LOCK, PACKAGES, PIPELINES, RUNS
 # What makes the numbers, beside parameters and data: at another state of these a commit is not what
 # was run.
 CODE = (Path("tench"), Path("stages"), *PIPELINES, PACKAGES, LOCK)
+# a fact of a run that was stopped before: its seconds are no cost to compare
+WENT_ON = {"went on": "where a run was stopped: seconds of the rest"}
 
 
 class Record(BaseModel):
@@ -115,7 +117,8 @@ def write_record(
             facts=dict(facts),
         )
         write_json(record.model_dump(), record_file(stage, digests))
-        write_cost(stage, digests, record.seconds, record.peak_mb)
+        if not WENT_ON.items() <= facts.items():
+            write_cost(stage, digests, record.seconds, record.peak_mb)
     except OSError as error:
         print(f"warning: no record of this run for the report: {error}", file=sys.stderr)
 
