@@ -173,8 +173,9 @@ def test_damaged_activations_that_experiments_share_are_made_anew(
     monkeypatch.chdir(tmp_path)
     folder, rows = tmp_path / "cache/activations/name", [row(n) for n in range(6)]
 
-    def make(part: Path) -> None:
-        stored(part / "train", np.arange(12.0).reshape(6, 2), rows)
+    def make(work: Path) -> Path:
+        stored(work / "made/train", np.arange(12.0).reshape(6, 2), rows)
+        return work / "made"
 
     with kept(folder, make) as made:
         (file,) = (made / "train").glob("*.npy")

@@ -59,6 +59,7 @@ def test_git_ignores_what_dvc_keeps_and_nothing_else_is_left(base: Finished) -> 
         "data/prepared/",
         "data/raw.txt",
         "data/sample/",
+        "data/.unfinished/",
         "metrics/audit/",
         "metrics/examples.jpg",
         "metrics/mistakes/",
