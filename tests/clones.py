@@ -63,8 +63,10 @@ class Twin(NamedTuple):
 
 def run(folder: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a command in `folder`; stdout holds its stderr too, carriage returns as line ends."""
-    # Tests may run inside a git hook, whose variables would lead git to another repository.
-    kept = {k: v for k, v in os.environ.items() if k not in {"GIT_DIR", "GIT_INDEX_FILE"}}
+    # Tests may run inside a git hook, whose variables would lead git to another repository, and are
+    # run by make, which talks more where another make has started it.
+    foreign = {"GIT_DIR", "GIT_INDEX_FILE", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+    kept = {name: value for name, value in os.environ.items() if name not in foreign}
     return subprocess.run(
         command,
         cwd=folder,
