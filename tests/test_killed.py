@@ -17,7 +17,7 @@ import pytest
 from clones import AFTER_SAMPLE, Finished, dvc, ran
 from ruamel.yaml import YAML
 
-PATIENCE = 1.0  # seconds that each kill is later than the last while no stage comes to its end
+PATIENCE = 0.75  # seconds that each kill is later than the last while no stage comes to its end
 
 
 class Lock(NamedTuple):
@@ -80,7 +80,7 @@ def kill_often(project: Path, times: int, seed: int, *targets: str) -> list[str]
                 start_new_session=True,
             )
             try:
-                running.wait(draw.uniform(0.2, PATIENCE * (2 + since)))
+                running.wait(draw.uniform(0.2, PATIENCE * (3 + since)))
                 assert running.returncode == 0, log.read_text()
                 break
             except subprocess.TimeoutExpired:
