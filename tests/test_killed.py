@@ -73,6 +73,7 @@ def kill_often(project: Path, times: int, seed: int, *targets: str) -> list[str]
             running = subprocess.Popen(
                 command,
                 cwd=project,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},  # what DVC says last is else lost
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
