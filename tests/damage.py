@@ -44,6 +44,11 @@ def put(file: Path, content: bytes, date_kept: bool = True) -> None:
         os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
+def flip(file: Path, place: int | None = None) -> None:
+    """Flip one bit of a file, in the byte at `place` (negative from the end), or in the middle."""
+    put(file, flipped(file.read_bytes(), None if place is None else place * 8))
+
+
 @contextmanager
 def damaged(file: Path, how: str) -> Iterator[None]:
     """A file with one of DAMAGES, for a while."""

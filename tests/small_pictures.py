@@ -1,9 +1,13 @@
-"""Small pictures: one whose parts can be told apart, folders of them, PNG files by hand, and why a
-file is no picture."""
+"""Small pictures: one whose parts can be told apart, folders of them, PNG files by hand, why a file
+is no picture, and where to prepare them."""
 
 import hashlib
+import os
 import struct
+import tempfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +54,25 @@ def chunk(name: bytes, content: bytes) -> bytes:
     """One chunk of a PNG file."""
     check = struct.pack(">I", zlib.crc32(name + content))
     return struct.pack(">I", len(content)) + name + content + check
+
+
+def fresh() -> Path:
+    """A new folder, below the current one, to prepare pictures in."""
+    return Path(tempfile.mkdtemp(dir="."))
+
+
+@contextmanager
+def unreadable(path: Path) -> Iterator[None]:
+    """A file or folder that may not be read, for as long as the block takes, by root neither."""
+    mode, user = path.stat().st_mode, os.geteuid()
+    path.chmod(0)
+    if user == 0:  # who may read everything
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+        path.chmod(mode)
 
 
 def draw(*files: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from clones import CHECKOUT, dvc, git
+from damage import flip
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -30,6 +31,7 @@ from tench.pictures.shards import open_shards, read_rows
 SIZE = 32
 COUNT = 21  # two batches and a part of one
 LAYERS, TAP = 45, 27
+LATE = -9  # a byte of the last row, or of the last line
 
 
 @pytest.fixture(scope="module")
@@ -232,12 +234,12 @@ def test_a_stopped_run_goes_on_at_the_shard(stopped: Stopped, pictures: list[Row
 @pytest.mark.parametrize(
     ("damage", "again"),
     [
-        (lambda one: flip(one.folders[1] / "00001.npy"), 13),
-        (lambda one: flip(one.folders[0] / "00000.npy"), 21),
+        (lambda one: flip(one.folders[1] / "00001.npy", LATE), 13),
+        (lambda one: flip(one.folders[0] / "00000.npy", LATE), 21),
         (lambda one: (one.folders[0] / "00001.npy").unlink(), 13),
         (lambda one: os.truncate(one.folders[0] / "00001.npy", 100), 13),
         (lambda one: os.truncate(one.journal, one.journal.stat().st_size - 1), 13),
-        (lambda one: flip(one.journal), 13),
+        (lambda one: flip(one.journal, LATE), 13),
         (lambda one: one.journal.unlink(), 21),
     ],
 )
@@ -248,13 +250,6 @@ def test_what_was_damaged_since_is_made_again(
     go_on(stopped, pictures)
     assert sum(stopped.calls) == again
     assert len(stopped.journal.read_text().splitlines()) == 3
-
-
-def flip(file: Path) -> None:
-    """Flip one of the last bits of a file."""
-    damaged = bytearray(file.read_bytes())
-    damaged[-9] ^= 1
-    file.write_bytes(damaged)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import onnx
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from clones import CHECKOUT, Finished, run, scored_pictures
+from damage import flip
 from numpy.typing import NDArray
 from PIL import Image
 from ruamel.yaml import YAML
@@ -199,13 +200,6 @@ def test_a_damaged_export_is_refused(export: Path, tmp_path: Path, harm: Any, wo
     harm(folder)
     with pytest.raises(TenchError, match=words), open_classifier(read_exported(folder), "float32"):
         pass
-
-
-def flip(file: Path) -> None:
-    """Change one bit in the middle of a file."""
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
 
 
 def test_without_the_small_pictures_it_works(export: Path, tmp_path: Path) -> None:

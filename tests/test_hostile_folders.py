@@ -6,13 +6,12 @@ import os
 import shutil
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from clones import CHECKOUT, run
-from small_pictures import RAW, draw
+from small_pictures import RAW, draw, fresh
 
 from stages.prepare import prepare
 from stages.raw import check_raw
@@ -36,11 +35,6 @@ def raw_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """RAW with two classes, below the current directory."""
     monkeypatch.chdir(tmp_path)
     draw(*(f"{name}/{n}.png" for name in "ab" for n in range(10)))
-
-
-def work() -> Path:
-    """A new folder to prepare pictures in."""
-    return Path(tempfile.mkdtemp(dir="."))
 
 
 def settings(**more: object) -> Data:
@@ -110,7 +104,7 @@ def test_a_link_to_a_file_elsewhere_is_read_and_no_picture_of_it_is_shown(tmp_pa
     secret = tmp_path / "secret"
     secret.write_text("root:x:0:0")
     (RAW / "a/p.png").symlink_to(secret)
-    rows, rejected = prepare(settings(), 42, work())
+    rows, rejected = prepare(settings(), 42, fresh())
     assert [source.file.name for source, _ in rejected] == ["p.png"]
     assert "root" not in (PREPARED / "rejected.csv").read_text()
     assert len(rows) == 20
@@ -205,7 +199,7 @@ def test_no_cell_of_the_index_is_a_formula_and_stages_read_what_they_wrote() -> 
         writer.writerow(["path", "label"])
         writer.writerows((path, "xy"[place % 2]) for place, path in enumerate(lines))
     (RAW / "@x.png").write_text("no picture")
-    prepare(settings(), 42, work())
+    prepare(settings(), 42, fresh())
     for name in ("index.csv", "rejected.csv"):
         assert not computed((PREPARED / name).read_text(encoding="utf-8"))
     lines.remove("@x.png")
@@ -225,5 +219,5 @@ def test_an_archive_is_told_to_be_unpacked_and_one_among_pictures_is_rejected() 
     ):
         scan(Path("pictures.zip"), {})
     shutil.move("pictures.zip", RAW / "a/all.zip")
-    _, rejected = prepare(settings(), 42, work())
+    _, rejected = prepare(settings(), 42, fresh())
     assert [source.file.name for source, _ in rejected] == ["all.zip"]

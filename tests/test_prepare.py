@@ -6,14 +6,13 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from small_pictures import RAW, draw
+from small_pictures import RAW, draw, fresh
 
 from stages import prepare as stage
 from stages.prepare import prepare
@@ -68,11 +67,6 @@ def settings(
         test_fraction=fraction,
         max_rejected=max_rejected,
     )
-
-
-def fresh() -> Path:
-    """A new folder to prepare pictures in."""
-    return Path(tempfile.mkdtemp(dir="."))
 
 
 def error(data: Data | None = None) -> str:

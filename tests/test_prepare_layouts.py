@@ -3,14 +3,13 @@
 import csv
 import hashlib
 import shutil
-import tempfile
 from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from small_pictures import RAW, draw
+from small_pictures import RAW, draw, fresh
 
 from stages.prepare import prepare
 from tench.core.errors import TenchError
@@ -43,7 +42,7 @@ def draw_classes(folder: str, count: int, classes: str = "ab") -> None:
 def prepared(**changes: object) -> list[Row]:
     """The index that prepare writes, after a look at what must hold of any."""
     shutil.rmtree(PREPARED, ignore_errors=True)  # as DVC does
-    rows, _ = prepare(DATA.model_copy(update=changes), 42, Path(tempfile.mkdtemp(dir=".")))
+    rows, _ = prepare(DATA.model_copy(update=changes), 42, fresh())
     write_index(rows)
     assert read_index() == rows
     on_disk = {file.relative_to(PREPARED).as_posix() for file in PREPARED.rglob("*.webp")}

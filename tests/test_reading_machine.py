@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 
 import pytest
 from PIL import Image, ImageFile
-from small_pictures import quarters, reason
+from small_pictures import quarters, reason, unreadable
 
 from tench.core.errors import TenchError
 from tench.pictures import reading
@@ -89,15 +89,8 @@ def test_too_little_memory_is_no_fault_of_the_picture(
 
 def test_a_file_that_may_not_be_read_is_no_fault_of_the_picture(tmp_path: Path) -> None:
     quarters().save(tmp_path / "a.png")
-    (tmp_path / "a.png").chmod(0)
-    user = os.geteuid()
-    if user == 0:  # who may read everything
-        os.seteuid(65534)
-    try:
-        with pytest.raises(PermissionError):
-            read_picture(tmp_path / "a.png")
-    finally:
-        os.seteuid(user)
+    with unreadable(tmp_path / "a.png"), pytest.raises(PermissionError):
+        read_picture(tmp_path / "a.png")
 
 
 def test_a_missing_file_is_no_picture_at_fault(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from damage import flip
 
 from tench.network.runtime import keras, tf
 from tench.training import loop
@@ -109,13 +110,6 @@ def test_it_goes_on_at_the_epoch_bit_for_bit() -> None:
     assert done.epochs == []
     assert equal(done, whole)
     assert len(list(Path("often/work").iterdir())) == 2  # the journal, and the last state
-
-
-def flip(file: Path) -> None:
-    """Flip one bit of a file."""
-    damaged = bytearray(file.read_bytes())
-    damaged[len(damaged) // 2] ^= 1
-    file.write_bytes(damaged)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from small_pictures import unreadable
 
 from tench.core.errors import TenchError
 from tench.intake.layouts import LAYOUTS
@@ -264,16 +265,8 @@ def test_folders_too_deep() -> None:
 
 def test_folder_that_may_not_be_read_is_not_passed_over() -> None:
     add("train/a/more/1.jpg")
-    (RAW / "train/a/more").chmod(0)
-    user = os.geteuid()
-    if user == 0:  # who may read everything
-        os.seteuid(65534)
-    try:
-        with pytest.raises(PermissionError):
-            scan(RAW, {})
-    finally:
-        os.seteuid(user)
-        (RAW / "train/a/more").chmod(0o700)
+    with unreadable(RAW / "train/a/more"), pytest.raises(PermissionError):
+        scan(RAW, {})
 
 
 @pytest.mark.parametrize("folder", ["c\nd", " c", "c\t"])

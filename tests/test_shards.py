@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from damage import flip
 from numpy.typing import DTypeLike, NDArray
 
 from tench.core.errors import TenchError
@@ -107,13 +108,6 @@ def test_a_write_that_falls_short_is_gone_on_with(
     written = np.random.default_rng(0).normal(0, 1, (13, 7)).astype(np.float32)
     write(tmp_path / "train", written, rows(13))
     assert np.array_equal(content(tmp_path / "train", rows(13)), written)
-
-
-def flip(file: Path, place: int) -> None:
-    """Flip one bit of a file."""
-    damaged = bytearray(file.read_bytes())
-    damaged[place] ^= 1
-    file.write_bytes(damaged)
 
 
 def cut(file: Path) -> None:

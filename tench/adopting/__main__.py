@@ -38,7 +38,7 @@ def place(pictures: str) -> Path:
     return folder.relative_to(root) if folder.is_relative_to(root) else folder
 
 
-def check_below(raw: Path) -> None:
+def check_trackable(raw: Path) -> None:
     """Raise TenchError if DVC cannot track what data.raw says: it is not below the project."""
     if raw.is_absolute():
         raise TenchError(
@@ -72,7 +72,7 @@ def adopt(pictures: str, tracked: bool) -> None:
     """Look at the folder, write params.yaml, and say both. Raises TenchError."""
     params, raw = load_params(), place(pictures)
     if tracked:
-        check_below(raw)
+        check_trackable(raw)
     found = look(raw, params.data, params.seed)
     print("\n".join(describe(raw, found, params.data.max_rejected)))
     if tracked:
