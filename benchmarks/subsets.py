@@ -24,7 +24,7 @@ from tench.core.files import write_csv
 from tench.core.params import Params, load_params
 from tench.core.paths import BACKBONE, POOLED, TAPPED
 from tench.pictures.index import labels_of, of_split, read_index
-from tench.pictures.shards import Shards, open_shards, read_rows
+from tench.pictures.shards import Shards, only, open_shards, read_rows
 from tench.probing import logistic
 
 CLASSES, PICTURES = (2, 10), (5, 20, 100, 0)  # 0: all
@@ -168,7 +168,7 @@ def main() -> None:
     parts = {split: of_split(rows, split) for split in ("train", "val", "test")}
     labels = {split: labels_of(part) for split, part in parts.items()}
     stored = {
-        name: {split: open_shards(folder / split, part) for split, part in parts.items()}
+        name: {split: only(open_shards(folder, rows), part) for split, part in parts.items()}
         for name, folder in (("pooled", POOLED), ("tapped", TAPPED))
     }
     cells = [(c, [n] * c, seed) for n in PICTURES for c in CLASSES for seed in options.seeds]

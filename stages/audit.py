@@ -22,12 +22,13 @@ from tench.core.names import SPLITS
 from tench.core.params import Params, load_params
 from tench.core.paths import AUDIT, LISTS, POOLED
 from tench.pictures.index import Row, labels_of, of_split, read_index
-from tench.pictures.shards import open_shards
+from tench.pictures.shards import only, open_shards
 
 
 def audit(params: Params, rows: list[Row]) -> None:
     """Write the lists and the counts; check the leaks."""
-    parts = [open_shards(POOLED / split, of_split(rows, split)) for split in SPLITS]
+    shards = open_shards(POOLED, rows)
+    parts = [only(shards, of_split(rows, split)) for split in SPLITS]
     issues, seen = look_at(rows, Path(params.data.raw))
     alike = near_pairs(rows, parts, seen, params.audit.near_duplicate)
     pairs = worst_first(exact_pairs(rows) + alike)

@@ -1,9 +1,9 @@
 """embed: run the frozen backbone over every picture, once.
 
 In:  data/prepared, models/backbone.weights.h5, backbone.name, backbone.tap_at, backbone.engine.
-Out: data/features/pooled/{train,val,test}: the pooled features, float32 (channels,) a picture;
-     data/features/tapped/{train,val,test}: the activations entering layer tap_at, or the last layer
-     before it that a single tensor enters. Rows in the index's order.
+Out: data/features/pooled: the pooled features, float32 (channels,) a picture;
+     data/features/tapped: the activations entering layer tap_at, or the last layer before it that
+     a single tensor enters. Rows in the order of data/prepared/pictures.csv, whatever the split.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from tench.console.stage import run_stage
 from tench.core.files import take_place
 from tench.core.params import Params, load_params
-from tench.core.paths import BACKBONE, POOLED, TAPPED
+from tench.core.paths import BACKBONE, PICTURES, POOLED, TAPPED
 from tench.core.unfinished import unfinished
 from tench.pictures.index import read_index
 
@@ -27,7 +27,7 @@ def embed_pictures(params: Params, work: Path) -> str:
     backbone = load_backbone(BACKBONE, name, params.data.image_size)
     trunk = build_trunk(backbone, name, tapped_cut(backbone, params.backbone.tap_at), pooled=True)
     with open_engine(trunk, params.backbone.engine) as engine:
-        embed_all(read_index(), engine, work, [TAPPED.name, POOLED.name])
+        embed_all(read_index(PICTURES), engine, work, [TAPPED.name, POOLED.name])
     for folder in (TAPPED, POOLED):
         take_place(work / folder.name, folder)
     return engine.name

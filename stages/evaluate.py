@@ -36,7 +36,7 @@ from tench.core.paths import (
     SCORES,
 )
 from tench.pictures.index import Row, labels_of, of_split, read_index
-from tench.pictures.shards import open_shards, read_rows
+from tench.pictures.shards import only, open_shards, read_rows
 from tench.scoring.results import worst_mistakes, write_results
 from tench.scoring.scores import Outcome, outcome
 
@@ -86,7 +86,7 @@ def evaluate(params: Params, rows: list[Row], classifier: Any) -> dict[str, Outc
         np.save(part, plain[MODELS.index("finetuned")])
     outcomes = {}
     with activations(original, cut, params, rows) as folder:
-        read = partial(read_rows, open_shards(folder / "test", test))
+        read = partial(read_rows, only(open_shards(folder, rows), test))
         for name, model, slow in zip(MODELS, (frozen, tuned), plain, strict=True):
             quick = of_activations(read, np.arange(len(test)), model)
             what = f"plain Keras and trunk-then-tail ({name})"

@@ -1,6 +1,6 @@
 """extract-train: train the head on the pooled features of the frozen backbone.
 
-In:  data/features/pooled, data/prepared/index.csv, extract_train, class_weights, seed; with
+In:  data/features/pooled, data/split/index.csv, extract_train, class_weights, seed; with
      extract_train.solver: logistic, models/probe.npy, which then is the head.
 Out: models/head.weights.h5, metrics/extract-train/ (loss and accuracy of every epoch).
 """
@@ -13,7 +13,7 @@ from tench.console.stage import run_stage
 from tench.core.params import Params, load_params
 from tench.core.paths import EXTRACT_TRAIN, HEAD, POOLED, PROBE
 from tench.core.unfinished import unfinished
-from tench.pictures.index import class_names, of_split, read_index
+from tench.pictures.index import class_names, read_index
 
 
 def extract_train(params: Params, work: Path) -> None:
@@ -26,7 +26,7 @@ def extract_train(params: Params, work: Path) -> None:
 
     settings = params.extract_train
     rows = read_index()
-    train, val = (stored(POOLED / split, of_split(rows, split)) for split in ("train", "val"))
+    train, val = stored(POOLED, rows)
     keras.utils.set_random_seed(params.seed)
     head = build_head(settings, features_of(train), len(class_names(rows)))
     if settings.solver == "logistic":

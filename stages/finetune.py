@@ -27,7 +27,7 @@ from tench.core.paths import (
     LABELS,
 )
 from tench.core.unfinished import unfinished
-from tench.pictures.index import class_names, of_split, read_index
+from tench.pictures.index import class_names, read_index
 
 
 def finetune(params: Params, work: Path) -> None:
@@ -56,7 +56,7 @@ def finetune(params: Params, work: Path) -> None:
     logits = on_activations(tail, head)
     how = settings_of(settings, params, before, settings.average_weights)
     with activations(backbone, cut, params, rows) as folder:
-        train, val = (stored(folder / split, of_split(rows, split)) for split in ("train", "val"))
+        train, val = stored(folder, rows)
         output = params.extract_train.output
         kept = fit_if_better(logits, output, train, val, how, FINETUNE, work, "finetune")
         if settings.patience:

@@ -1,6 +1,6 @@
 """probe: fit a logistic regression to the pooled features, the mark for all that follows.
 
-In:  data/features/pooled, data/prepared/index.csv, class_weights, seed.
+In:  data/features/pooled, data/split/index.csv, class_weights, seed.
 Out: models/probe.npy, float32 (1281, classes): its kernel and, in the last row, its bias;
      metrics/probe.json (its scores on the validation and test pictures, and how strongly it is
      regularised: chosen by cross-validation on the training pictures).
@@ -16,7 +16,7 @@ from tench.core.names import SPLITS
 from tench.core.params import Params, load_params
 from tench.core.paths import POOLED, PROBE, PROBE_SCORES
 from tench.pictures.index import Row, labels_of, of_split, read_index, seen_of
-from tench.pictures.shards import open_shards
+from tench.pictures.shards import only, open_shards
 from tench.probing.logistic import Linear, answers, probe
 from tench.scoring.scores import outcome, score
 
@@ -25,7 +25,8 @@ def probe_splits(params: Params, rows: list[Row]) -> tuple[Linear, dict[str, Any
     """Fit to the training pictures; return the regression and what metrics/probe.json holds."""
     balanced = params.class_weights == "balanced"
     parts = {split: of_split(rows, split) for split in SPLITS}
-    stored = {split: open_shards(POOLED / split, part) for split, part in parts.items()}
+    shards = open_shards(POOLED, rows)
+    stored = {split: only(shards, part) for split, part in parts.items()}
     linear, strength = probe(stored["train"], labels_of(parts["train"]), balanced, params.seed)
     scores: dict[str, Any] = {"strength": strength}
     for split in ("val", "test"):

@@ -121,7 +121,7 @@ def ran(output: str) -> list[str]:
 
 def scored_pictures(folder: Path) -> list[tuple[Path, dict[str, str]]]:
     """The raw files of a finished clone's test pictures, each with its row of predictions.csv."""
-    index = read_csv(folder / "data/prepared/index.csv")
+    index = read_csv(folder / "data/split/index.csv")
     raw = {row["path"]: folder / "data/sample" / row["source"] for row in index}
     rows = read_csv(folder / "metrics/predictions.csv")
     return [(raw[row["path"]], row) for row in rows]
@@ -166,6 +166,7 @@ def finish(folder: Path) -> dict[str, Any]:
 # What a run on the sample does with its pictures and weights, in this order.
 AFTER_SAMPLE = (
     "prepare",
+    "split",
     "embed",
     "audit",
     "probe",
@@ -194,7 +195,7 @@ def finish_otherwise(base: Path, folder: Path) -> dict[str, Any]:
 
 
 # In a clone, below these folders: files that are written once and never changed.
-LINKED = (".dvc/cache", "data/sample", "data/prepared", "data/features")
+LINKED = (".dvc/cache", "data/sample", "data/prepared", "data/split", "data/features")
 
 
 def copied(folder: Path, target: Path) -> Path:

@@ -16,7 +16,7 @@ def row(number: int, split: str = "train", pixels: str = "", label: int = 0) -> 
     """A row of an index; equal `pixels` are equal pictures."""
     name, shown = f"c{label}", pixels or f"{split} {number}"
     path, source = f"{split}/{name}/{number}.webp", f"{split}/{name}/{number}.jpg"
-    return Row(path, split, label, name, source, shown, shown, 0)
+    return Row(path, split, label, name, source, shown, shown, 0, number)
 
 
 def stored(

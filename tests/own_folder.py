@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from clones import REMOVED, change, commit, copied, dvc, ran, refusal
+from clones import change, commit, copied, dvc, ran, refusal
 from PIL import Image
 
 # Folders of the sample and the names their classes have here.
@@ -95,7 +95,7 @@ def finish_own(base: Path, folder: Path) -> dict[str, Any]:
         folder,
         {
             "data.raw": f"../{own.name}",
-            "data.classes": REMOVED,
+            "data.classes": None,
             "data.image_size": 128,
             "extract_train.epochs": 1,
             "finetune.epochs": 1,

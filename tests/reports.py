@@ -9,13 +9,14 @@ from typing import Any
 from clones import CHECKOUT, commit, git
 from PIL import Image
 from ruamel.yaml import YAML
+from small_pictures import put_prepared
 
-from tench.console.locks import locked
 from tench.console.record import Record, record_file
 from tench.core import paths
 from tench.core.digests import dvc_digest
 from tench.core.files import write_csv, write_json, write_text
 from tench.core.names import MODELS, SPLITS
+from tench.core.pipelines import locked
 from tench.reporting.locks import with_sources
 
 NAMES = ("dog", "fish", "radio")
@@ -75,7 +76,7 @@ def write_epochs(stage: str, epochs: Iterable[int]) -> None:
 def write_audit(pairs: Iterable[tuple[str, str, int]], leaks: int) -> None:
     """Write the audit's files, with pairs of a kind, a similarity, and whether across splits."""
     rows = [
-        (kind, similarity, across, 1, "train/dog.webp", "test/dog.webp", "a.jpg", "b.jpg")
+        (kind, similarity, across, 1, *(f"{s}/dog.zip/a.webp" for s in ("train", "test")), "a", "b")
         for kind, similarity, across in pairs
     ]
     columns = ("kind", "similarity", "across_splits", "same_label")
@@ -84,12 +85,12 @@ def write_audit(pairs: Iterable[tuple[str, str, int]], leaks: int) -> None:
     doubts = ("label", "suggestion", "label_probability", "suggestion_probability")
     write_csv(
         ("path", *doubts, "source"),
-        [("train/dog.webp", "dog", "fish", 0.01, 0.98, "a.jpg")],
+        [("train/dog.zip/a.webp", "dog", "fish", 0.01, 0.98, "a.jpg")],
         paths.LABEL_SUSPECTS,
     )
     write_csv(
         ("path", "issue", "score", "source"),
-        [("train/fish.webp", "dark", 0.1, "c.jpg")],
+        [("train/fish.zip/a.webp", "dark", 0.1, "c.jpg")],
         paths.PICTURE_ISSUES,
     )
     write_json(audit(leaks, **{kind: 1 for kind, _, across in pairs if across}), paths.AUDIT)
@@ -99,9 +100,8 @@ def write_results() -> None:
     """Write everything the stage `report` reads, of three classes with a picture in each split."""
     for split in SPLITS:
         for shade, name in enumerate(NAMES):
-            file = paths.PREPARED / split / f"{name}.webp"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            Image.new("RGB", (32, 32), (60 * shade, 90, 200)).save(file, lossless=True)
+            picture = Image.new("RGB", (32, 32), (60 * shade, 90, 200))
+            put_prepared(picture, paths.PREPARED / split / f"{name}.zip/a.webp")
     write_text("path\n", paths.INDEX)
     counts = {split: {"pictures": len(NAMES)} for split in SPLITS}
     write_json({"classes": len(NAMES), **counts}, paths.COUNTS)
@@ -116,7 +116,7 @@ def write_results() -> None:
     write_json({split: scores()["frozen"] for split in ("val", "test")}, paths.PROBE_SCORES)
     write_json(exports(), paths.EXPORT_SCORES)
     columns = ("path", "label", "prediction", "probability", "label_probability", "rank")
-    predictions = [(f"test/{name}.webp", name, NAMES[0], 0.9, 0.05, 2) for name in NAMES]
+    predictions = [(f"test/{name}.zip/a.webp", name, NAMES[0], 0.9, 0.05, 2) for name in NAMES]
     write_csv(columns, predictions, paths.PREDICTIONS)
     per_class = [(name, 0.5, 1.0, 0.6, 1) for name in NAMES]
     write_csv(("class_name", "precision", "recall", "f1", "pictures"), per_class, paths.PER_CLASS)
@@ -160,7 +160,8 @@ def lock_all(**values: Any) -> None:
     raw = Path(params["data"]["raw"])
     lock("raw", outs=[paths.RAW], pipeline=1, params={"data.raw": str(raw)})
     seed, data = {"seed": params["seed"]}, {"data": params["data"]}
-    lock("prepare", [paths.RAW, raw], [paths.PREPARED], params=seed | data, packages=PACKAGES)
+    lock("prepare", [paths.RAW, raw], [paths.PREPARED], params=data, packages=PACKAGES)
+    lock("split", [paths.PICTURES], [paths.SPLIT], params=seed | data)
     tuning = {"finetune": params["finetune"], "backbone.tap_at": params["backbone"]["tap_at"]}
     lock("finetune", [paths.INDEX, Path("tench")], [paths.CLASSIFIER], params=seed | tuning)
     lock("report", [paths.SCORES], [paths.PAGE], params=seed | data)

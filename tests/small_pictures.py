@@ -1,7 +1,8 @@
 """Small pictures: one whose parts can be told apart, folders of them, PNG files by hand, why a file
-is no picture, and where to prepare them."""
+is no picture; and prepared ones."""
 
 import hashlib
+import io
 import os
 import struct
 import tempfile
@@ -9,11 +10,20 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from stages.prepare import prepare
+from stages.split import split
+from tench.core.files import read_csv
+from tench.core.packs import read_packed, write_pack
+from tench.core.params import Data
+from tench.core.paths import PICTURES, PREPARED, REJECTED
+from tench.pictures.index import Row, read_index, write_index
+from tench.pictures.prepared import RGB, to_webp
 from tench.pictures.reading import UnreadableError, read_picture
 
 RAW = Path("raw")
@@ -83,3 +93,34 @@ def draw(*files: str) -> None:
         seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
         noise = np.random.default_rng(seed).integers(0, 256, (9, 12, 3), dtype=np.uint8)
         Image.fromarray(noise).save(file, "PNG")
+
+
+def put_prepared(picture: Image.Image, path: Path) -> None:
+    """Write a prepared picture, alone in its pack."""
+    write_pack([(path.name, to_webp(picture))], path.parent)
+
+
+def get_prepared(path: Path) -> RGB:
+    """Read a prepared picture, unchecked."""
+    return np.asarray(Image.open(io.BytesIO(read_packed(path))))
+
+
+def packed(folder: Path = PREPARED) -> list[str]:
+    """The paths of all prepared pictures."""
+    return [
+        f"{pack.relative_to(folder).as_posix()}/{name}"
+        for pack in sorted(folder.rglob("*.zip"))
+        for name in ZipFile(pack).namelist()
+    ]
+
+
+def prepare_and_split(data: Data, work: Path | None = None) -> list[Row]:
+    """Run both on RAW with the seed 42; return the index, as it is read back."""
+    prepare(data, work or fresh())
+    write_index(split(read_index(PICTURES), data, 42))
+    return read_index()
+
+
+def rejected_files() -> list[dict[str, str]]:
+    """What rejected.csv lists."""
+    return read_csv(REJECTED)

@@ -15,6 +15,7 @@ import pytest
 from networks import random_weights, settings
 from numpy.typing import NDArray
 from PIL import Image
+from small_pictures import get_prepared, put_prepared
 
 from tench.core.errors import TenchError
 from tench.core.paths import PREPARED
@@ -25,13 +26,13 @@ from tench.network.saving import save_classifier, save_weights
 from tench.network.tail import trainable_tail
 from tench.network.trunk import build_trunk
 from tench.pictures.index import Row
-from tench.pictures.prepared import pixel_digest, read_prepared, write_prepared
+from tench.pictures.prepared import pixel_digest
 
 SIZE, CLASSES, CUT = 32, 10, 4
 NOISE = np.random.default_rng(3).integers(0, 128, (70, SIZE, SIZE, 3))
 PICTURES = [Image.fromarray((one + n).astype(np.uint8)) for n, one in enumerate(NOISE)]
 ROWS = [
-    Row(f"{number}.webp", "val", 0, "fish", "", "", pixel_digest(picture), 0)
+    Row(f"{number}.zip/a.webp", "val", 0, "fish", "", "", pixel_digest(picture), 0, number)
     for number, picture in enumerate(PICTURES)
 ]
 
@@ -71,7 +72,7 @@ def folder(backbone: Any, head: Any, tmp_path_factory: pytest.TempPathFactory) -
     """A project with prepared pictures and a saved classifier."""
     folder = tmp_path_factory.mktemp("project")
     for picture, row in zip(PICTURES, ROWS, strict=True):
-        write_prepared(picture, folder / PREPARED / row.path)
+        put_prepared(picture, folder / PREPARED / row.path)
     save_classifier(assemble(backbone, "MobileNetV2", head), folder / "classifier.keras")
     return folder
 
@@ -95,7 +96,7 @@ def saved(folder: Path) -> Any:
 
 def read_all(rows: list[Row] = ROWS) -> NDArray[np.float32]:
     """Prepared pictures, as the classifier takes them."""
-    return np.stack([read_prepared(PREPARED / row.path) for row in rows]).astype(np.float32)
+    return np.stack([get_prepared(PREPARED / row.path) for row in rows]).astype(np.float32)
 
 
 def logits(backbone: Any, head: Any) -> NDArray[np.float64]:
@@ -236,7 +237,7 @@ def test_answers_that_are_no_numbers_agree_with_nothing() -> None:
         other = answers.copy()
         other[1, 0] = wrong
         for pair in ((answers, other), (other, answers)):
-            with pytest.raises(TenchError, match=r"prepared/1\.webp: both disagree"):
+            with pytest.raises(TenchError, match=r"prepared/1\.zip/a\.webp: both disagree"):
                 check_agreement(*pair, ROWS[:3], "both")
 
 

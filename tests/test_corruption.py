@@ -20,16 +20,17 @@ from features import row, stored
 from tench.console import damage
 from tench.console.inputs import OPENED, check_inputs, check_results, reads
 from tench.core.errors import TenchError
-from tench.core.names import SPLITS
-from tench.core.paths import HEAD, INDEX, METRICS, PREPARED, SCORES
+from tench.core.packs import pack_of, read_packed
+from tench.core.paths import HEAD, INDEX, METRICS, PICTURES, PREPARED, SCORES
 from tench.embedding.sharing import kept
 from tench.exported.answers import open_classifier
 from tench.exported.folder import DESCRIPTION, MODELS, RUNTIMES, read_exported
 from tench.pictures.checked import read_checked
-from tench.pictures.index import digest_file, of_split, read_index
+from tench.pictures.index import digest_file, read_index
 from tench.pictures.shards import open_shards
 
 AGAIN = "then run `dvc repro` again"
+INDICES = (PICTURES, INDEX)
 STAGES = pipeline()
 OUTS = {out for stage in STAGES.values() for out in stage.outs}
 
@@ -37,7 +38,7 @@ OUTS = {out for stage in STAGES.values() for out in stage.outs}
 def inputs_of(stage: str) -> list[str]:
     """What a stage reads that another wrote, by dvc.yaml."""
     deps = [dep.replace("${data.raw}", "data/sample") for dep in STAGES[stage].deps]
-    return sorted(dep for dep in deps if dep in OUTS or dep == str(INDEX))
+    return sorted(dep for dep in deps if dep in OUTS or dep in map(str, INDICES))
 
 
 # Every input of the pipeline, with a stage that reads it.
@@ -80,11 +81,10 @@ def found(read: Callable[[], Any], file: Path, content: bytes) -> Any:
 
 def read(dep: str) -> None:
     """Look at an input as the stages do that read it."""
-    if Path(dep) == INDEX:
-        read_index()
+    if Path(dep) in INDICES:
+        read_index(Path(dep))
     elif Path(dep) in OPENED:
-        for split in SPLITS:
-            open_shards(Path(dep, split), of_split(read_index(), split))
+        open_shards(Path(dep), read_index())
     else:
         check_inputs(READ[dep])
 
@@ -121,13 +121,10 @@ def test_a_missing_input_is_told() -> None:
 @pytest.mark.parametrize("folder", OPENED, ids=str)
 @pytest.mark.usefixtures("_in")
 def test_a_damaged_manifest_is_found(folder: Path) -> None:
-    file = folder / "val/manifest.json"
-    rows = of_split(read_index(), "val")
+    file, rows = folder / "manifest.json", read_index()
     for how in DAMAGES:
         with damaged(file, how):
-            refusal(
-                lambda: open_shards(file.parent, rows), file, file.parent, first_file(file.parent)
-            )
+            refusal(lambda: open_shards(folder, rows), file, folder, first_file(folder))
 
 
 @pytest.mark.usefixtures("_in")
@@ -145,16 +142,17 @@ def test_whatever_bit_of_the_index_is_flipped_it_is_refused() -> None:
 @pytest.mark.usefixtures("_in")
 def test_a_damaged_prepared_picture_is_found() -> None:
     one = read_index()[7]
-    file = PREPARED / one.path
+    place, file = PREPARED / one.path, pack_of(PREPARED / one.path)
     content, pixels = file.read_bytes(), read_checked(one)
     for how in DAMAGES:
         with damaged(file, how):
-            refusal(lambda: read_checked(one), file)
-    bits = random.Random(2).sample(range(8 * len(content)), 30)
+            refusal(lambda: read_checked(one), place)
+    begin = content.index(read_packed(place))  # other bits are others' pictures
+    bits = random.Random(2).sample(range(8 * begin, 8 * (begin + len(read_packed(place)))), 30)
     said = [found(lambda: read_checked(one), file, flipped(content, bit)) for bit in bits]
     put(file, content)
     refused = [text for text in said if isinstance(text, str)]
-    assert all(text.startswith(f"{file}: damaged") for text in refused)
+    assert all(text.startswith(f"{place}: damaged") for text in refused)
     assert len(refused) > 25  # a few bits are of no account to a decoder
     for harmless in said:
         assert isinstance(harmless, str) or np.array_equal(harmless, pixels)
@@ -162,8 +160,8 @@ def test_a_damaged_prepared_picture_is_found() -> None:
 
 @pytest.mark.usefixtures("_in")
 def test_of_a_missing_prepared_picture_the_way_back_is_told() -> None:
-    one = read_index()[0]._replace(path="train/fish/gone.webp")
-    with pytest.raises(TenchError, match=r"gone\.webp: missing: run `dvc repro`"):
+    one = read_index()[0]._replace(path="train/fish/gone.zip/a.webp")
+    with pytest.raises(TenchError, match=r"gone\.zip/a\.webp: missing: run `dvc repro`"):
         read_checked(one)
 
 
@@ -174,19 +172,19 @@ def test_damaged_activations_that_experiments_share_are_made_anew(
     folder, rows = tmp_path / "cache/activations/name", [row(n) for n in range(6)]
 
     def make(work: Path) -> Path:
-        stored(work / "made/train", np.arange(12.0).reshape(6, 2), rows)
+        stored(work / "made", np.arange(12.0).reshape(6, 2), rows)
         return work / "made"
 
     with kept(folder, make) as made:
-        (file,) = (made / "train").glob("*.npy")
+        (file,) = made.glob("*.npy")
     for how in DAMAGES:
         put(file, DAMAGES[how](file.read_bytes()))
         with kept(folder, make) as made:
-            said = refusal(lambda: open_shards(folder / "train", rows), file)
+            said = refusal(lambda: open_shards(folder, rows), file)
         assert f"delete {folder}, " in said
         shutil.rmtree(folder)
         with kept(folder, make):
-            open_shards(folder / "train", rows)
+            open_shards(folder, rows)
 
 
 @pytest.mark.usefixtures("_in")

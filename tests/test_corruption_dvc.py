@@ -7,8 +7,8 @@ import pytest
 from clones import CHECKOUT, copied, dvc, git, message, ran, refusal, run
 from damage import DAMAGES, flipped, put, unlinked
 
-from tench.console.locks import all_digests, read_stages
-from tench.core.paths import AUDIT, HEAD, POOLED, PREPARED, PROBE, PROBE_SCORES
+from tench.core.paths import AUDIT, HEAD, INDEX, POOLED, PREPARED, PROBE, PROBE_SCORES
+from tench.core.pipelines import all_digests, read_stages
 
 AGAIN = "then run `dvc repro` again"
 CACHE = Path(".dvc/cache/files/md5")
@@ -71,7 +71,7 @@ def test_damage_in_the_cache_is_found_once_it_is_out_of_it(seen: Path) -> None:
 @pytest.mark.faults
 @pytest.mark.parametrize("how", DAMAGES)
 def test_what_dvc_sees_it_brings_back(seen: Path, how: str) -> None:
-    files = (HEAD, PROBE_SCORES, AUDIT, PREPARED / "index.csv", POOLED / "val/00000.npy")
+    files = (HEAD, PROBE_SCORES, AUDIT, INDEX, POOLED / "00000.npy")
     for file in files:
         unlinked(seen / file)
     dvc(seen, "status")
@@ -103,16 +103,17 @@ def test_a_change_that_is_meant_can_be_kept(seen: Path) -> None:
 
 @pytest.mark.faults
 def test_a_damaged_picture_stops_embed_and_audit(seen: Path) -> None:
-    file = sorted((seen / PREPARED / "train").rglob("*.webp"))[3]
+    file = sorted((seen / PREPARED / "train").rglob("*.zip"))[3]
     unlinked(file)
     dvc(seen, "status")
     content, before = file.read_bytes(), (seen / AUDIT).read_bytes()
     put(file, flipped(content))
+    where = file.relative_to(seen)
     for name in ("embed", "audit"):
         said = stage(seen, name)
-        where = file.relative_to(seen)
-        assert (
-            said == f"error: {where}: damaged, not the pixels that were written: delete it, {AGAIN}"
+        assert said.startswith(f"error: {where}/")
+        assert said.endswith(
+            f".webp: damaged, not the pixels that were written: delete {where}, {AGAIN}"
         )
     assert (seen / AUDIT).read_bytes() == before
     delete(seen, said)
@@ -123,7 +124,7 @@ def test_a_damaged_picture_stops_embed_and_audit(seen: Path) -> None:
 @pytest.mark.faults
 def test_damaged_features_in_the_cache_are_made_anew(seen: Path) -> None:
     digest = all_digests(read_stages(seen / "dvc.lock"), "outs")[str(POOLED)]
-    shard = POOLED / "train/00000.npy"
+    shard = POOLED / "00000.npy"
     scores = (seen / PROBE_SCORES).read_bytes()
     content = (seen / shard).read_bytes()
     (kept,) = [

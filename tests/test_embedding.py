@@ -12,6 +12,7 @@ from clones import CHECKOUT, dvc, git
 from damage import flip
 from numpy.typing import NDArray
 from PIL import Image
+from small_pictures import get_prepared, put_prepared
 
 from tench.core import parallel
 from tench.core.params import Params, load_params
@@ -25,7 +26,7 @@ from tench.network.runtime import keras
 from tench.network.trunk import build_trunk
 from tench.pictures import shards
 from tench.pictures.index import Row
-from tench.pictures.prepared import RGB, pixel_digest, read_prepared, write_prepared
+from tench.pictures.prepared import RGB, pixel_digest
 from tench.pictures.shards import open_shards, read_rows
 
 SIZE = 32
@@ -46,12 +47,12 @@ def pictures(folder: Path) -> list[Row]:
     rng = np.random.default_rng(1)
     rows = []
     for number in range(COUNT):
-        name = f"{number * 8 % COUNT:02d}.webp"
+        name = f"{number * 8 % COUNT:02d}.zip/a.webp"
         split = "train" if number < 12 else "val"
         noise = rng.integers(0, 100, (SIZE, SIZE, 3)) + 155 * number // COUNT
         picture = Image.fromarray(noise.astype(np.uint8))
-        write_prepared(picture, folder / PREPARED / name)
-        rows.append(Row(name, split, 0, "fish", name, "", pixel_digest(picture), 0))
+        put_prepared(picture, folder / PREPARED / name)
+        rows.append(Row(name, split, 0, "fish", name, "", pixel_digest(picture), 0, number))
     return rows
 
 
@@ -93,7 +94,7 @@ def _converted_once() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def expected(trunk: Any, pictures: list[Row], folder: Path) -> list[NDArray[np.float32]]:
     """What Keras itself says: the tapped activations and the pooled features."""
-    batch = np.stack([read_prepared(folder / PREPARED / row.path) for row in pictures])
+    batch = np.stack([get_prepared(folder / PREPARED / row.path) for row in pictures])
     return [np.asarray(output) for output in trunk(batch.astype(np.float32), training=False)]
 
 
@@ -131,10 +132,10 @@ def test_both_engines_agree_with_keras(
     tmp_path: Path,
     kind: str,
 ) -> None:
-    folders = [tmp_path / "tapped" / "train", tmp_path / "pooled" / "train"]
+    folders = [tmp_path / "tapped", tmp_path / "pooled"]
     with open_engine(trunk, kind) as engine:
         assert engine.name == kind
-        embed(pictures, engine, folders, tmp_path / "journal", "embed")
+        embed(pictures, engine, folders, tmp_path / "journal")
     assert [one.shape for one in expected] == [(COUNT, 8, 8, 24), (COUNT, 32)]
     for folder, wanted in zip(folders, expected, strict=True):
         found = all_rows(folder, pictures)
@@ -162,7 +163,7 @@ def test_the_number_of_cores_changes_nothing(
             monkeypatch.setattr(module, "cores", lambda number=cores: number)
         folders = [tmp_path / str(cores) / name for name in ("tapped", "pooled")]
         with open_engine(trunk, "litert") as engine:
-            embed(pictures, engine, folders, tmp_path / f"{cores}.journal", "embed")
+            embed(pictures, engine, folders, tmp_path / f"{cores}.journal")
     for name in ("tapped", "pooled"):
         one, three = (tmp_path / cores / name / "00000.npy" for cores in ("1", "3"))
         assert one.read_bytes() == three.read_bytes()
@@ -174,12 +175,12 @@ def test_more_pictures_than_a_shard_holds(
 ) -> None:
     shrink_shards(monkeypatch, rows)
     folders = [tmp_path / "columns", tmp_path / "red"]
-    embed(pictures, MEANS, folders, tmp_path / "journal", "embed")
+    embed(pictures, MEANS, folders, tmp_path / "journal")
     files = open_shards(tmp_path / "columns", pictures).files
     assert [len(np.load(file)) for file in files] == [
         min(rows, COUNT - start) for start in range(0, COUNT, rows)
     ]
-    wanted = means(np.stack([read_prepared(PREPARED / row.path) for row in pictures]))
+    wanted = means(np.stack([get_prepared(PREPARED / row.path) for row in pictures]))
     for folder, columns in zip(("columns", "red"), wanted, strict=True):
         assert np.array_equal(all_rows(tmp_path / folder, pictures), columns)
 
@@ -197,7 +198,7 @@ class Stopped(NamedTuple):
 def stopped(pictures: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stopped:
     shrink_shards(monkeypatch, 8)
     whole = [tmp_path / "whole" / name for name in ("columns", "red")]
-    embed(pictures, MEANS, whole, tmp_path / "whole.journal", "embed")
+    embed(pictures, MEANS, whole, tmp_path / "whole.journal")
     folders = [tmp_path / "stopped" / name for name in ("columns", "red")]
     journal = tmp_path / "stopped.journal"
 
@@ -207,7 +208,7 @@ def stopped(pictures: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         return means(batch)
 
     with pytest.raises(KeyboardInterrupt) as caught:
-        embed(pictures, MEANS._replace(forward=stop), folders, journal, "embed")
+        embed(pictures, MEANS._replace(forward=stop), folders, journal)
     assert caught.value.__notes__ == ["embed: 16 of 21 pictures are kept"]
     return Stopped(folders, journal, [], content(*whole))
 
@@ -219,7 +220,7 @@ def go_on(one: Stopped, pictures: list[Row]) -> None:
         one.calls.append(len(batch))
         return means(batch)
 
-    embed(pictures, MEANS._replace(forward=count), one.folders, one.journal, "embed")
+    embed(pictures, MEANS._replace(forward=count), one.folders, one.journal)
     found = content(*one.folders)
     assert {name.replace("/stopped/", "/whole/"): data for name, data in found.items()} == one.whole
 
@@ -281,11 +282,10 @@ def test_activations_before_the_tap_are_made_once_and_kept(
     cache: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with activations(backbone, 1, params, pictures) as folder:
+    with activations(backbone, 1, params, pictures[::-1]) as folder:
         assert folder.parent == cache
-        for split, rows in (("train", pictures[:12]), ("val", pictures[12:])):
-            scaled = [read_prepared(PREPARED / row.path) / 127.5 - 1 for row in rows]
-            np.testing.assert_allclose(all_rows(folder / split, rows), scaled, atol=1e-6)
+        scaled = [get_prepared(PREPARED / row.path) / 127.5 - 1 for row in pictures]
+        np.testing.assert_allclose(all_rows(folder, pictures), scaled, atol=1e-6)
     monkeypatch.setattr(embedding, "embed", None)  # whatever makes them again fails
     with activations(backbone, 1, params, pictures) as again:
         assert again == folder

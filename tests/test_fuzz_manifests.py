@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tench.core.errors import TenchError
 from tench.core.names import SPLITS, class_name, same_name
-from tench.intake.preparing import first_path
+from tench.intake.packing import packs_of
+from tench.intake.preparing import packed_name
 from tench.intake.scan import Source, scan
 from tench.intake.splitting import choose_sides
 
@@ -100,7 +101,11 @@ def check_sources(sources: list[Source]) -> None:
     """Fail unless pictures have classes with names, and each a place of its own."""
     assert all(source.file.is_file() for source in sources)
     assert len({class_name(source.class_name) for source in sources}) > 1
-    places = {same_name(first_path(source)) for source in sources}
+    places = {
+        same_name(f"{pack.path}/{packed_name(source)}")
+        for pack in packs_of(sources)
+        for source in pack.sources
+    }
     assert len(places) == len(sources)
 
 

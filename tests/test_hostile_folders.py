@@ -11,16 +11,15 @@ from pathlib import Path
 
 import pytest
 from clones import CHECKOUT, run
-from small_pictures import RAW, draw, fresh
+from small_pictures import RAW, draw, packed, prepare_and_split, rejected_files
 
-from stages.prepare import prepare
 from stages.raw import check_raw
 from tench.adopting.found import read_header
 from tench.audit.quality import opened
 from tench.core.errors import TenchError
 from tench.core.names import is_formula
 from tench.core.params import Data
-from tench.core.paths import PREPARED
+from tench.core.paths import INDEX, PICTURES, PREPARED, REJECTED
 from tench.intake.layouts import LAYOUTS
 from tench.intake.scan import scan
 from tench.pictures.index import read_index
@@ -104,8 +103,8 @@ def test_a_link_to_a_file_elsewhere_is_read_and_no_picture_of_it_is_shown(tmp_pa
     secret = tmp_path / "secret"
     secret.write_text("root:x:0:0")
     (RAW / "a/p.png").symlink_to(secret)
-    rows, rejected = prepare(settings(), 42, fresh())
-    assert [source.file.name for source, _ in rejected] == ["p.png"]
+    rows = prepare_and_split(settings())
+    assert [one["source"] for one in rejected_files()] == ["a/p.png"]
     assert "root" not in (PREPARED / "rejected.csv").read_text()
     assert len(rows) == 20
 
@@ -199,13 +198,13 @@ def test_no_cell_of_the_index_is_a_formula_and_stages_read_what_they_wrote() -> 
         writer.writerow(["path", "label"])
         writer.writerows((path, "xy"[place % 2]) for place, path in enumerate(lines))
     (RAW / "@x.png").write_text("no picture")
-    prepare(settings(), 42, fresh())
-    for name in ("index.csv", "rejected.csv"):
-        assert not computed((PREPARED / name).read_text(encoding="utf-8"))
+    prepare_and_split(settings())
+    for file in (PICTURES, INDEX, REJECTED):
+        assert not computed(file.read_text(encoding="utf-8"))
     lines.remove("@x.png")
     kept = {(RAW / row.source).relative_to(RAW).as_posix() for row in read_index()}
     assert kept == set(lines)
-    assert all((PREPARED / row.path).is_file() for row in read_index())
+    assert sorted(row.path for row in read_index()) == sorted(packed())
 
 
 def test_an_archive_is_told_to_be_unpacked_and_one_among_pictures_is_rejected() -> None:
@@ -219,5 +218,5 @@ def test_an_archive_is_told_to_be_unpacked_and_one_among_pictures_is_rejected() 
     ):
         scan(Path("pictures.zip"), {})
     shutil.move("pictures.zip", RAW / "a/all.zip")
-    _, rejected = prepare(settings(), 42, fresh())
-    assert [source.file.name for source, _ in rejected] == ["all.zip"]
+    prepare_and_split(settings())
+    assert [one["source"] for one in rejected_files()] == ["a/all.zip"]

@@ -38,11 +38,11 @@ def hostile(made: Path) -> Path:
         for name, picture in zip(NAMES, FILES, strict=True):
             row = dict(first)
             row |= dict.fromkeys(("label", "prediction", "class_name", "suggestion"), name)
-            row |= {"path": f"test/{picture}.webp", "source": picture}
+            row |= {"path": f"test/{picture}.zip/a.webp", "source": picture}
             rows.append([row[key] for key in first])
         write_csv(first, rows, file)
     for name in FILES:
-        shutil.copy(paths.PREPARED / "test/fish.webp", paths.PREPARED / f"test/{name}.webp")
+        shutil.copy(paths.PREPARED / "test/fish.zip", paths.PREPARED / f"test/{name}.zip")
     return made
 
 

@@ -95,6 +95,6 @@ def test_dvc_runs_nothing_and_writes_nothing_that_pictures_bring_along(tmp_path:
     assert not mark.exists()
     assert not (project / "tench/core/evil.py").exists()
     assert not list(project.rglob("pwned"))
-    rows = read_index(project / "data/prepared/index.csv")
+    rows = read_index(project / "data/prepared/pictures.csv")
     assert len(rows) == 20
     assert CLASS in {row.class_name for row in rows}

@@ -30,12 +30,12 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, dict]:
 
 def read_metrics(folder: Path) -> dict:
     """All metrics of a checkout, by file name."""
-    files = ("prepare", "audit", "extract-train/metrics", "finetune/metrics", "evaluate")
+    files = ("split", "audit", "extract-train/metrics", "finetune/metrics", "evaluate")
     return {name: json.loads((folder / f"metrics/{name}.json").read_text()) for name in files}
 
 
 def test_every_picture_is_prepared(metrics: tuple[dict, dict]) -> None:
-    counts = metrics[0]["prepare"]
+    counts = metrics[0]["split"]
     pictures = [counts[split]["pictures"] for split in ("train", "val", "test")]
     seen = [counts[split]["seen_by_backbone"] for split in ("train", "val", "test")]
     assert (pictures, counts["rejected"]) == ([9469, 3140, 785], 0)

@@ -29,7 +29,7 @@ def test_swapped_labels_are_found(tmp_path: Path, per_class: int) -> None:
         probabilities = out_of_fold(parts, said, 16, seed=1)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     np.testing.assert_array_equal(probabilities, out_of_fold(parts, said, 16, seed=1))
-    rows = [Row(str(n), "train", int(y), f"c{y}", "", "", "", 0) for n, y in enumerate(said)]
+    rows = [Row(str(n), "train", int(y), f"c{y}", "", "", "", 0, n) for n, y in enumerate(said)]
     found = {int(one.row.path): one.suggestion for one in suspects(rows, probabilities)}
     right = sum(found.get(n) == f"c{truth[n]}" for n in wrong.tolist())
     assert right >= 0.9 * len(wrong)

@@ -92,7 +92,7 @@ def test_experiments_in_a_queue_in_a_temporary_folder_and_in_the_workspace(
         git(project, "show", f"{rows['elsewhere']['commits']}:metrics/evaluate.json")
     )
     assert float(rows["elsewhere"]["test_accuracy"]) == scores["finetuned"]["accuracy"]
-    pictures = json.loads((project / "metrics/prepare.json").read_text())["test"]["pictures"]
+    pictures = json.loads((project / "metrics/split.json").read_text())["test"]["pictures"]
     assert int(rows["elsewhere"]["pictures_paired"]) == pictures
     for name, kept in (("grid-1", "elsewhere"), ("grid-2", "HEAD")):
         assert f"- {name} has the parameters and the seed of {kept}: counted once." in notes

@@ -7,7 +7,7 @@ from pathlib import Path
 from clones import AFTER_SAMPLE, change, dvc, ran
 from own_folder import NAMES, Own
 
-STAGES = [*AFTER_SAMPLE[:2], "audit", *AFTER_SAMPLE[2:]]  # the audit twice: first it is refused
+STAGES = [*AFTER_SAMPLE[:3], "audit", *AFTER_SAMPLE[3:]]  # the audit twice: first it is refused
 
 
 def outputs(classifier: Path) -> int:
@@ -25,7 +25,7 @@ def test_own_pictures_need_no_list_of_classes(own: Own) -> None:
 
 
 def test_own_pictures_are_counted_and_scored(own: Own) -> None:
-    counts = json.loads((own.folder / "metrics/prepare.json").read_text(encoding="utf-8"))
+    counts = json.loads((own.folder / "metrics/split.json").read_text(encoding="utf-8"))
     assert counts["train"]["pictures"] == 40 * len(NAMES) + len(own.black)
     scores = json.loads((own.folder / "metrics/evaluate.json").read_text(encoding="utf-8"))
     assert scores["finetuned"]["pictures"] == counts["test"]["pictures"]

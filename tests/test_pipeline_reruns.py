@@ -14,7 +14,8 @@ CARD = {"export", "report"}  # both show every parameter
 FINETUNE = {"finetune", "evaluate", *CARD}
 EXTRACT = {"extract-train"} | FINETUNE
 EMBED = {"embed", "audit", "probe"} | EXTRACT
-PREPARE = {"prepare"} | EMBED
+SPLIT = {"split", "audit", "probe"} | EXTRACT
+PREPARE = {"prepare"} | SPLIT | EMBED
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -60,7 +61,7 @@ def downstream(stages: set[str]) -> set[str]:
         ("audit.max_leaks", 3, {"audit", *CARD}, {"audit", *CARD}),
         ("export.max_drop", 0.1, CARD, CARD),
         ("backbone.engine", "tensorflow", {"embed", *FINETUNE}, EMBED),
-        ("data.test_fraction", 0.3, {"prepare", *CARD}, PREPARE),
+        ("data.test_fraction", 0.3, {"split", *CARD}, SPLIT),
         ("data.classes.n01440764", "tench", {"prepare", *CARD}, PREPARE),
         ("data.image_size", 96, {"prepare", "embed", *FINETUNE}, PREPARE),
     ],

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from clones import AFTER_SAMPLE, Finished, Twin, ran
-from PIL import Image
+from small_pictures import get_prepared
 
 from benchmarks.compare import pipeline_scores
 
@@ -59,6 +59,7 @@ def test_git_ignores_what_dvc_keeps_and_nothing_else_is_left(base: Finished) -> 
         "data/prepared/",
         "data/raw.txt",
         "data/sample/",
+        "data/split/",
         "data/.unfinished/",
         "metrics/audit/",
         "metrics/examples.jpg",
@@ -85,7 +86,7 @@ def test_fine_tuned_model_knows_the_sample(base: Finished) -> None:
 
 
 def test_counts_and_scores_cover_the_same_pictures(base: Finished) -> None:
-    counts = read_json(base.folder, "prepare.json")
+    counts = read_json(base.folder, "split.json")
     assert counts["classes"] == CLASSES
     assert counts["rejected"] == 0
     for split, pictures in {"train": 400, "val": 160, "test": 40}.items():
@@ -114,9 +115,7 @@ def test_the_shipped_classifier_gives_the_probabilities_that_were_scored(base: F
         rows = list(csv.DictReader(file))
     classifier = keras.models.load_model(base.folder / "models/classifier.keras")
     names = (base.folder / "models/labels.txt").read_text(encoding="utf-8").splitlines()
-    pictures = np.stack(
-        [np.asarray(Image.open(base.folder / "data/prepared" / row["path"])) for row in rows]
-    )
+    pictures = np.stack([get_prepared(base.folder / "data/prepared" / row["path"]) for row in rows])
     said = classifier.predict(pictures.astype(np.float32), verbose=0)
     np.testing.assert_allclose(said.sum(axis=1), 1, atol=1e-5)
     assert [names[place] for place in said.argmax(axis=1)] == [row["prediction"] for row in rows]

@@ -1,6 +1,5 @@
 """prepare: from any raw folder to a complete index, or to one clear error."""
 
-import csv
 import hashlib
 import json
 import shutil
@@ -12,16 +11,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_pictures import RAW, draw, fresh
+from small_pictures import (
+    RAW,
+    draw,
+    packed,
+    prepare_and_split,
+    put_prepared,
+    rejected_files,
+)
 
-from stages import prepare as stage
-from stages.prepare import prepare
+from stages import prepare as prepare_stage
+from stages import split as split_stage
 from tench.core.errors import TenchError
 from tench.core.params import Data
-from tench.core.paths import PREPARED
+from tench.core.paths import PICTURES, PREPARED
 from tench.intake.overview import SHOWN, contact_sheet
 from tench.intake.preparing import check_rejected
 from tench.intake.scan import Source
+from tench.pictures.checked import read_checked
 from tench.pictures.index import (
     Row,
     class_names,
@@ -29,9 +36,7 @@ from tench.pictures.index import (
     of_split,
     read_index,
     seen_by_backbone,
-    write_index,
 )
-from tench.pictures.prepared import read_prepared
 
 ROOT = Path(__file__).parent.parent
 
@@ -72,22 +77,16 @@ def settings(
 def error(data: Data | None = None) -> str:
     """What prepare says of RAW: one line."""
     with pytest.raises(TenchError) as caught:
-        prepare(data or settings(), 42, fresh())
+        prepare_and_split(data or settings())
     assert "\n" not in str(caught.value)
     return str(caught.value)
-
-
-def rejected_files() -> list[dict[str, str]]:
-    """What rejected.csv lists."""
-    with (PREPARED / "rejected.csv").open(newline="", encoding="utf-8") as lines:
-        return list(csv.DictReader(lines))
 
 
 def test_index_holds_every_picture_once() -> None:
     draw_class("a", 7, 10)
     draw_class("b", 8, 20)
-    rows, rejected = prepare(settings({"a": "zander", "b": "bream"}), 42, fresh())
-    assert not rejected
+    rows = prepare_and_split(settings({"a": "zander", "b": "bream"}))
+    assert not rejected_files()
     counts = Counter((row.split, row.class_name) for row in rows)
     assert counts == {
         ("train", "zander"): 7,
@@ -98,21 +97,21 @@ def test_index_holds_every_picture_once() -> None:
         ("test", "bream"): 4,
     }
     assert [row.split for row in rows] == ["train"] * 15 + ["val"] * 24 + ["test"] * 6
-    on_disk = {file.relative_to(PREPARED).as_posix() for file in PREPARED.rglob("*.webp")}
-    assert Counter(row.path for row in rows) == Counter(on_disk)
+    assert sorted(row.path for row in rows) == sorted(packed())
     sources = {file.relative_to(RAW).as_posix() for file in RAW.rglob("*.png")}
     assert Counter(row.source for row in rows) == Counter(sources)
     for row in rows:
-        assert row.path.startswith(f"{row.split}/{row.class_name}/")
-        assert row.source.startswith("train/" if row.split == "train" else "val/")
-        assert read_prepared(PREPARED / row.path).shape == (32, 32, 3)
+        side = "train" if row.split == "train" else "val"
+        assert row.path.startswith(f"{side}/{row.class_name}/000.zip/")
+        assert row.source.startswith(f"{side}/")
+        assert read_checked(row).shape == (32, 32, 3)
 
 
 def test_labels_follow_the_sorted_class_names() -> None:
     draw_class("n1")
     draw_class("n2")
     draw_class("n3")
-    rows, _ = prepare(settings({"n1": "zander", "n2": "bream"}), 42, fresh())
+    rows = prepare_and_split(settings({"n1": "zander", "n2": "bream"}))
     assert class_names(rows) == ["bream", "n3", "zander"]
     assert {(row.source.split("/")[1], row.label) for row in rows} == {
         ("n1", 2),
@@ -128,7 +127,7 @@ def test_digest_is_that_of_the_decoded_pixels() -> None:
     with Image.open(RAW / "train/a/t0.png") as picture:
         picture.save(RAW / "train/a/same.bmp")
         content = b"RGB 12 9\n" + picture.tobytes()
-    rows, _ = prepare(settings(), 42, fresh())
+    rows = prepare_and_split(settings())
     digests = {row.source: row.sha256 for row in rows}
     assert digests["train/a/t0.png"] == hashlib.sha256(content).hexdigest()
     assert digests["train/a/same.bmp"] == digests["train/a/t0.png"]
@@ -151,7 +150,7 @@ def test_seen_by_backbone_is_told_by_the_name(name: str, seen: bool) -> None:
     draw_class("a")
     draw_class("b")
     draw(f"train/a/{name}")
-    rows, _ = prepare(settings(), 42, fresh())
+    rows = prepare_and_split(settings())
     assert {row.source: row.seen for row in rows}[f"train/a/{name}"] == int(seen)
     assert sum(row.seen for row in rows) == int(seen)
 
@@ -165,11 +164,12 @@ def test_the_stage_writes_index_counts_and_examples() -> None:
     Path("params.yaml").write_text(text.replace("data/imagenette", "raw"), encoding="utf-8")
     shutil.copy(ROOT / "dvc.yaml", ".")
     shutil.copy(ROOT / "packages.yaml", ".")
-    stage.main()
+    prepare_stage.main()
+    split_stage.main()
     rows = read_index()
     assert len(of_split(rows, "train")) == 308
     assert all(isinstance(row, Row) for row in rows)
-    summary = json.loads(Path("metrics/prepare.json").read_text())
+    summary = json.loads(Path("metrics/split.json").read_text())
     assert (summary["classes"], summary["rejected"]) == (2, 2)
     assert summary["train"] == {
         "pictures": 308,
@@ -182,7 +182,7 @@ def test_the_stage_writes_index_counts_and_examples() -> None:
         ("train/a/t8.png", "a"),
     ]
     assert rejected_files()[1]["reason"] == "the file is empty"
-    assert not (PREPARED / "train/a/t7.png.webp").exists()
+    assert "train/a/000.zip/t7.png.webp" not in packed()
     with Image.open("metrics/examples.jpg") as sheet:
         assert sheet.width > 400
 
@@ -190,10 +190,11 @@ def test_the_stage_writes_index_counts_and_examples() -> None:
 def test_more_classes_than_a_sheet_shows() -> None:
     draw("train/a/t.png")
     draw_class("x", 1, 2)
-    rows = [Row(f"{n}.webp", "train", n, f"class {n:04d}", "", "", "", 0) for n in range(2_000)]
-    PREPARED.mkdir(parents=True)
+    rows = [
+        Row(f"{n}.zip/a.webp", "train", n, f"class {n:04d}", "", "", "", 0, n) for n in range(2_000)
+    ]
     for row in rows[:SHOWN]:
-        Image.new("RGB", (32, 32), (row.label, 0, 0)).save(PREPARED / row.path)
+        put_prepared(Image.new("RGB", (32, 32), (row.label, 0, 0)), PREPARED / row.path)
     sheet = contact_sheet(rows, PREPARED)
     assert sheet.height < 65_500
     sheet.save("sheet.jpg")  # which a JPEG of all would be too large for
@@ -205,15 +206,16 @@ def test_index_does_not_depend_on_the_hash_seed() -> None:
     draw_class("c")
     where = {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "12345", "PYTHONDONTWRITEBYTECODE": "1"}
     program = (
-        "import sys; from pathlib import Path; from stages.prepare import prepare, write_index;"
+        "import sys; from pathlib import Path; from stages.prepare import prepare;"
         "from tench.core.params import Data; data = Data.model_validate_json(sys.argv[1]);"
-        "Path('other').mkdir();"
-        "write_index(prepare(data, 42, Path('other'))[0], Path('other.csv'))"
+        "Path('other').mkdir(); prepare(data, Path('other'))"
     )
     data = settings().model_dump_json()
     subprocess.run([sys.executable, "-c", program, data], env=where, check=True)
-    write_index(prepare(settings(), 42, fresh())[0], Path("index.csv"))
-    assert Path("index.csv").read_bytes() == Path("other.csv").read_bytes()
+    other = PICTURES.read_bytes()
+    shutil.rmtree(PREPARED)
+    prepare_and_split(settings())
+    assert PICTURES.read_bytes() == other
 
 
 def test_names_with_blanks_and_unicode_are_kept() -> None:
@@ -228,9 +230,7 @@ def test_names_with_blanks_and_unicode_are_kept() -> None:
         "no_suffix",
     ]
     draw(*(f"train/sea fish/{name}" for name in names))
-    rows, _ = prepare(settings(), 42, fresh())
-    write_index(rows, PREPARED / "index.csv")
-    assert read_index() == rows
+    rows = prepare_and_split(settings())
     assert {f"train/sea fish/{name}" for name in names} < {row.source for row in rows}
 
 
@@ -244,7 +244,8 @@ def test_too_many_unreadable_files_fail_and_are_listed() -> None:
     assert f"{RAW / 'train/a/t3.png'}: not a picture" in said
     assert str(PREPARED / "rejected.csv") in said
     assert [one["source"] for one in rejected_files()] == ["train/a/t3.png"]
-    assert len(prepare(settings(max_rejected=0.05), 42, fresh())[1]) == 1
+    prepare_and_split(settings(max_rejected=0.05))
+    assert len(rejected_files()) == 1
 
 
 def test_share_of_unreadable_files_may_be_exactly_the_allowed_one() -> None:
@@ -276,5 +277,5 @@ def test_one_stem_may_have_two_extensions() -> None:
     draw_class("a")
     draw_class("b")
     draw("train/a/t1.jpg", "train/a/t1.png.webp")
-    rows, _ = prepare(settings(), 42, fresh())
+    rows = prepare_and_split(settings())
     assert len({row.path for row in rows}) == len(rows) == 42

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import re
 import shutil
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -9,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_pictures import RAW, draw, fresh
+from small_pictures import RAW, draw, packed, prepare_and_split
 
-from stages.prepare import prepare
 from tench.core.errors import TenchError
 from tench.core.params import Data
-from tench.core.paths import PREPARED
-from tench.pictures.index import Row, read_index, write_index
-from tench.pictures.prepared import read_prepared, resize
+from tench.core.paths import INDEX, PREPARED
+from tench.pictures.checked import read_checked
+from tench.pictures.index import Row, read_index
+from tench.pictures.prepared import resize
 
 DATA = Data(
     raw=str(RAW),
@@ -42,17 +43,15 @@ def draw_classes(folder: str, count: int, classes: str = "ab") -> None:
 def prepared(**changes: object) -> list[Row]:
     """The index that prepare writes, after a look at what must hold of any."""
     shutil.rmtree(PREPARED, ignore_errors=True)  # as DVC does
-    rows, _ = prepare(DATA.model_copy(update=changes), 42, fresh())
-    write_index(rows)
-    assert read_index() == rows
-    on_disk = {file.relative_to(PREPARED).as_posix() for file in PREPARED.rglob("*.webp")}
-    assert Counter(row.path for row in rows) == Counter(on_disk)
+    rows = prepare_and_split(DATA.model_copy(update=changes))
+    assert sorted(row.path for row in rows) == sorted(packed())
+    assert sorted(row.place for row in rows) == list(range(len(rows)))
     for row in rows:
-        assert row.path.startswith(f"{row.split}/{row.class_name}/")
+        assert row.path.split("/")[1] == row.class_name
         with Image.open(RAW / row.source) as picture:
             size, how = (changes.get(key, getattr(DATA, key)) for key in ("image_size", "resize"))
             wanted = np.asarray(resize(picture, size, how))  # type: ignore[arg-type]
-        assert np.array_equal(read_prepared(PREPARED / row.path), wanted)
+        assert np.array_equal(read_checked(row), wanted)
     return rows
 
 
@@ -74,10 +73,12 @@ def test_train_and_val_give_the_index_that_they_always_gave() -> None:
     draw("train/a/deep/x.png", "val/b/deep/er/x.png", "val/a/n01440764_1.JPEG")
     shutil.copy(RAW / "val/a/v3.png", RAW / "val/b/twin.png")
     prepared(classes={"a": "zander"}, test_fraction=0.25)
-    with (PREPARED / "index.csv").open(newline="", encoding="utf-8") as lines:
-        table = list(csv.reader(lines))
-    assert table[0][-1] == "group"
-    text = "".join(",".join(row[:-1]) + "\n" for row in table)
+    with INDEX.open(newline="", encoding="utf-8") as lines:
+        header, *table = csv.reader(lines)
+    assert header[-2:] == ["place", "group"]
+    for row in table:  # each picture had a file of its own, on its side
+        row[0] = re.sub(r".+/(.+)/\d+\.zip/", rf"{row[1]}/\1/", row[0])
+    text = "".join(",".join(row[:-2]) + "\n" for row in [header, *table])
     # of the index that was written before there were other layouts
     before = "248148584623a91a72f33dbc311bc7a421c4dd8b86c41d2bee669729a7e6435d"
     assert hashlib.sha256(text.encode()).hexdigest() == before

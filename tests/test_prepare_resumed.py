@@ -1,20 +1,21 @@
-"""prepare, stopped at any picture: it goes on there, and ends as if it had not been."""
+"""prepare, stopped at any pack: it goes on there, and ends as if it had not been."""
 
+import re
 import shutil
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
-from small_pictures import RAW, draw
+from small_pictures import RAW, draw, packed
 
 from stages.prepare import prepare
-from tench.core import parallel
+from tench.core.packs import write_pack
 from tench.core.params import Data
-from tench.core.paths import PREPARED
-from tench.intake import preparing
+from tench.core.paths import PICTURES, PREPARED
+from tench.intake import packing, preparing
+from tench.intake.packing import packs_of
+from tench.intake.scan import Source, scan
+from tench.pictures.index import read_index
 from tench.pictures.reading import read_picture
 
 DATA = Data(
@@ -30,8 +31,9 @@ DATA = Data(
 
 @pytest.fixture(autouse=True)
 def _sixty_one_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """prepare reads and writes below the current directory."""
+    """prepare reads and writes below the current directory; a pack holds four pictures at most."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(packing, "LARGEST", 4)
     for name in ("whole", "work"):
         Path(name).mkdir()
     for folder, train, val in (("a", 10, 10), ("b", 20, 21)):
@@ -40,18 +42,20 @@ def _sixty_one_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (RAW / "train/a/t2.png").write_text("no picture")
 
 
-def stop_after(count: int, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Prepare RAW until so many pictures are done, and be stopped."""
+def stop_at(pack: int, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prepare RAW until so many packs are written, and be stopped."""
+    written = []
 
-    def items(some: Iterator[Any], label: str, total: int) -> Iterator[Any]:
-        yield from islice(some, count)
-        raise KeyboardInterrupt
+    def write(content: list[tuple[str, bytes]], file: Path) -> None:
+        if len(written) == pack:
+            raise KeyboardInterrupt
+        written.append(file)
+        write_pack(content, file)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt) as caught:  # noqa: PT012
-        patch.setattr(preparing, "progress", items)
-        patch.setattr(parallel, "AHEAD", 1)
-        prepare(DATA, 42, work)
-    assert caught.value.__notes__ == [f"prepare: {count} of 61 pictures are kept"]
+        patch.setattr(preparing, "write_pack", write)
+        prepare(DATA, work)
+    assert re.fullmatch(r"prepare: \d+ of 61 pictures are kept", caught.value.__notes__[0])
     assert not PREPARED.exists()
 
 
@@ -61,37 +65,51 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
 
 
-def test_a_stopped_run_goes_on_at_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    read = []
-    prepare(DATA, 42, Path("whole"))
+def test_a_stopped_run_goes_on_at_the_pack(monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(DATA, Path("whole"))
     whole = tree(PREPARED)
     shutil.rmtree(PREPARED)
     work = Path("work")
-    stop_after(40, work, monkeypatch)
-    before = sorted(work.glob("pictures/*/*/*.webp"))
-    assert len(before) == 39
+    stop_at(10, work, monkeypatch)
+    packs = list(packs_of(scan(RAW, {})))
+    before = [work / "prepared" / pack.path for pack in packs[:10]]
     before[7].unlink()
     before[8].write_bytes(before[9].read_bytes())
-    content = (RAW / "train/a/t0.png").read_bytes()
-    (RAW / "train/a/t0.png").write_bytes(content)  # a new time of change
+    touched = packs[0].sources[1].file
+    touched.write_bytes(touched.read_bytes())  # a new time of change
+    read: list[Path] = []
 
     def counted(raw: Path) -> Image.Image:
-        read.append(raw.name)
+        read.append(raw)
         return read_picture(raw)
 
     monkeypatch.setattr(preparing, "read_picture", counted)
-    prepare(DATA, 42, work)
-    assert len(read) == 21 + 3
-    assert "t2.png" not in read
+    prepare(DATA, work)
+    left = [packs[place] for place in (0, 7, 8, *range(10, len(packs)))]
+    assert sorted(read) == sorted(source.file for pack in left for source in pack.sources)
+    assert len(read) < 40
     assert tree(PREPARED) == whole
 
 
 def test_a_picture_removed_since_a_stop_is_not_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
     work = Path("work")
-    stop_after(61, work, monkeypatch)
+    stop_at(15, work, monkeypatch)
     for file in ("train/a/t3.png", "val/b/v1.png"):
         (RAW / file).unlink()
-    rows, _ = prepare(DATA, 42, work)
-    on_disk = {path for path in tree(PREPARED) if path.endswith(".webp")}
-    assert on_disk == {row.path for row in rows}
+    prepare(DATA, work)
+    rows = read_index(PICTURES)
+    assert sorted(row.path for row in rows) == sorted(packed())
     assert len(rows) == 58
+
+
+def test_a_picture_more_changes_one_pack_or_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "LARGEST", 1024)
+    every = [Source("", "a", Path(f"{n:05d}.jpg")) for n in range(20_000)]
+    packs = [pack.sources for pack in packs_of(every)]
+    assert [source for pack in packs for source in pack] == every
+    assert 50 < len(packs) < 150
+    assert max(map(len, packs)) <= 1024
+    for added in range(0, 20_000, 1_001):
+        new = Source("", "a", Path(f"{added:05d}x.jpg"))
+        now = [pack.sources for pack in packs_of([*every[:added], new, *every[added:]])]
+        assert 1 <= sum(pack not in packs for pack in now) <= 3

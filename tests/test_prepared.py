@@ -5,17 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_pictures import quarters
+from small_pictures import get_prepared, put_prepared, quarters
 
 from tench.core.names import Fit
-from tench.pictures.prepared import read_prepared, resize, write_prepared
+from tench.pictures.prepared import resize
 
 
 def test_prepared_pictures_are_lossless(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
-    file = tmp_path / "train" / "fish" / "a.jpg.webp"
-    write_prepared(Image.fromarray(noise), file)
-    found = read_prepared(file)
+    file = tmp_path / "train/fish/000.zip/a.jpg.webp"
+    put_prepared(Image.fromarray(noise), file)
+    found = get_prepared(file)
     assert found.dtype == np.uint8
     assert np.array_equal(found, noise)
 

@@ -8,11 +8,11 @@ import pytest
 from reports import PACKAGES, lock, lock_all, record, stages, texts
 
 from tench.console import record as recording
-from tench.console.locks import locked
 from tench.console.record import write_record
 from tench.core import paths
 from tench.core.errors import TenchError
 from tench.core.files import write_json, write_text
+from tench.core.pipelines import locked
 from tench.reporting.costs import cost, records
 from tench.reporting.publish import of_these_pictures, publish
 
@@ -90,7 +90,7 @@ def test_what_all_runs_share_is_told_once(made: Path) -> None:
         ["machine", "Linux x86_64, Quick 1, avx2, 2 cores used"],
         ["packages", "Python 3.11.2, keras 3.13.0, numpy 2.4.0"],
     ]
-    assert shown["missing"] == ["raw", "report"]
+    assert shown["missing"] == ["raw", "report", "split"]
     assert not shown["changed"]
 
 
@@ -119,7 +119,7 @@ def test_stages_without_a_record_are_named_on_the_page(made: Path) -> None:
     record("prepare")
     publish(ended=True)
     text = paths.OPEN_PAGE.read_text(encoding="utf-8")
-    assert "nothing is known of the run: raw, finetune, report." in text
+    assert "nothing is known of the run: raw, finetune, report, split." in text
 
 
 def test_while_the_report_is_written_its_last_run_is_not_told(made: Path) -> None:
@@ -142,7 +142,7 @@ def test_raw_data_is_told_of_where_it_was_read(made: Path) -> None:
         write_text(name, paths.DATA / name / "a.jpg")
         lock(name, outs=[paths.DATA / name], pipeline=1)
     lock_all(**{"data.raw": "data/sample"})
-    assert set(stages()) == {"raw", "sample", "prepare", "finetune", "report"}
+    assert set(stages()) == {"raw", "sample", "prepare", "split", "finetune", "report"}
 
 
 def test_a_garbled_lock_file_is_one_error(made: Path) -> None:

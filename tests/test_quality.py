@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from small_pictures import get_prepared, put_prepared
 
 from tench.audit import quality
 from tench.audit.glances import GLANCE, glance
 from tench.audit.quality import Issue, look_at
 from tench.core.paths import PREPARED
 from tench.pictures.index import Row
-from tench.pictures.prepared import pixel_digest, write_prepared
+from tench.pictures.prepared import pixel_digest
 
 SIDE = 48
 
@@ -21,7 +22,7 @@ def rows(count: int) -> list[Row]:
     """Rows of an index, whose files are yet to be written."""
     return [
         Row(
-            path=f"train/a/{number}.webp",
+            path=f"train/a/{number}.zip/a.webp",
             split="train",
             label=0,
             class_name="a",
@@ -29,6 +30,7 @@ def rows(count: int) -> list[Row]:
             sha256=str(number),
             prepared_sha256=str(number),
             seen=0,
+            place=number,
         )
         for number in range(count)
     ]
@@ -41,7 +43,7 @@ def write(picture: Image.Image, file: Path) -> None:
 
 def prepared(picture: Image.Image, row: Row) -> Row:
     """Write the prepared picture of a row; return the row with its digest."""
-    write_prepared(picture, PREPARED / row.path)
+    put_prepared(picture, PREPARED / row.path)
     return row._replace(prepared_sha256=pixel_digest(picture))
 
 
@@ -72,8 +74,8 @@ def test_every_picture_is_seen_at_a_glance_in_its_place(index: list[Row]) -> Non
     _, seen = look_at(index, Path("raw"))
     assert seen.shape == (12, GLANCE, GLANCE)
     for row, one in zip(index, seen, strict=True):
-        with Image.open(PREPARED / row.path) as picture:
-            assert np.array_equal(one, glance(picture))
+        picture = Image.fromarray(get_prepared(PREPARED / row.path))
+        assert np.array_equal(one, glance(picture))
     assert (seen[7] == 9).all()
     assert not (seen[6] == 9).all()
 

@@ -156,12 +156,12 @@ def test_results_of_other_code_than_is_committed_are_named(made: Path) -> None:
 
 
 def test_results_of_several_runs_are_named(made: Path) -> None:
-    lock("prepare", [paths.RAW], [paths.PREPARED], params={"seed": 42})
+    lock("split", [paths.PICTURES], [paths.SPLIT], params={"seed": 42})
     write_text("path\nother\n", paths.INDEX)
     assert hindrances(stages(), "REPOSITORY") == [
-        "data/prepared/index.csv is not what it was when finetune ran: run dvc repro first"
+        "data/split/index.csv is not what it was when finetune ran: run dvc repro first"
     ]
-    shutil.rmtree(paths.PREPARED)  # it is in DVC's cache
+    shutil.rmtree(paths.SPLIT)  # it is in DVC's cache
     assert hindrances(stages(), "REPOSITORY") == []
 
 

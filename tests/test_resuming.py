@@ -87,7 +87,7 @@ def stop(name: str, epoch: int) -> None:
     """Begin a training and stop it in an epoch."""
     with pytest.raises(KeyboardInterrupt) as caught:
         train(name, epoch)
-    assert caught.value.__notes__ == [f"test: {epoch - HOW.first} epochs are kept"]
+    assert caught.value.__notes__ == [f"test: epochs kept: {epoch - HOW.first}"]
 
 
 def equal(one: Outcome, other: Outcome) -> bool:

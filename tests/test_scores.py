@@ -33,7 +33,7 @@ def guesses(count: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
 def index_rows(labels: NDArray[np.int32]) -> list[Row]:
     """A row of the index for each label."""
     return [
-        Row(f"test/c{y}/{n}.webp", "test", int(y), f"c{y}", f"val/c{y}/{n}", "", "", n % 2)
+        Row(f"test/c{y}/{n}.webp", "test", int(y), f"c{y}", f"val/c{y}/{n}", "", "", n % 2, n)
         for n, y in enumerate(labels)
     ]
 

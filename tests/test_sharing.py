@@ -12,7 +12,7 @@ from tench.embedding import sharing
 from tench.embedding.sharing import kept, name_of
 
 LOCKED = {
-    "deps": [{"path": "data/prepared/index.csv", "md5": "a"}],
+    "deps": [{"path": "data/prepared/pictures.csv", "md5": "a"}],
     "params": {
         "params.yaml": {"backbone": {"name": "MobileNetV2", "tap_at": 125}},
         "packages.yaml": {"keras": "3.15.1"},
@@ -101,7 +101,7 @@ def test_the_name_follows_from_all_that_they_depend_on() -> None:
     tapped = {"params": LOCKED["params"] | other}
     assert name(116) == name(116, **tapped)
     newer = LOCKED["params"] | {"packages.yaml": {"keras": "3.16.0"}}
-    deps = [{"path": "data/prepared/index.csv", "md5": "b"}]
+    deps = [{"path": "data/prepared/pictures.csv", "md5": "b"}]
     assert len({name(116), name(117), name(116, params=newer), name(116, deps=deps)}) == 4
 
 

@@ -3,20 +3,21 @@
 import csv
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from features import row
-from features import stored as stored_features
+from features import row, stored
 from numpy.typing import NDArray
 
 from tench.core.params import ExtractTrain
 from tench.network.classifier import build_head, with_output
 from tench.network.runtime import keras, tf
+from tench.pictures.shards import read_rows
 from tench.training import loop
-from tench.training.loop import Examples, batches, fit, reseed_dropout, shuffled, stored
+from tench.training.loop import Examples, batches, fit, reseed_dropout, shuffled
 from tench.training.settings import Training
 
 CLASSES = 3
@@ -37,8 +38,8 @@ def examples(count: int, name: str, seed: int = 0) -> Examples:
     centres = np.random.default_rng(99).normal(0, 1, (CLASSES, 1280))
     features = centres[labels] + rng.normal(0, 0.5, (count, 1280))
     rows = [row(number, name, label=int(label)) for number, label in enumerate(labels)]
-    stored_features(Path(name), features.astype(np.float32), rows)
-    return stored(Path(name), rows)
+    shards = stored(Path(name), features.astype(np.float32), rows)
+    return Examples(partial(read_rows, shards), labels)
 
 
 def head(dropout: float = 0.2) -> Any:

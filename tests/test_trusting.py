@@ -95,7 +95,7 @@ def test_heat_is_relative_to_its_strongest_place() -> None:
     assert heat_map(-np.abs(heat), 0).tolist() == [[0, 0], [0, 0]]
 
 
-ROWS = [Row(f"{n}.webp", "test", n % 2, "ab"[n % 2], "", "", "", 0) for n in range(4)]
+ROWS = [Row(f"{n}.webp", "test", n % 2, "ab"[n % 2], "", "", "", 0, n) for n in range(4)]
 
 
 def test_models_are_compared_on_the_same_pictures() -> None:

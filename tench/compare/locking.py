@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tench.console.locks import Stages, all_digests, digests
 from tench.core.paths import PACKAGES, PARAMS
+from tench.core.pipelines import Stages, all_digests, digests
 from tench.reporting.parameters import ABSENT, Key, recorded, shown
 
 LAST = "evaluate"  # the stage that leaves what is compared

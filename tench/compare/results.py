@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
 from tench.compare.locking import Inputs, inputs, needed, stale
 from tench.compare.revisions import Revision
-from tench.console.locks import Stages, digests
 from tench.core.errors import TenchError
 from tench.core.paths import (
     COSTS,
@@ -22,6 +21,7 @@ from tench.core.paths import (
     PREDICTIONS,
     SCORES,
 )
+from tench.core.pipelines import Stages, digests
 from tench.core.quick_yaml import mapping
 from tench.reporting.parameters import Key, leaves
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import NamedTuple
 
-from tench.console.locks import digests, locked
 from tench.core.digests import dvc_digest, file_md5
 from tench.core.errors import TenchError
+from tench.core.pipelines import digests, locked
 
 FOLDER = ".dir"  # ends DVC's digest of a folder, which is that of a list of its files
 

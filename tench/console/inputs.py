@@ -7,10 +7,10 @@ is in its cache, and on a remote without `verify`, for what it is called.
 from pathlib import Path
 
 from tench.console.damage import Made, damage, made, other_file
-from tench.console.locks import read_stages
 from tench.core.digests import dvc_digest
 from tench.core.errors import TenchError
-from tench.core.paths import PARAMS, PIPELINES, POOLED, TAPPED
+from tench.core.paths import PARAMS, POOLED, TAPPED
+from tench.core.pipelines import described
 from tench.core.quick_yaml import mapping
 
 OPENED = (POOLED, TAPPED)  # large, and compared with digests of their own when they are opened
@@ -19,11 +19,9 @@ OPENED = (POOLED, TAPPED)  # large, and compared with digests of their own when 
 def reads(stage: str) -> list[Path]:
     """What a stage depends on, as its dvc.yaml has it; nothing of a stage in none. Raises
     TenchError."""
-    for pipeline in PIPELINES:
-        if found := read_stages(pipeline).get(stage):
-            raw = mapping(PARAMS.read_bytes(), PARAMS)["data"]["raw"]
-            return [Path(dep.replace("${data.raw}", raw)) for dep in found.get("deps", [])]
-    return []
+    deps = described(stage).get("deps", [])
+    raw = mapping(PARAMS.read_bytes(), PARAMS)["data"]["raw"] if deps else ""
+    return [Path(dep.replace("${data.raw}", raw)) for dep in deps]
 
 
 def check_inputs(stage: str) -> None:

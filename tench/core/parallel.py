@@ -6,7 +6,7 @@ from functools import cache
 from itertools import islice
 from typing import TypeVar
 
-AHEAD = 1024  # items handed to threads at a time
+AHEAD = 256  # items handed to threads at a time
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -16,13 +16,15 @@ from typing import Any
 
 from tench.core.digests import dvc_digest
 from tench.core.files import sweep, whole
-from tench.core.paths import MANIFEST, PARAMS, PIPELINES, UNFINISHED
+from tench.core.paths import MANIFEST, PARAMS, UNFINISHED
+from tench.core.pipelines import described
 from tench.core.quick_yaml import mapping
 
 KILLED = (
     "the last run of {stage} in this folder was killed, by somebody or by the system (which does "
-    "so when memory runs out); what it had finished is taken over"
+    "so when memory runs out){kept}"
 )
+KEPT = "; what it had finished is taken over"
 
 
 @contextmanager
@@ -50,11 +52,13 @@ def alone(stage: str) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            other = f"process {lock.read()}, which runs {stage} in this folder"
-            print(f"waiting for {other}", file=sys.stderr)
+            number = lock.read()  # empty while it has only just begun
+            other = f"process {number}" if number else "another process"
+            print(f"waiting for {other}, which runs {stage} in this folder", file=sys.stderr)
             fcntl.flock(lock, fcntl.LOCK_EX)
         if os.fstat(lock.fileno()).st_size:
-            print(KILLED.format(stage=stage), file=sys.stderr)
+            kept = KEPT if any(UNFINISHED.glob(f"{stage}-*/*")) else ""
+            print(KILLED.format(stage=stage, kept=kept), file=sys.stderr)
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
@@ -68,8 +72,7 @@ def fingerprint(stage: str) -> str:
     """A name that follows from all that a stage depends on as dvc.yaml has it: its command, its
     parameters, and the content of its dependencies. Of features, that of their manifests, which
     have the digests of the rest; of the raw pictures nothing, since `prepare` asks one by one."""
-    stages = [mapping(file.read_bytes(), file) for file in PIPELINES if file.is_file()]
-    found = next(one["stages"][stage] for one in stages if stage in one["stages"])
+    found = described(stage)
     listed: dict[str, list[str]] = {str(PARAMS): []}
     for one in found["params"]:
         listed.update(one) if isinstance(one, dict) else listed[str(PARAMS)].append(one)

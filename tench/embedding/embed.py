@@ -12,7 +12,6 @@ import numpy as np
 from tench.console.disk import need_room
 from tench.console.progress import progress
 from tench.core.files import file_sha256, is_file_of
-from tench.core.names import SPLITS
 from tench.core.parallel import in_threads
 from tench.core.params import Params
 from tench.core.paths import TAPPED
@@ -22,31 +21,35 @@ from tench.embedding.sharing import kept, name_of, store
 from tench.network.backbone import tapped_cut
 from tench.network.trunk import build_trunk
 from tench.pictures.checked import read_checked
-from tench.pictures.index import Row, of_split
-from tench.pictures.shards import ROWS, NewShard, new_shard, shard_file, write_manifest
+from tench.pictures.index import Row
+from tench.pictures.shards import (
+    ROWS,
+    NewShard,
+    in_place,
+    new_shard,
+    shard_file,
+    write_manifest,
+)
 
 
 def embed_all(rows: Sequence[Row], engine: Engine, work: Path, names: Sequence[str]) -> None:
-    """Embed all pictures into `work`, and go on there where an earlier call was stopped that had
-    the same rows and trunk.
+    """Embed all pictures, in the order of their places, into `work`; and go on there where an
+    earlier call was stopped that had the same pictures and trunk.
 
     Args:
         rows: the whole index.
         engine: the trunk.
-        work: where the shards of an output go, into NAME/SPLIT.
+        work: where the shards of an output go, into NAME.
         names: of the trunk's outputs.
     """
     row = sum(4 * math.prod(shape) for shape in engine.row_shapes)  # bytes
     there = sum(file.stat().st_size for file in work.rglob("*.npy"))
     need_room(len(rows) * row - there, work, "features")
-    for split in SPLITS:
-        folders = [work / name / split for name in names]
-        embed(of_split(rows, split), engine, folders, work / f"{split}.journal", f"embed {split}")
+    folders = [work / name for name in names]
+    embed(in_place(rows), engine, folders, work / "shards.journal")
 
 
-def embed(
-    pictures: Sequence[Row], engine: Engine, folders: Sequence[Path], journal: Path, label: str
-) -> None:
+def embed(pictures: Sequence[Row], engine: Engine, folders: Sequence[Path], journal: Path) -> None:
     """Write the trunk's outputs for `pictures`, in their order, as shards: one folder an output.
 
     Args:
@@ -54,12 +57,11 @@ def embed(
         engine: the trunk.
         folders: where the shards of each output go.
         journal: of the shards that are whole; those are not made again.
-        label: of the progress bar.
     """
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
     done = whole_shards(journal, folders)
-    with progress(None, label, len(pictures)) as bar:
+    with progress(None, "embed", len(pictures)) as bar:
         bar.update(min(len(done) * ROWS, len(pictures)))
         try:
             for start in range(len(done) * ROWS, len(pictures), ROWS):
@@ -69,7 +71,7 @@ def embed(
                 append({"sha256": done[-1]}, journal)
         except KeyboardInterrupt as stop:
             kept = min(len(done) * ROWS, len(pictures))
-            stop.add_note(f"{label}: {kept} of {len(pictures)} pictures are kept")
+            stop.add_note(f"embed: {kept} of {len(pictures)} pictures are kept")
             raise
     for place, folder in enumerate(folders):
         write_manifest(folder, pictures, [digests[place] for digests in done])
@@ -111,9 +113,8 @@ def embed_batch(rows: Sequence[Row], engine: Engine, shards: Sequence[NewShard],
 
 @contextmanager
 def activations(backbone: Any, cut: int, params: Params, rows: Sequence[Row]) -> Iterator[Path]:
-    """The folder with the activations entering layer `cut`, a folder for each split: what the
-    stage embed stored if it tapped there, else what an experiment before made, or this one now.
-    Raises TenchError.
+    """The folder with the activations entering layer `cut`: what the stage embed stored if it
+    tapped there, else what an experiment before made, or this one now. Raises TenchError.
 
     Args:
         backbone: with the weights that embed had.

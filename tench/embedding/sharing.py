@@ -15,9 +15,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tench.console.damage import cache_folder
-from tench.console.locks import read_stages
 from tench.core.errors import TenchError
 from tench.core.paths import PIPELINES
+from tench.core.pipelines import read_stages
 
 KEPT = 4  # folders, those last used
 PART = ".part-"  # before the name of one that is not whole

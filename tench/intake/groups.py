@@ -12,8 +12,7 @@ from tench.core.names import is_formula
 
 def group_in(pattern: str, file: Path, raw: Path) -> str:
     """What the pattern's one group captures in a file's path below `raw`. Raises TenchError if it
-    captures nothing, or
-    what a spreadsheet computes."""
+    captures nothing, or what a spreadsheet computes."""
     path = file.relative_to(raw).as_posix()
     found = re.search(pattern, path)
     if not found or not found[1]:

@@ -1,10 +1,14 @@
-"""Figure 8 of the paper: example pictures of every class with their names."""
+"""What there is of every class: how many pictures, and some of them (figure 8 of the paper)."""
 
+import io
+from collections import Counter
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from tench.pictures.index import Row, class_names
+from tench.core.names import SPLITS
+from tench.core.packs import read_packed
+from tench.pictures.index import Row, class_names, of_split
 
 TILE = 96  # pixels a side of one picture
 PICTURES = 3  # of each class, side by side
@@ -47,10 +51,24 @@ def contact_sheet(rows: list[Row], folder: Path) -> Image.Image:
         of_class = files[name]
         for place in range(min(PICTURES, len(of_class))):
             file = of_class[place * len(of_class) // PICTURES]
-            with Image.open(folder / file) as picture:
+            with Image.open(io.BytesIO(read_packed(folder / file))) as picture:
                 tile = picture.resize((TILE, TILE), Image.Resampling.BILINEAR)
                 sheet.paste(tile, (left + place * TILE, top + CAPTION))
     if note:
         text = f"and {len(every) - SHOWN} more classes"
         draw.text((MARGIN, size[1] - note), text, "black", font)
     return sheet
+
+
+def counts(rows: list[Row], rejected: int) -> dict[str, object]:
+    """What metrics/split.json holds: pictures per split and class, seen, and rejected."""
+    names = class_names(rows)
+    summary: dict[str, object] = {"classes": len(names), "rejected": rejected}
+    for split in SPLITS:
+        of_class = Counter(row.class_name for row in of_split(rows, split))
+        summary[split] = {
+            "pictures": of_class.total(),
+            "seen_by_backbone": sum(row.seen for row in of_split(rows, split)),
+            "per_class": {name: of_class[name] for name in names},
+        }
+    return summary

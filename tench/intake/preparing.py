@@ -1,35 +1,29 @@
 """Raw files to prepared pictures, and what is said of those that cannot be read."""
 
+import hashlib
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tench.console.disk import need_room
 from tench.console.progress import progress
 from tench.core.errors import TenchError
-from tench.core.files import file_sha256, is_file_of, sweep, write_csv
-from tench.core.names import SPLITS, Fit, inert_path
+from tench.core.files import file_sha256, is_file_of, write_csv
+from tench.core.names import Fit, inert_path
+from tench.core.packs import write_pack
 from tench.core.parallel import in_threads
 from tench.core.paths import PREPARED, REJECTED
 from tench.core.unfinished import append, entries
 from tench.intake.files import SUFFIX
+from tench.intake.packing import Pack
 from tench.intake.scan import Source
-from tench.pictures.index import Row, class_names, of_split
-from tench.pictures.prepared import pixel_digest, resize, write_prepared
+from tench.pictures.prepared import pixel_digest, resize, to_webp
 from tench.pictures.reading import UnreadableError, read_picture
 
 COMPRESSED = 0.4  # what lossless WebP leaves of RGB, about
-
-
-def prepared_path(source: Source, split: str) -> str:
-    """Where a picture goes, below data/prepared; its full name keeps a.jpg and a.png apart."""
-    return f"{split}/{source.class_name}/{source.apart}{source.file.name}{SUFFIX}"
-
-
-def first_path(source: Source) -> str:
-    """Where a picture lies until all are read, and it is known on which side it is."""
-    return f"pictures/{prepared_path(source, source.split or 'train')}"
 
 
 class Prepared(NamedTuple):
@@ -40,76 +34,89 @@ class Prepared(NamedTuple):
     reason: str = ""
 
 
-def prepare_all(
-    sources: Sequence[Source], raw: Path, size: int, how: Fit, work: Path
-) -> list[Prepared]:
-    """What became of every raw file, in their order; the prepared pictures lie in `work`. What an
-    equal call left there that was stopped is taken over, of raw files that have not changed."""
-    journal = work / "pictures.journal"
-    before = {entry["source"]: entry for entry in entries(journal)}
-    left = len(sources) - len(before)
-    need_room(left * 3 * size**2 * COMPRESSED, work, "prepared pictures")
+def packed_name(source: Source) -> str:
+    """What a picture is called in its pack; its full name keeps a.jpg and a.png apart."""
+    return f"{source.apart}{source.file.name}{SUFFIX}"
 
-    def one(source: Source) -> Prepared:
-        name = source.file.relative_to(raw).as_posix()
-        stamp = stamp_of(source.file)
-        target = work / first_path(source)
-        was = before.get(name)
-        if (
-            was
-            and was["stamp"] == stamp != []
-            and (was["reason"] or is_file_of(target, was["file"]))
-        ):
-            return Prepared(was["sha256"], was["prepared_sha256"], was["reason"])
-        now = prepare_one(source.file, size, how, target)
-        digest = "" if now.reason else file_sha256(target)
-        append({"source": name, "stamp": stamp, "file": digest, **now._asdict()}, journal)
-        return now
+
+def prepare_all(
+    packs: Sequence[Pack], raw: Path, size: int, how: Fit, work: Path
+) -> list[Prepared]:
+    """What became of every raw file, in their order; the packs of prepared pictures lie in the
+    folder `prepared` of `work`. What an equal call left there that was stopped is taken over, of
+    raw files that have not changed."""
+    folder, journal = work / PREPARED.name, work / "packs.journal"
+    stamps = {pack.path: stamp_of(pack, raw) for pack in packs}
+    before = {
+        entry["pack"]: entry
+        for entry in entries(journal)
+        if entry["stamp"] == stamps.get(entry["pack"])
+        and (not entry["sha256"] or is_file_of(folder / entry["pack"], entry["sha256"]))
+    }
+    left = [source.file for pack in packs if pack.path not in before for source in pack.sources]
+    total = sum(len(pack.sources) for pack in packs)
+    need_room(len(left) * 3 * size**2 * COMPRESSED, work, "prepared pictures")
 
     results: list[Prepared] = []
-    try:
-        results.extend(progress(in_threads(one, sources), "prepare", len(sources)))
-    except KeyboardInterrupt as stop:
-        stop.add_note(f"prepare: {len(results)} of {len(sources)} pictures are kept")
-        raise
+    with progress(None, "prepare", total) as bar:
+        made = in_threads(partial(prepare_one, size=size, how=how), left)
+        try:
+            for pack in packs:
+                if pack.path in before:
+                    results += [Prepared(*one) for one in before[pack.path]["pictures"]]
+                    bar.update(len(pack.sources))
+                    continue
+                done, digest = write_made(pack, made, folder / pack.path, bar)
+                entry = {"pack": pack.path, "stamp": stamps[pack.path], "sha256": digest}
+                append({**entry, "pictures": done}, journal)
+                results += done
+        except KeyboardInterrupt as stop:
+            stop.add_note(f"prepare: {len(results)} of {total} pictures are kept")
+            raise
     return results
 
 
-def stamp_of(file: Path) -> list[int]:
-    """By which a raw file is known not to have changed, as DVC does it: size, and time of the last
-    change in nanoseconds."""
-    try:
-        status = file.stat()
-    except OSError:
-        return []  # reading it will say why
-    return [status.st_size, status.st_mtime_ns]
+def write_made(
+    pack: Pack, made: Iterator[tuple[Prepared, bytes]], file: Path, bar: Any
+) -> tuple[list[Prepared], str]:
+    """Take the pictures of a pack as they are made, and write those that could be read; return what
+    became of each, and the SHA-256 of the pack, "" where there is nothing to write."""
+    done, content = [], []
+    for source in pack.sources:
+        one, webp = next(made)
+        done.append(one)
+        if not one.reason:
+            content.append((packed_name(source), webp))
+        bar.update(1)
+    if not content:
+        return done, ""
+    write_pack(content, file)
+    return done, file_sha256(file)
 
 
-def prepare_one(raw: Path, size: int, how: Fit, target: Path) -> Prepared:
-    """Decode, resize and write one picture."""
+def stamp_of(pack: Pack, raw: Path) -> str:
+    """By which the raw files of a pack are known to be the same and unchanged, as DVC does it: a
+    digest of their names, sizes, and times of the last change in nanoseconds."""
+    digest = hashlib.sha256()
+    for source in pack.sources:
+        name = source.file.relative_to(raw).as_posix()
+        try:
+            status = source.file.stat()
+        except OSError:
+            return ""  # reading it will say why
+        stamp = [name, source.apart, source.group, status.st_size, status.st_mtime_ns]
+        digest.update(json.dumps(stamp).encode())
+    return digest.hexdigest()
+
+
+def prepare_one(raw: Path, size: int, how: Fit) -> tuple[Prepared, bytes]:
+    """Decode and resize one picture; return what became of it, and itself as lossless WebP."""
     try:
         picture = read_picture(raw)
     except UnreadableError as error:
-        return Prepared(reason=str(error))
+        return Prepared(reason=str(error)), b""
     small = resize(picture, size, how)
-    write_prepared(small, target)
-    return Prepared(pixel_digest(picture), pixel_digest(small))
-
-
-def place_prepared(sources: Sequence[Source], paths: Sequence[str], work: Path) -> Path:
-    """Move prepared pictures in `work` to their sides, in a folder of their own; return it.
-
-    Args:
-        sources: of the pictures.
-        paths: where each goes, below that folder.
-        work: where they lie, by their `first_path`.
-    """
-    folder = work / PREPARED.name
-    sweep(folder)
-    for source, path in zip(sources, paths, strict=True):
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (work / first_path(source)).rename(folder / path)
-    return folder
+    return Prepared(pixel_digest(picture), pixel_digest(small)), to_webp(small)
 
 
 def write_rejected(rejected: list[tuple[Source, str]], raw: Path, file: Path) -> None:
@@ -146,17 +153,3 @@ def check_rejected(
             raise TenchError(
                 f"class {name}: no file{where} could be read; the reasons are in {REJECTED}"
             )
-
-
-def counts(rows: list[Row], rejected: list[tuple[Source, str]]) -> dict[str, object]:
-    """What metrics/prepare.json holds: pictures per split and class, seen, and rejected."""
-    names = class_names(rows)
-    summary: dict[str, object] = {"classes": len(names), "rejected": len(rejected)}
-    for split in SPLITS:
-        of_class = Counter(row.class_name for row in of_split(rows, split))
-        summary[split] = {
-            "pictures": of_class.total(),
-            "seen_by_backbone": sum(row.seen for row in of_split(rows, split)),
-            "per_class": {name: of_class[name] for name in names},
-        }
-    return summary

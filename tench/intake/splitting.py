@@ -5,10 +5,10 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import Protocol
 
 from tench.core.errors import TenchError
 from tench.intake.groups import split_groups, units
-from tench.intake.scan import Source
 
 # What is cut, by the sides that there are: the side it is cut off, and those it becomes.
 CUTS = {
@@ -16,6 +16,21 @@ CUTS = {
     ("test", "train"): ("train", ("val",)),
     ("",): ("", ("test", "val")),
 }
+
+
+class Picture(Protocol):
+    """What is asked of a picture."""
+
+    @property
+    def split(self) -> str:
+        """One of SPLITS, or "" where we choose."""
+
+    @property
+    def class_name(self) -> str: ...
+
+    @property
+    def group(self) -> str:
+        """ "" without groups."""
 
 
 def rank(content: str, seed: int) -> str:
@@ -81,15 +96,15 @@ def cut_groups(
 
 
 def check_cut(
-    sources: Sequence[Source],
+    pictures: Sequence[Picture],
     contents: Sequence[str],
     sides: Sequence[str],
     shares: Mapping[str, float],
     rest: str,
 ) -> None:
     """Raise TenchError unless every class has pictures on all sides of a cut."""
-    count = Counter(source.class_name for source in sources)
-    found = Counter((source.class_name, side) for source, side in zip(sources, sides, strict=True))
+    count = Counter(one.class_name for one in pictures)
+    found = Counter((one.class_name, side) for one, side in zip(pictures, sides, strict=True))
     short = [
         (number, name, side)
         for name, number in count.items()
@@ -99,14 +114,14 @@ def check_cut(
     if not short:
         return
     number, name, side = min(short)
-    where = f" in {sources[0].split}" if sources[0].split else ""
+    where = f" in {pictures[0].split}" if pictures[0].split else ""
     keys = " and ".join(f"data.{key}_fraction = {share}" for key, share in shares.items())
-    if sources[0].group:
-        class_of = [source.class_name for source in sources]
-        groups = [source.group for source in sources]
+    if pictures[0].group:
+        class_of = [one.class_name for one in pictures]
+        groups = [one.group for one in pictures]
         line = {group: group for group in groups}
         joined = sum(name in unit.classes for unit in units(class_of, groups, contents, line))
-        alone = len({source.group for source in sources if source.class_name == name})
+        alone = len({one.group for one in pictures if one.class_name == name})
         equal = f", {joined} once those that share a picture are joined," if joined < alone else ""
         raise TenchError(
             f"class {name}: {alone} groups{where} ({number} readable pictures){equal} are too few "
@@ -120,13 +135,13 @@ def check_cut(
 
 
 def choose_sides(
-    sources: Sequence[Source], contents: Sequence[str], fractions: Mapping[str, float], seed: int
+    pictures: Sequence[Picture], contents: Sequence[str], fractions: Mapping[str, float], seed: int
 ) -> list[str]:
     """The side of every picture: its folder's or the CSV file's where they say it, else a share of
     every class, as `cut` and `cut_groups` have it.
 
     Args:
-        sources: of one layout.
+        pictures: of one layout.
         contents: a digest of what each shows.
         fractions: of "test" and "val": their share of what they are cut off, in (0, 1).
         seed: of the choice.
@@ -134,7 +149,7 @@ def choose_sides(
     Raises:
         TenchError: a class would be missing on a side.
     """
-    sides = [source.split for source in sources]
+    sides = [one.split for one in pictures]
     there = tuple(sorted(set(sides)))
     if there not in CUTS:
         return sides
@@ -144,12 +159,12 @@ def choose_sides(
         keys = " and ".join(f"data.{part}_fraction = {share}" for part, share in shares.items())
         raise TenchError(f"params.yaml: {keys} leave nothing to train on; lower one")
     places = [place for place, side in enumerate(sides) if side == whole]
-    those = [sources[place] for place in places]
-    class_of = [source.class_name for source in those]
+    those = [pictures[place] for place in places]
+    class_of = [one.class_name for one in those]
     shown = [contents[place] for place in places]
     rest = whole or "train"
     if those[0].group:
-        groups = [source.group for source in those]
+        groups = [one.group for one in those]
         chosen = cut_groups(class_of, groups, shown, shares, rest, seed)
     else:
         chosen = cut(class_of, shown, shares, rest, seed)

@@ -1,10 +1,13 @@
 """Prepared pictures as a stage reads them: by their row of the index, which has their digest."""
 
+import io
+
 import numpy as np
 from PIL import Image
 
 from tench.console.damage import damage
 from tench.core.errors import TenchError
+from tench.core.packs import pack_of, read_packed
 from tench.core.paths import PREPARED
 from tench.pictures.index import Row
 from tench.pictures.prepared import RGB, pixel_digest
@@ -21,7 +24,7 @@ def read_checked(row: Row) -> RGB:
     """
     file = PREPARED / row.path
     try:
-        with Image.open(file, formats=("WEBP",)) as picture:
+        with Image.open(io.BytesIO(read_packed(file)), formats=("WEBP",)) as picture:
             picture.load()
             if pixel_digest(picture) == row.prepared_sha256:
                 return np.asarray(picture)
@@ -29,8 +32,8 @@ def read_checked(row: Row) -> RGB:
         raise TenchError(f"{file}: missing: run `dvc repro`") from None
     except MemoryError:
         raise
-    # Pillow raises OSError, SyntaxError, ValueError, struct.error, …
+    # zipfile and Pillow raise BadZipFile, OSError, SyntaxError, ValueError, struct.error, …
     except Exception as error:
         if is_machines(error):
             raise
-    raise damage(file, "damaged, not the pixels that were written")
+    raise damage(file, "damaged, not the pixels that were written", pack_of(file))

@@ -8,7 +8,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +24,17 @@ ROWS = 1024  # so many at most are embedded again after a stop
 
 @dataclass(frozen=True)
 class Shards:
-    """A folder of shards, opened for reading rows by their number."""
+    """Rows of a folder of shards, opened for reading by their number among those."""
 
     files: tuple[Path, ...]
     offset: int  # bytes of header before the first row, the same in every shard
     row_shape: tuple[int, ...]
     dtype: np.dtype[np.generic]
-    rows: int
+    places: NDArray[np.int64]  # which of the rows in the files
+
+    @property
+    def rows(self) -> int:
+        return len(self.places)
 
 
 @dataclass(frozen=True)
@@ -91,54 +95,60 @@ def pictures_digest(pictures: Sequence[Row]) -> str:
     return hashlib.sha256(digests.encode()).hexdigest()
 
 
-def open_shards(folder: Path, pictures: Sequence[Row]) -> Shards:
-    """Open the shards in `folder`, in the order of their numbers, as the rows of `pictures`.
+def open_shards(folder: Path, rows: Sequence[Row]) -> Shards:
+    """Open the shards in `folder`, for all rows of an index, in its order.
 
     Raises:
         TenchError: they are not whole, or not of these pictures.
     """
-    whole = folder.parent  # of all splits: what DVC, or sharing.kept, looks at
     if not (folder / MANIFEST).is_file():
-        raise damage(folder, "no features there, or not all", whole)
+        raise damage(folder, "no features there, or not all")
     try:
         manifest = read_json(folder / MANIFEST)
         count, whose, digests = (manifest[key] for key in ("rows", "pictures", "files"))
     except (ValueError, KeyError, TypeError):
         what = "damaged, not what was written"
-        raise damage(folder / MANIFEST, what, whole) from None
-    if count != len(pictures):
-        what = f"features of {count} pictures, but the index has {len(pictures)}"
-        raise damage(folder, what, whole)
-    if whose != pictures_digest(pictures):
-        raise damage(folder, "features of other pictures than the index has", whole)
+        raise damage(folder / MANIFEST, what, folder) from None
+    if count != len(rows):
+        what = f"features of {count} pictures, but the index has {len(rows)}"
+        raise damage(folder, what)
+    if whose != pictures_digest(in_place(rows)):
+        raise damage(folder, "features of other pictures than the index has")
     files = tuple(sorted(folder.glob("*.npy")))
     if [file.name for file in files] != sorted(digests):
-        raise damage(folder, "a shard is missing or too many", whole)
+        raise damage(folder, "a shard is missing or too many")
     for file in files:
         if file_sha256(file) != digests[file.name]:
-            raise damage(file, "damaged, not the bytes that were written", whole)
-    maps = [np.load(file, mmap_mode="r") for file in files]
-    return Shards(
-        files=files,
-        offset=maps[0].offset,
-        row_shape=maps[0].shape[1:],
-        dtype=maps[0].dtype,
-        rows=sum(len(m) for m in maps),
-    )
+            raise damage(file, "damaged, not the bytes that were written", folder)
+    first = np.load(files[0], mmap_mode="r")
+    everything = Shards(files, first.offset, first.shape[1:], first.dtype, np.arange(count))
+    return only(everything, rows)
+
+
+def only(shards: Shards, rows: Sequence[Row]) -> Shards:
+    """Some rows of the index alone, in the order given."""
+    return replace(shards, places=np.array([row.place for row in rows], np.int64))
+
+
+def in_place(rows: Sequence[Row]) -> list[Row]:
+    """Rows of the index in the order that their features have."""
+    return sorted(rows, key=lambda row: row.place)
 
 
 def read_rows(shards: Shards, rows: NDArray[np.int64]) -> NDArray[np.generic]:
-    """Read the rows numbered `rows`, in that order, as an array (len(rows), *row_shape).
+    """Read the rows numbered `rows` of `shards`, in that order, as an array (len(rows),
+    *row_shape).
 
     Plain file reads, not memory maps: touched pages of a map count as the process's memory, which
     would then grow with the data.
     """
     out = np.empty((len(rows), *shards.row_shape), shards.dtype)
     row_bytes = int(np.prod(shards.row_shape)) * shards.dtype.itemsize
-    numbers = rows // ROWS
+    places = shards.places[rows]
+    numbers = places // ROWS
     for number in np.unique(numbers):
         with shards.files[number].open("rb", buffering=0) as file:
-            for place in np.flatnonzero(numbers == number):
-                file.seek(shards.offset + int(rows[place] % ROWS) * row_bytes)
-                file.readinto(out[place].data)
+            for n in np.flatnonzero(numbers == number):
+                file.seek(shards.offset + int(places[n] % ROWS) * row_bytes)
+                file.readinto(out[n].data)
     return out

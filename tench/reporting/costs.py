@@ -3,8 +3,8 @@
 from collections.abc import Hashable, Iterable
 from typing import Any
 
-from tench.console.locks import Stages, digests
 from tench.console.record import Record, find_record
+from tench.core.pipelines import Stages, digests
 from tench.reporting.tables import Table, page_table
 
 SHORT = 8  # characters of a commit

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from tench.core.files import read_csv
+from tench.core.packs import read_packed
 from tench.core.paths import DUPLICATES, LABEL_SUSPECTS, MISTAKES, PICTURE_ISSUES, PREPARED
 from tench.reporting.tables import Table, page_table, percent
 
@@ -47,7 +48,7 @@ def data_uri(content: bytes, kind: str) -> str:
 
 def thumbnail(path: str) -> dict[str, object]:
     """A prepared picture, small, for an <img>."""
-    with Image.open(PREPARED / path) as picture:
+    with Image.open(io.BytesIO(read_packed(PREPARED / path))) as picture:
         picture.thumbnail((THUMBNAIL, THUMBNAIL))
         out = io.BytesIO()
         picture.save(out, "JPEG", quality=80)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tench.console.locks import Stages, all_digests, digests
 from tench.core.digests import dvc_digest
+from tench.core.pipelines import Stages, all_digests, digests
 
 
 def with_sources(main: Stages, others: Stages) -> Stages:

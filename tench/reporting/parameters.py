@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tench.console.locks import Stages
 from tench.console.record import git
 from tench.core.errors import TenchError
+from tench.core.pipelines import Stages
 from tench.core.quick_yaml import mapping
 
 Key = tuple[str, ...]  # the names of the sections and of the parameter

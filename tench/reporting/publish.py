@@ -16,7 +16,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tench.console.locks import Stages, all_digests, digests, locked
 from tench.console.record import Record
 from tench.core.digests import dvc_digest
 from tench.core.errors import TenchError
@@ -32,6 +31,7 @@ from tench.core.paths import (
     PREPARED,
     SCORES,
 )
+from tench.core.pipelines import Stages, all_digests, digests, locked
 from tench.reporting.costs import cost, records
 from tench.reporting.locks import with_sources
 from tench.reporting.report import curve, with_interval

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tench.console.locks import Stages
 from tench.console.record import changed_files, git
 from tench.core.paths import PACKAGES, PARAMS, PIPELINES
+from tench.core.pipelines import Stages
 from tench.reporting.locks import digest_of, outdated
 from tench.reporting.parameters import (
     ABSENT,

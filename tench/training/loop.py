@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from tench.console.progress import progress
 from tench.network.batching import filled
 from tench.network.runtime import keras
-from tench.pictures.index import Row, class_weight, labels_of
-from tench.pictures.shards import open_shards, read_rows
+from tench.pictures.index import Row, class_weight, labels_of, of_split
+from tench.pictures.shards import only, open_shards, read_rows
 from tench.training.resuming import Epoch, Figures, keep_epoch, kept_epochs
 from tench.training.settings import Training
 
@@ -28,9 +28,16 @@ class Examples(NamedTuple):
     labels: NDArray[np.int32]
 
 
-def stored(folder: Path, rows: Sequence[Row]) -> Examples:
-    """The shards in `folder`, of the pictures `rows`, with their labels. Raises TenchError."""
-    return Examples(partial(read_rows, open_shards(folder, rows)), labels_of(rows))
+def stored(folder: Path, rows: Sequence[Row]) -> tuple[Examples, Examples]:
+    """The training and the validation pictures among all `rows` of the index, as the shards in
+    `folder` have them, with their labels. Raises TenchError."""
+    shards = open_shards(folder, rows)
+
+    def of(split: str) -> Examples:
+        part = of_split(rows, split)
+        return Examples(partial(read_rows, only(shards, part)), labels_of(part))
+
+    return of("train"), of("val")
 
 
 def features_of(examples: Examples) -> int:
@@ -148,13 +155,14 @@ def fit(
             log_epoch(live, epoch)
         try:
             while not is_over(epochs, how):
-                epochs.append(run_epoch(model, train, val, how, how.first + len(epochs), label))
-                log_epoch(live, epochs[-1])
-                if how.patience and best_of(epochs) == epochs[-1]:
+                epoch = run_epoch(model, train, val, how, how.first + len(epochs), label)
+                log_epoch(live, epoch)
+                if how.patience and best_of([*epochs, epoch]) == epoch:
                     best_weights = model.get_weights()
-                keep_epoch(model, best_weights, epochs[-1], work)
+                keep_epoch(model, best_weights, epoch, work)
+                epochs.append(epoch)
         except KeyboardInterrupt as stop:
-            stop.add_note(f"{label}: {len(epochs)} epochs are kept")
+            stop.add_note(f"{label}: epochs kept: {len(epochs)}")
             raise
     if not how.patience:
         return how.last

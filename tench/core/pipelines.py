@@ -1,4 +1,4 @@
-"""What the lock files say every stage read and wrote."""
+"""What dvc.yaml says of every stage, and dvc.lock of what it read and wrote."""
 
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,14 @@ def read_stages(file: Path) -> Stages:
     """The stages that a dvc.yaml or dvc.lock holds, none if there is no such file. Raises
     TenchError."""
     return mapping(file.read_bytes(), file).get("stages", {}) if file.exists() else {}
+
+
+def described(stage: str) -> dict[str, Any]:
+    """A stage as the dvc.yaml of a pipeline has it; empty where none has it. Raises TenchError."""
+    for pipeline in PIPELINES:
+        if found := read_stages(pipeline).get(stage):
+            return found
+    return {}
 
 
 def locked() -> tuple[Stages, Stages]:
