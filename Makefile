@@ -17,7 +17,7 @@ if machine not in {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64"
 endef
 export CHECK_PYTHON
 
-.PHONY: help setup demo adopt serve test test-backbones test-carried test-kills test-faults test-imagenette repro report lint lock licences sbom vulnerabilities clean
+.PHONY: help setup demo adopt serve test test-backbones test-carried test-experiments test-faults test-fuzz test-imagenette repro report lint lock licences sbom vulnerabilities clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -58,11 +58,14 @@ test-backbones: setup  ## compare every backbone in two parts with the whole
 test-carried: setup  ## run the exported classifier where nothing else is, and its server under load
 	python -m pytest -m carried
 
-test-kills: setup  ## kill the pipeline at random moments (KILLS=50 times)
-	python -m pytest -m faults --kills $(KILLS) tests/test_killed.py
+test-experiments: setup  ## run experiments in a queue, in a temporary folder and in the workspace
+	python -m pytest -m experiments
 
-test-faults: setup  ## run the long fault tests: kills, damage, and fuzzing by the thousand
-	python -m pytest -n 2 -m 'faults or hypothesis' --hypothesis-profile=long --kills $(KILLS)
+test-faults: setup  ## kill the pipeline at random moments (KILLS=50 times), damage DVC's cache
+	python -m pytest -n 2 -m faults --kills $(KILLS)
+
+test-fuzz: setup  ## read what nobody should write: 100,000 inputs
+	python -m pytest -n 2 -m hypothesis --hypothesis-profile=long
 
 test-imagenette: setup  ## run the whole pipeline on Imagenette and compare with the committed metrics
 	python -m pytest -m imagenette

@@ -55,6 +55,7 @@ def test_what_dvc_does_not_see_a_stage_finds(seen: Path) -> None:
     assert (seen / PROBE).read_bytes() == content
 
 
+@pytest.mark.faults
 def test_damage_in_the_cache_is_found_once_it_is_out_of_it(seen: Path) -> None:
     content, kept = (seen / PROBE).read_bytes(), in_cache(seen, PROBE)
     put(seen / kept, flipped(content))

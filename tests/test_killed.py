@@ -59,7 +59,7 @@ def stage_alone(dvc: subprocess.Popen[str]) -> None:
             process.kill()
 
 
-def kill_often(project: Path, times: int, seed: int, *targets: str) -> list[str]:
+def kill_often(project: Path, times: int, seed: int) -> list[str]:
     """Start `dvc repro` and kill it after a random time, so many times; then let it end.
 
     Returns:
@@ -67,7 +67,7 @@ def kill_often(project: Path, times: int, seed: int, *targets: str) -> list[str]
     """
     draw, log, hit = random.Random(seed), project / "killed.log", []
     lock, known, since = project / "dvc.lock", 0, 0
-    command = [sys.executable, "-m", "dvc", "repro", *targets]
+    command = [sys.executable, "-m", "dvc", "repro"]
     while len(hit) < times:
         with log.open("w") as output:
             running = subprocess.Popen(
@@ -94,44 +94,34 @@ def kill_often(project: Path, times: int, seed: int, *targets: str) -> list[str]
         now = lock.stat().st_mtime_ns
         since = since + 1 if now == known else 0
         known = now
-    output = dvc(project, "repro", *targets)
+    output = dvc(project, "repro")
     assert "Traceback" not in output
     return hit
 
 
-def assert_as_never_stopped(project: Path, lock: Lock, *targets: str) -> None:
-    """What dvc.lock says of the stages up to `targets`, or of all, is what it was (DVC writes them
-    in the order in which they ended), and nothing is left over."""
-    was, now = YAML(typ="safe").load(lock.whole)["stages"], lock.stages()
-    assert now == ({name: was[name] for name in now} if targets else was)
-    assert set(targets) <= now.keys()
+def assert_as_never_stopped(project: Path, lock: Lock) -> None:
+    """What dvc.lock says of the stages is what it was (DVC writes them in the order in which they
+    ended), and nothing is left over."""
+    assert lock.stages() == YAML(typ="safe").load(lock.whole)["stages"]
     assert [one for one in (project / "data/.unfinished").iterdir() if one.is_dir()] == []
     left = [path for path in project.rglob(".part-*") if "activations" not in path.parts]
     assert left == []
 
 
-def kill_rounds(project: Path, kills: int, *targets: str) -> str:
-    """Run the pipeline to `targets` again and again until it was killed so often; say where."""
-    hit: list[str] = []
-    rounds = 0
-    while len(hit) < kills:
-        lock = forget(project)
-        hit += kill_often(project, kills - len(hit), rounds, *targets)
-        assert_as_never_stopped(project, lock, *targets)
-        rounds += 1
-    of = {name: hit.count(name) for name in ("dvc", *AFTER_SAMPLE)}
-    return f"{kills} kills in {rounds} rounds: {of}"
-
-
-def test_killed_pipeline_ends_as_if_it_had_not_been(project: Path) -> None:
-    kill_rounds(project, 4, "extract-train")
-
-
 @pytest.mark.faults
-def test_killed_again_and_again(
+def test_killed_pipeline_ends_as_if_it_had_not_been(
     project: Path, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = kill_rounds(project, request.config.getoption("kills"))
+    """Run the pipeline again and again until it was killed so often; say where."""
+    hit: list[str] = []
+    kills, rounds = request.config.getoption("kills"), 0
+    while len(hit) < kills:
+        lock = forget(project)
+        hit += kill_often(project, kills - len(hit), rounds)
+        assert_as_never_stopped(project, lock)
+        rounds += 1
+    of = {name: hit.count(name) for name in ("dvc", *AFTER_SAMPLE)}
+    said = f"{kills} kills in {rounds} rounds: {of}"
     with capsys.disabled():
         print(f"\n{said}")
 

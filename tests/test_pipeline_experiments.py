@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from clones import dvc, git, ran, run
 
 PATIENCE = 300  # seconds for a queued experiment
@@ -47,6 +48,7 @@ def wait_for_queue(project: Path) -> str:
         time.sleep(1)
 
 
+@pytest.mark.experiments
 def test_experiments_in_a_queue_in_a_temporary_folder_and_in_the_workspace(
     own_project: Path, tmp_path: Path
 ) -> None:
