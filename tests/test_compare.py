@@ -9,6 +9,7 @@ from clones import CHECKOUT, commit, git, run
 from experiments import CODE, experiment, keep, lock, make_repository, write_results
 
 from tench.compare.command import compare
+from tench.compare.results import picture_of
 from tench.compare.tables import Result, comparison_rows, score_rows, text
 from tench.core.files import read_json, write_json, write_text
 from tench.core.paths import FINETUNE_SCORES
@@ -225,3 +226,11 @@ def test_a_project_may_lie_in_a_folder_of_the_repository(
     git(tmp_path, "commit", "--quiet", "--message=moved")
     monkeypatch.chdir(tmp_path / "inner")
     assert [row["name"] for row in rows(compare(["HEAD"], False, None))] == ["HEAD"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["val/dog/000.zip/a/b.jpg.webp", "val/dog/012.zip/a/b.jpg.webp", "test/dog/a/b.jpg.webp"],
+)
+def test_a_picture_is_known_again_whatever_pack_it_lies_in(path: str) -> None:
+    assert picture_of(path) == "dog/a/b.jpg.webp"

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -33,7 +34,7 @@ SEED: Key = ("seed",)
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 Files = Mapping[Path, bytes]
-Answers = dict[str, tuple[str, bool]]  # by path of the picture: its label, whether it was named
+Answers = dict[str, tuple[str, bool]]  # by picture_of: a picture's label, whether it was named
 
 
 class Part(BaseModel):
@@ -158,10 +159,16 @@ def validation(files: Files) -> float:
 def answers(files: Files) -> Answers:
     """What the fine-tuned model says of every test picture. Raises TenchError."""
     rows = table(files, PREDICTIONS, ("path", "label", "prediction"))
-    found = {path: (label, label == said) for path, label, said in rows}
+    found = {picture_of(path): (label, label == said) for path, label, said in rows}
     if not found or len(found) < len(rows):
         raise TenchError(f"{PREDICTIONS}: {'a picture is there twice' if found else 'empty'}")
     return found
+
+
+def picture_of(path: str) -> str:
+    """A picture's class and name, by which revisions have it in common: the number of its pack, and
+    before there were packs the first folder, say nothing of the picture."""
+    return re.sub(r"^[^/]+/([^/]+/)(\d+\.zip/)?", r"\1", path)
 
 
 def cost(files: Files, stages: Stages, before: Files | None) -> Cost | None:
