@@ -1,0 +1,28 @@
+"""Check that dvc.lock belongs to this dvc.yaml, params.yaml, packages.yaml and code, and that the
+metrics are those it names. Needs no data, cache or remote: what is not in git is taken as dvc.lock
+has it.
+"""
+
+import argparse
+import sys
+
+from tench.core.errors import TenchError
+
+
+def main() -> None:
+    argparse.ArgumentParser(
+        prog="python -m tench.checking",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
+    from tench.checking.lock import check_lock
+
+    try:
+        stages = check_lock()
+    except TenchError as error:
+        sys.exit(f"error: {error}")
+    print(f"dvc.lock is what `dvc repro` leaves of this commit: {stages} stages")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""What `dvc repro` would run again, as far as git tells: without a picture, a model or a cache.
+
+DVC has no command that says it. Without data `dvc repro --allow-missing --dry` ends, where a stage
+has changed, in an error about a file that is not there, and passes over outputs that are new in
+dvc.yaml and metrics that are gone; `dvc status` calls every stage changed and exits with 0.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tench.console.inputs import reads
+from tench.console.locks import all_digests, digests, locked, read_stages
+from tench.core.digests import dvc_digest
+from tench.core.errors import TenchError
+from tench.core.params import load_params
+from tench.core.paths import PARAMS, PIPELINES
+from tench.core.quick_yaml import mapping
+from tench.reporting.parameters import ABSENT, Key, leaves, recorded, shown
+
+PIPELINE = PIPELINES[0]
+LOCK = PIPELINE.with_suffix(".lock")
+MORE = "\n       "
+
+
+def check_lock() -> int:
+    """Compare dvc.lock with dvc.yaml, the parameters, the code and the metrics at hand.
+
+    Returns:
+        How many stages dvc.yaml has.
+
+    Raises:
+        TenchError: something has changed since; has a line for each change, with its stages.
+    """
+    raw = load_params().data.raw
+    main, others = locked()
+    made = all_digests(others, "outs") | all_digests(main, "outs")
+    stages = read_stages(PIPELINE)
+    found: dict[str, list[str]] = {}
+    for name, stage in stages.items():
+        for change in changes(name, stage, main.get(name, {}), made, raw):
+            found.setdefault(change, []).append(name)
+    if found:
+        lines = [f"{', '.join(names)}: {change}" for change, names in found.items()]
+        raise TenchError(
+            f"{LOCK} is not what `dvc repro` leaves of this commit: run it, and commit {LOCK} and "
+            f"metrics/{MORE}{MORE.join(lines)}"
+        )
+    return len(stages)
+
+
+def changes(
+    name: str, stage: dict[str, Any], lock: dict[str, Any], made: Mapping[str, str], raw: str
+) -> Iterator[str]:
+    """What has changed for a stage since it was run.
+
+    Args:
+        name: the stage's.
+        stage: as dvc.yaml has it.
+        lock: as dvc.lock has it; empty where it does not.
+        made: digests of what stages wrote, by path, as the lock files have them.
+        raw: the folder of the pictures, which git does not have.
+    """
+    if not lock:
+        yield f"not in {LOCK}"
+        return
+    if stage["cmd"] != lock["cmd"]:
+        yield f"another command: {stage['cmd']}"
+    yield from changed_params(stage.get("params", []), lock)
+    before = digests(lock, "deps")
+    for path in reads(name):
+        yield from changed_dep(path, before.get(path.as_posix()), made, raw)
+    yield from changed_outs(stage, digests(lock, "outs"))
+
+
+def changed_params(
+    named: Sequence[str | dict[str, list[str] | None]], lock: dict[str, Any]
+) -> Iterator[str]:
+    """The parameters that have other values than a stage was run with.
+
+    Args:
+        named: what dvc.yaml names of params.yaml, and of other files by their names; None for all.
+        lock: the stage as dvc.lock has it.
+    """
+    sections: dict[str, list[Key]] = {}
+    for one in named:
+        for file, names in ({PARAMS.as_posix(): [one]} if isinstance(one, str) else one).items():
+            keys = [tuple(name.split(".")) for name in names or []]
+            sections.setdefault(file, []).extend(keys or [()])
+    for file, keys in sections.items():
+        now = leaves(mapping(Path(file).read_bytes(), file)) if Path(file).exists() else {}
+        before = {key: values[-1] for key, values in recorded({"": lock}, Path(file)).items()}
+        for key in dict.fromkeys([*now, *before]):
+            new, old = now.get(key, ABSENT), before.get(key, ABSENT)
+            if new != old and any(key[: len(one)] == one for one in keys):
+                yield f"{'.'.join(key)} = {shown(new)} in {file}, run with {shown(old)}"
+
+
+def changed_dep(path: Path, before: str | None, made: Mapping[str, str], raw: str) -> Iterator[str]:
+    """In a line, that what a stage reads is not what it was run with; none if it is, or if git
+    cannot tell.
+
+    Args:
+        path: of what it reads.
+        before: its digest then; None if the stage did not read it.
+        made, raw: as of `changes`.
+    """
+    name, tracked = path.as_posix(), Path(f"{path}.dvc")
+    if before is None:
+        yield f"reads {name} by {PIPELINE}, and not by {LOCK}"
+    elif name in made:
+        if made[name] != before:
+            yield f"not run since {name} was made anew"
+    elif tracked.exists():
+        if digests(mapping(tracked.read_bytes(), tracked), "outs").get(path.name) != before:
+            yield f"{name} has changed, by {tracked}"
+    elif path.exists() or not (name == raw or any(name.startswith(f"{one}/") for one in made)):
+        yield from changed_file(path, before)
+
+
+def changed_outs(stage: dict[str, Any], before: Mapping[str, str]) -> Iterator[str]:
+    """What a stage writes by dvc.yaml and not by dvc.lock; and what git has of it that is not what
+    the stage wrote."""
+    for one in (one for kind in ("outs", "metrics", "plots") for one in stage.get(kind, [])):
+        name, options = next(iter(one.items())) if isinstance(one, dict) else (one, {})
+        if name not in before:
+            yield f"writes {name} by {PIPELINE}, and not by {LOCK}"
+        elif not options.get("cache", True):
+            yield from changed_file(Path(name), before[name])
+
+
+def changed_file(path: Path, before: str) -> Iterator[str]:
+    """In a line, that a file or folder has another digest than before, or is gone."""
+    if dvc_digest(path) != before:
+        yield f"{path.as_posix()} {'has changed' if path.exists() else 'is not there'}"
