@@ -57,6 +57,11 @@ def facts() -> dict[str, Any]:
         "keras": [
             *(config.backend(), config.floatx(), config.epsilon(), config.image_data_format())
         ],
+        "precision": [
+            config.dtype_policy().name,
+            tf.config.experimental.tensor_float_32_execution_enabled(),
+            *sorted({layer.dtype_policy.name for layer in model.layers}),
+        ],
         "pools": [
             threading.get_intra_op_parallelism_threads(),
             threading.get_inter_op_parallelism_threads(),
@@ -87,6 +92,10 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_keras_settings_of_the_user_change_nothing(there: dict[str, Any]) -> None:
     assert there["keras"] == ["tensorflow", "float32", 1e-7, "channels_last"]
     assert there["stderr"] == ""  # nor TensorFlow's start-up noise
+
+
+def test_nothing_is_computed_in_less_than_float32(there: dict[str, Any]) -> None:
+    assert there["precision"] == ["float32", False, "float32"]
 
 
 def test_tensorflow_has_as_many_threads_on_every_machine(there: dict[str, Any]) -> None:

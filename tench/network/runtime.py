@@ -80,6 +80,8 @@ with silenced_stderr(), without("matplotlib", "pandas", "scipy", "sklearn"):
     tf.config.threading.set_intra_op_parallelism_threads(THREADS)
     tf.config.threading.set_inter_op_parallelism_threads(THREADS)
     tf.config.experimental.enable_op_determinism()
+    # a float32 is one on a GPU, too, whose products by default have 10 bits of its 23
+    tf.config.experimental.enable_tensor_float_32_execution(False)
     tf.get_logger().setLevel("ERROR")  # it warns of retracing where several models are run once
 
 __all__ = ["keras", "tf"]
