@@ -64,64 +64,78 @@ def test_a_lock_that_belongs_passes_without_data_as_dvc_has_it(belonging: Path) 
 
 
 @pytest.mark.parametrize(
-    ("changing", "expected"),
+    ("changing", "stage", "expected"),
     [
         (
             lambda project: change(project, {"finetune.epochs": 9}),
-            "finetune, export, report: finetune.epochs = 9 in params.yaml, run with 3",
+            "finetune",
+            "finetune.epochs = 9 in params.yaml, run with 3",
         ),
         (
             lambda project: change(project, {"data.classes": {"n01440764": "carp"}}),
-            'prepare, export, report: data.classes.n01440764 = "carp" in params.yaml, run with '
-            '"fish"',
+            "prepare",
+            'data.classes.n01440764 = "carp" in params.yaml, run with "fish"',
         ),
         (
-            edit("packages.yaml", 'h5py: "', 'h5py: "9'),
-            'weights, extract-train, finetune: h5py = "9',
+            edit("packages.yaml", 'pillow: "', 'pillow: "9'),
+            "prepare",
+            'pillow = "9',
         ),
         (
             edit("dvc.yaml", "cmd: python -m stages.probe", "cmd: python -m stages.probe -v"),
-            "probe: another command: python -m stages.probe -v",
+            "probe",
+            "another command: python -m stages.probe -v",
         ),
         (
             edit("dvc.yaml", "- stages/probe.py", "- stages/probe.py\n      - README.md"),
-            "probe: reads README.md by dvc.yaml, and not by dvc.lock",
+            "probe",
+            "reads README.md by dvc.yaml, and not by dvc.lock",
         ),
         (
             edit("dvc.yaml", "[models/probe.npy]", "[models/probe.npy, models/more.npy]"),
-            "probe: writes models/more.npy by dvc.yaml, and not by dvc.lock",
+            "probe",
+            "writes models/more.npy by dvc.yaml, and not by dvc.lock",
         ),
         (
             edit("dvc.yaml", "      - class_weights\n", "      - class_weights\n      - audit\n"),
+            "probe",
             "audit.max_leaks = 0 in params.yaml, run with (none)",
         ),
         (
             edit("dvc.yaml", "  audit:\n", "  more:\n    cmd: 'true'\n\n  audit:\n"),
-            "more: not in dvc.lock",
+            "more",
+            "not in dvc.lock",
         ),
         (
-            edit("metrics/probe.json", "0.9", "1.0"),
-            "probe: metrics/probe.json has changed",
+            edit("metrics/probe.json", "0.", "1."),
+            "probe",
+            "metrics/probe.json has changed",
         ),
         (
             lambda project: shutil.rmtree(project / "metrics/finetune/plots"),
-            "finetune: metrics/finetune/plots is not there",
+            "finetune",
+            "metrics/finetune/plots is not there",
         ),
         (
             lambda project: shutil.rmtree(project / "tench/probing"),
-            "probe: tench/probing is not there",
+            "probe",
+            "tench/probing is not there",
         ),
         (
             edit("data/dvc.lock", "md5: 41a5063f", "md5: 00000000"),
-            "prepare: not run since data/raw.txt was made anew",
+            "prepare",
+            "not run since data/raw.txt was made anew",
         ),
     ],
 )
 def test_what_has_changed_is_told_with_its_stages(
-    project: Path, changing: Callable[[Path], None], expected: str
+    project: Path, changing: Callable[[Path], None], stage: str, expected: str
 ) -> None:
     changing(project)
-    assert any(expected in line for line in lines()), lines()
+    told = [line.split(": ", 1) for line in lines()]
+    stages = [names for names, change in told if change.startswith(expected)]
+    assert len(stages) == 1, told
+    assert stage in stages[0].split(", ")
 
 
 def test_of_all_code_that_stages_read_none_is_overlooked(project: Path) -> None:
@@ -166,7 +180,7 @@ def test_pictures_that_dvc_tracks_are_told_by_their_file(project: Path) -> None:
     write_text(f"outs:\n- path: flowers\n  md5: {digest}\n", tracked)
     check_lock()
     write_text(f"outs:\n- path: flowers\n  md5: {digest[::-1]}\n", tracked)
-    assert lines() == ["prepare: data/flowers has changed, by data/flowers.dvc"]
+    assert "prepare: data/flowers has changed, by data/flowers.dvc" in lines()
 
 
 def test_a_broken_merge_is_told_in_a_line(project: Path) -> None:
