@@ -166,7 +166,7 @@ def test_the_stages_are_those_that_dvc_finds_changed(project: Path) -> None:
             kinds = part.values() if isinstance(part, dict) else ()
             changed = [how for kind in kinds for how in kind.values() if how not in MISSING]
             found |= {name} if changed or isinstance(part, str) else set()
-    downstream = {"export", "report"}  # which DVC names for what they read of others, too
+    downstream = {"split", "export", "report"}  # which DVC names for what they read of others, too
     assert told | downstream == found | downstream
     assert len(found) > 5
 

@@ -13,9 +13,9 @@ from clones import CHECKOUT, change, clone, commit, git, run
 from locks import YAML_FILE, relock
 from packaging.requirements import Requirement
 
-from tench.console.locks import digests
 from tench.core.files import read_csv, read_json, write_csv, write_json, write_text
 from tench.core.paths import COSTS, PREDICTIONS, SCORES
+from tench.core.pipelines import digests
 from tench.core.quick_yaml import mapping
 
 WORKFLOWS = CHECKOUT / ".github/workflows"

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from tench.console.inputs import reads
-from tench.console.locks import all_digests, digests, locked, read_stages
 from tench.core.digests import dvc_digest
 from tench.core.errors import TenchError
 from tench.core.params import load_params
 from tench.core.paths import PARAMS, PIPELINES
+from tench.core.pipelines import all_digests, digests, locked, read_stages
 from tench.core.quick_yaml import mapping
 from tench.reporting.parameters import ABSENT, Key, leaves, recorded, shown
 
