@@ -18,6 +18,7 @@ ROOMS = sorted(file.parent.name for file in (ROOT / "tench").glob("*/__init__.py
 
 HARMLESS_ROOMS = {
     "console": "help, progress, messages and the record of a run: DVC does not know of them",
+    "spread": "hands work on and refuses who may compute otherwise: test_spread_ray compares",
 }
 HARMLESS_PACKAGES = {
     "joblib": "counts the cores, on which nothing depends",

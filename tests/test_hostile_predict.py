@@ -17,9 +17,10 @@ from tench.exported.answers import Answer, Classifier
 from tench.exported.folder import Exported, Trust
 from tench.exported.neighbours import Neighbour, Neighbours
 from tench.exported.runtimes import Said
-from tench.predict.command import Wanted, row_of, writing
+from tench.predict.command import writing
 from tench.predict.listing import batches, pictures
 from tench.predict.rows import answered, columns, csv_row, json_line, rejected
+from tench.predict.telling import Asked, Wanted, carried, told_of
 from tench.serve import answering
 from tench.serve.uploads import Upload
 
@@ -78,7 +79,8 @@ def test_a_picture_of_any_name_is_read_and_explained(name: str, folder: Path) ->
     Image.new("RGB", (9, 9)).save(folder / "plain.png")
     (folder / "plain.png").rename(name)
     (folder / "shown").mkdir()
-    row = row_of(classifier(), Wanted(0, Path("shown")), (Path(name), 7))
+    row, shown = told_of(classifier(), Wanted(0, Path("shown")), Asked(Path(name), 7))
+    Path(row.explanation).write_bytes(shown)
     assert (row.decided, row.reason) == ("x", "")
     (written,) = (folder / "shown").iterdir()
     assert str(written.relative_to(folder)) == row.explanation
@@ -92,7 +94,9 @@ def test_what_is_no_file_is_told_and_not_waited_for(folder: Path) -> None:
     Path("zero").symlink_to("/dev/zero")
     for name in ("pipe.png", "loop", "zero", "x" * 5_000, "d/" * 3_000, "a\0b", "/dev/tty", "."):
         (path,) = pictures([name]) if name != "." else [folder]
-        assert row_of(classifier(), Wanted(0, None), (path, 1)).reason.startswith(("no", "not"))
+        for asked in (Asked(path, 1), carried(Asked(path, 1))):
+            reason = told_of(classifier(), Wanted(0, None), asked).row.reason
+            assert reason.startswith(("no", "not"))
 
 
 def test_no_pattern_goes_round_in_circles(folder: Path) -> None:

@@ -1,0 +1,57 @@
+"""Work spread over threads, or over a Ray cluster where there is one. No result depends on it.
+
+Nothing of Ray is imported unless RAY_ADDRESS is set.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import TypeVar
+
+from tench.core.errors import TenchError
+from tench.core.parallel import in_threads
+from tench.spread.address import ADDRESS
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def elsewhere() -> bool:
+    """Whether work goes to a cluster."""
+    return bool(os.environ.get(ADDRESS))
+
+
+@contextmanager
+def spread(
+    opened: Callable[[], AbstractContextManager[Callable[[Item], Result]]],
+    carried: Callable[[Item], Item],
+) -> Iterator[Callable[[Iterable[Item]], Iterator[Result]]]:
+    """A `map` over any number of items: results in the items' order, few items under way at a time.
+
+    Args:
+        opened: gives the function to map, once here or once in every process of the cluster that
+            RAY_ADDRESS names. It is pickled to go there, as are items and results.
+        carried: of an item that names files, one with their content, for a cluster that does not
+            see them; it is called here, in threads.
+
+    Raises:
+        TenchError: the cluster cannot be used.
+    """
+    if not elsewhere():
+        with opened() as function:
+            yield partial(in_threads, function)
+        return
+    address = os.environ[ADDRESS]
+    os.environ.setdefault("RAY_gcs_server_request_timeout_seconds", "10")  # read at import; else 60
+    try:
+        from tench.spread.cluster import over_cluster
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise TenchError(
+            f"{ADDRESS} = {address}: there is no Ray here: `uv pip install --group ray`, or unset "
+            f"{ADDRESS} to work on this machine alone"
+        ) from None
+    with over_cluster(address, opened, carried) as mapped:
+        yield mapped
