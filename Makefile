@@ -17,7 +17,7 @@ if machine not in {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64"
 endef
 export CHECK_PYTHON
 
-.PHONY: help setup demo adopt serve test test-backbones test-carried test-experiments test-faults test-fuzz test-imagenette repro report lint lock licences sbom vulnerabilities clean
+.PHONY: help setup demo adopt serve test test-backbones test-carried test-experiments test-faults test-fuzz test-ray test-imagenette repro report lint lock licences sbom vulnerabilities clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -66,6 +66,10 @@ test-faults: setup  ## kill the pipeline at random moments (KILLS=50 times), dam
 
 test-fuzz: setup  ## read what nobody should write: 100,000 inputs
 	python -m pytest -n 2 -m hypothesis --hypothesis-profile=long
+
+test-ray: setup  ## spread work over a Ray cluster of two nodes on this machine, workers killed (installs Ray into .ray)
+	uv pip install --quiet --python .venv --target .ray --constraint requirements.lock --group ray
+	PYTHONPATH=$(CURDIR)/.ray python -m pytest -m ray
 
 test-imagenette: setup  ## run the whole pipeline on Imagenette and compare with the committed metrics
 	python -m pytest -m imagenette
