@@ -17,6 +17,7 @@ from tench.exported.answers import Answer, Classifier
 from tench.exported.folder import Exported, Trust
 from tench.exported.neighbours import Neighbour, Neighbours
 from tench.exported.runtimes import Said
+from tench.pictures.raw import Raw
 from tench.predict.command import writing
 from tench.predict.listing import batches, pictures
 from tench.predict.rows import answered, columns, csv_row, json_line, rejected
@@ -79,7 +80,7 @@ def test_a_picture_of_any_name_is_read_and_explained(name: str, folder: Path) ->
     Image.new("RGB", (9, 9)).save(folder / "plain.png")
     (folder / "plain.png").rename(name)
     (folder / "shown").mkdir()
-    row, shown = told_of(classifier(), Wanted(0, Path("shown")), Asked(Path(name), 7))
+    row, shown = told_of(classifier(), Wanted(0, Path("shown")), Asked(Raw(Path(name)), 7))
     Path(row.explanation).write_bytes(shown)
     assert (row.decided, row.reason) == ("x", "")
     (written,) = (folder / "shown").iterdir()
@@ -94,7 +95,7 @@ def test_what_is_no_file_is_told_and_not_waited_for(folder: Path) -> None:
     Path("zero").symlink_to("/dev/zero")
     for name in ("pipe.png", "loop", "zero", "x" * 5_000, "d/" * 3_000, "a\0b", "/dev/tty", "."):
         (path,) = pictures([name]) if name != "." else [folder]
-        for asked in (Asked(path, 1), carried(Asked(path, 1))):
+        for asked in (Asked(Raw(path), 1), carried(Asked(Raw(path), 1))):
             reason = told_of(classifier(), Wanted(0, None), asked).row.reason
             assert reason.startswith(("no", "not"))
 

@@ -1,7 +1,7 @@
 """Prepared pictures through a trunk into shards, all of them once, in the index's order."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -12,11 +12,13 @@ import numpy as np
 from tench.console.disk import need_room
 from tench.console.progress import progress
 from tench.core.files import file_sha256, is_file_of
+from tench.core.packs import read_packed
 from tench.core.parallel import in_threads
 from tench.core.params import Params
-from tench.core.paths import TAPPED
+from tench.core.paths import PREPARED, TAPPED
 from tench.core.unfinished import append, entries, keep_first
 from tench.embedding.engine import Engine, open_engine
+from tench.embedding.litert import Features, Files, Forward
 from tench.embedding.sharing import kept, name_of, store
 from tench.network.backbone import tapped_cut
 from tench.network.trunk import build_trunk
@@ -24,12 +26,14 @@ from tench.pictures.checked import read_checked
 from tench.pictures.index import Row
 from tench.pictures.shards import (
     ROWS,
-    NewShard,
     in_place,
     new_shard,
     shard_file,
     write_manifest,
 )
+from tench.spread.spreading import elsewhere, spread
+
+Mapped = Callable[[Iterable[Sequence[Row]]], Iterator[Features | None]]
 
 
 def embed_all(rows: Sequence[Row], engine: Engine, work: Path, names: Sequence[str]) -> None:
@@ -61,12 +65,13 @@ def embed(pictures: Sequence[Row], engine: Engine, folders: Sequence[Path], jour
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
     done = whole_shards(journal, folders)
-    with progress(None, "embed", len(pictures)) as bar:
+    with progress(None, "embed", len(pictures)) as bar, over_batches(engine) as mapped:
         bar.update(min(len(done) * ROWS, len(pictures)))
         try:
             for start in range(len(done) * ROWS, len(pictures), ROWS):
                 number = start // ROWS
-                embed_shard(pictures[start : start + ROWS], engine, folders, number, bar)
+                some = pictures[start : start + ROWS]
+                embed_shard(some, engine, mapped, folders, number, bar)
                 done.append([file_sha256(shard_file(folder, number)) for folder in folders])
                 append({"sha256": done[-1]}, journal)
         except KeyboardInterrupt as stop:
@@ -89,7 +94,12 @@ def whole_shards(journal: Path, folders: Sequence[Path]) -> list[list[str]]:
 
 
 def embed_shard(
-    rows: Sequence[Row], engine: Engine, folders: Sequence[Path], number: int, bar: Any
+    rows: Sequence[Row],
+    engine: Engine,
+    mapped: Mapped,
+    folders: Sequence[Path],
+    number: int,
+    bar: Any,
 ) -> None:
     """Write shard `number` of every output, the rows of some prepared pictures."""
     with ExitStack() as opened:
@@ -98,17 +108,36 @@ def embed_shard(
             for folder, shape in zip(folders, engine.row_shapes, strict=True)
         ]
         starts = range(0, len(rows), engine.batch)
-        for done in in_threads(partial(embed_batch, rows, engine, shards), starts):
-            bar.update(done)
+        batches = [rows[start : start + engine.batch] for start in starts]
+        for start, batch, found in zip(starts, batches, mapped(batches), strict=True):
+            # what could not be read elsewhere is read here, where it can be said what is wrong
+            outputs = embed_batch(engine.forward, batch) if found is None else found
+            for shard, output in zip(shards, outputs, strict=True):
+                shard.write(start, output)
+            bar.update(len(batch))
 
 
-def embed_batch(rows: Sequence[Row], engine: Engine, shards: Sequence[NewShard], start: int) -> int:
-    """Write the rows of one batch from `start` on; return how many pictures it had."""
-    batch = rows[start : start + engine.batch]
-    outputs = engine.forward(np.stack([read_checked(row) for row in batch]))
-    for shard, output in zip(shards, outputs, strict=True):
-        shard.write(start, output)
-    return len(batch)
+@contextmanager
+def over_batches(engine: Engine) -> Iterator[Mapped]:
+    """The trunk over batches of rows, in their order: in threads here, or on a cluster."""
+    if elsewhere() and engine.elsewhere:
+        with spread(engine.elsewhere, files_of) as mapped:
+            yield mapped
+    else:
+        yield partial(in_threads, partial(embed_batch, engine.forward))
+
+
+def embed_batch(forward: Forward, batch: Sequence[Row]) -> Features:
+    """The trunk's outputs for a batch of prepared pictures. Raises TenchError."""
+    return forward(np.stack([read_checked(row) for row in batch]))
+
+
+def files_of(batch: Sequence[Row]) -> Files:
+    """The files of prepared pictures; none where one cannot be read."""
+    try:
+        return [(read_packed(PREPARED / row.path), row.prepared_sha256) for row in batch]
+    except Exception:  # zipfile has its own
+        return []
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,14 +15,15 @@ from tench.core.errors import TenchError
 from tench.core.files import file_sha256, is_file_of, write_csv
 from tench.core.names import Fit, inert_path
 from tench.core.packs import write_pack
-from tench.core.parallel import in_threads
 from tench.core.paths import PREPARED, REJECTED
 from tench.core.unfinished import append, entries
 from tench.intake.files import SUFFIX
 from tench.intake.packing import Pack
 from tench.intake.scan import Source
 from tench.pictures.prepared import pixel_digest, resize, to_webp
-from tench.pictures.reading import UnreadableError, read_picture
+from tench.pictures.raw import Raw, carried, read_raw
+from tench.pictures.reading import UnreadableError
+from tench.spread.spreading import spread
 
 COMPRESSED = 0.4  # what lossless WebP leaves of RGB, about
 
@@ -58,8 +60,9 @@ def prepare_all(
     need_room(len(left) * 3 * size**2 * COMPRESSED, work, "prepared pictures")
 
     results: list[Prepared] = []
-    with progress(None, "prepare", total) as bar:
-        made = in_threads(partial(prepare_one, size=size, how=how), left)
+    opened = partial(preparing, size, how)
+    with progress(None, "prepare", total) as bar, spread(opened, carried) as mapped:
+        made = mapped(map(Raw, left))
         try:
             for pack in packs:
                 if pack.path in before:
@@ -109,10 +112,16 @@ def stamp_of(pack: Pack, raw: Path) -> str:
     return digest.hexdigest()
 
 
-def prepare_one(raw: Path, size: int, how: Fit) -> tuple[Prepared, bytes]:
+@contextmanager
+def preparing(size: int, how: Fit) -> Iterator[Callable[[Raw], tuple[Prepared, bytes]]]:
+    """`prepare_one`, as `spread` wants it."""
+    yield partial(prepare_one, size=size, how=how)
+
+
+def prepare_one(raw: Raw, size: int, how: Fit) -> tuple[Prepared, bytes]:
     """Decode and resize one picture; return what became of it, and itself as lossless WebP."""
     try:
-        picture = read_picture(raw)
+        picture = read_raw(raw)
     except UnreadableError as error:
         return Prepared(reason=str(error)), b""
     small = resize(picture, size, how)

@@ -24,10 +24,9 @@ def read_checked(row: Row) -> RGB:
     """
     file = PREPARED / row.path
     try:
-        with Image.open(io.BytesIO(read_packed(file)), formats=("WEBP",)) as picture:
-            picture.load()
-            if pixel_digest(picture) == row.prepared_sha256:
-                return np.asarray(picture)
+        pixels = checked_pixels(read_packed(file), row.prepared_sha256)
+        if pixels is not None:
+            return pixels
     except FileNotFoundError:
         raise TenchError(f"{file}: missing: run `dvc repro`") from None
     except MemoryError:
@@ -37,3 +36,11 @@ def read_checked(row: Row) -> RGB:
         if is_machines(error):
             raise
     raise damage(file, "damaged, not the pixels that were written", pack_of(file))
+
+
+def checked_pixels(content: bytes, sha256: str) -> RGB | None:
+    """The pixels of a prepared picture's file as uint8 (size, size, 3), if their digest is
+    `sha256`. Raises what Pillow raises."""
+    with Image.open(io.BytesIO(content), formats=("WEBP",)) as picture:
+        picture.load()
+        return np.asarray(picture) if pixel_digest(picture) == sha256 else None

@@ -12,6 +12,7 @@ from pathlib import Path
 from tench.console.progress import progress
 from tench.exported.carrying import packed
 from tench.exported.folder import read_exported
+from tench.pictures.raw import Raw
 from tench.predict.listing import batches, how_many
 from tench.predict.rows import Row, columns, csv_row, json_line
 from tench.predict.telling import Asked, Wanted, carried, telling_here, telling_there
@@ -51,7 +52,7 @@ def predict(chosen: argparse.Namespace) -> tuple[int, int]:
     files, lost = 0, 0
     with spread(opened, carried) as mapped, writing(chosen.format, top) as put:
         numbers = count(1)
-        some = (map(Asked, batch, numbers) for batch in batches(chosen.pictures))
+        some = (map(Asked, map(Raw, batch), numbers) for batch in batches(chosen.pictures))
         told = chain.from_iterable(mapped(asked) for asked in some)
         for row, picture in progress(told, "predict", how_many(chosen.pictures), delay=1):
             if picture:

@@ -9,12 +9,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image
-
 from tench.exported.answers import Classifier, answer, explanation, open_classifier
 from tench.exported.carrying import open_packed
 from tench.exported.folder import Exported
-from tench.pictures.reading import UnreadableError, decode, read_picture
+from tench.pictures import raw as raws
+from tench.pictures.raw import Raw, read_raw
+from tench.pictures.reading import UnreadableError
 from tench.predict.rows import Row, answered, rejected
 
 
@@ -34,10 +34,8 @@ def plain(stem: str) -> str:
 class Asked(NamedTuple):
     """A file to be named."""
 
-    path: Path
+    raw: Raw
     number: int
-    content: bytes | None = None  # None: to be read from the file
-    reason: str = ""  # why it cannot be read
 
 
 class Told(NamedTuple):
@@ -50,12 +48,13 @@ class Told(NamedTuple):
 def carried(asked: Asked) -> Asked:
     """The same with the file's content, for who does not see the file."""
     try:
-        check_file(asked.path)
-        return asked._replace(content=asked.path.read_bytes())
+        check_file(asked.raw.file)
+        return asked._replace(raw=raws.carried(asked.raw))
     except UnreadableError as error:
-        return asked._replace(reason=str(error))
+        reason = str(error)
     except OSError as error:
-        return asked._replace(reason=cannot_open(error))
+        reason = cannot_open(error)
+    return asked._replace(raw=asked.raw._replace(reason=reason))
 
 
 def check_file(path: Path) -> None:
@@ -70,30 +69,23 @@ def cannot_open(error: OSError) -> str:
     return f"cannot be opened: {(error.strerror or str(error)).lower()}"
 
 
-def picture_of(asked: Asked) -> Image.Image:
-    """The picture of a file. Raises UnreadableError, or OSError if it cannot be opened."""
-    if asked.reason:
-        raise UnreadableError(asked.reason)
-    if asked.content is not None:
-        return decode(BytesIO(asked.content))
-    check_file(asked.path)
-    return read_picture(asked.path)
-
-
 def told_of(classifier: Classifier, wanted: Wanted, asked: Asked) -> Told:
     """What is said of a file."""
+    path, content, reason = asked.raw
     try:
-        one = answer(classifier, picture_of(asked))
+        if content is None and not reason:
+            check_file(path)
+        one = answer(classifier, read_raw(asked.raw))
     except UnreadableError as error:
-        return Told(rejected(asked.path, str(error)), b"")
+        return Told(rejected(path, str(error)), b"")
     except OSError as error:
-        return Told(rejected(asked.path, cannot_open(error)), b"")
+        return Told(rejected(path, cannot_open(error)), b"")
     if not wanted.explain:
-        return Told(answered(asked.path, one, wanted.min_confidence, ""), b"")
-    file = wanted.explain / f"{asked.number:06d}-{plain(asked.path.stem)}.jpg"
+        return Told(answered(path, one, wanted.min_confidence, ""), b"")
+    file = wanted.explain / f"{asked.number:06d}-{plain(path.stem)}.jpg"
     shown = BytesIO()
     explanation(one).save(shown, "JPEG", quality=88)
-    return Told(answered(asked.path, one, wanted.min_confidence, str(file)), shown.getvalue())
+    return Told(answered(path, one, wanted.min_confidence, str(file)), shown.getvalue())
 
 
 @contextmanager

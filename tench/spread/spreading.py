@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tench.core.errors import TenchError
 from tench.core.parallel import in_threads
@@ -24,8 +24,8 @@ def elsewhere() -> bool:
 
 @contextmanager
 def spread(
-    opened: Callable[[], AbstractContextManager[Callable[[Item], Result]]],
-    carried: Callable[[Item], Item],
+    opened: Callable[[], AbstractContextManager[Callable[[Any], Result]]],
+    carried: Callable[[Item], Any],
 ) -> Iterator[Callable[[Iterable[Item]], Iterator[Result]]]:
     """A `map` over any number of items: results in the items' order, few items under way at a time.
 
