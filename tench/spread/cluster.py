@@ -12,7 +12,7 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import lru_cache, partial
 from importlib.metadata import distributions
 from itertools import islice
@@ -39,6 +39,8 @@ PACKAGES = ("ai-edge-litert", "numpy", "onnxruntime", "pillow")
 # What tench.core.arithmetic chose here must hold there, from before NumPy is imported.
 ARITHMETIC = ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")
 ONE_CORE = {"LOKY_MAX_CPU_COUNT": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+FOR_LIFE = ExitStack()  # holds what a process of the cluster has opened, until it ends
 
 Facts = tuple[tuple[str, str], ...]
 Opened = Callable[[], AbstractContextManager[Callable[[Any], Any]]]
@@ -156,4 +158,4 @@ def function_here(opened: Any, wanted: Facts) -> Callable[[Any], Any]:
             f"the node {platform.node()} of the Ray cluster: {', '.join(others)}: its numbers may "
             "be others. Run `make setup` there, from the same commit, and start its Ray from there"
         )
-    return ray.get(opened)().__enter__()  # type: ignore[no-any-return]  # for the process's life
+    return FOR_LIFE.enter_context(ray.get(opened)())
