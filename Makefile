@@ -68,7 +68,7 @@ test-fuzz: setup  ## read what nobody should write: 100,000 inputs
 	python -m pytest -n 2 -m hypothesis --hypothesis-profile=long
 
 test-ray: setup  ## spread work over a Ray cluster of two nodes on this machine, workers killed (installs Ray into .ray)
-	uv pip install --quiet --python .venv --target .ray --constraint requirements.lock --group ray
+	uv pip install --quiet --python .venv --target .ray --compile-bytecode --constraint requirements.lock --group ray
 	PYTHONPATH=$(CURDIR)/.ray python -m pytest -m ray
 
 test-imagenette: setup  ## run the whole pipeline on Imagenette and compare with the committed metrics

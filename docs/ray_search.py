@@ -1,7 +1,7 @@
 """Run a grid of experiments on the Ray cluster that RAY_ADDRESS names, each in a clone of its own.
 
     uv pip install --group ray                                     # on every machine
-    RAY_ADDRESS=HOST:PORT python docs/ray_search.py --study rates --cache .dvc/cache \\
+    RAY_ADDRESS=HOST:PORT python -m docs.ray_search --study rates --cache .dvc/cache \\
         -S finetune.learning_rate=1.0e-5,3.0e-5 -S finetune.fine_tune_at=130,143
 
 Every machine clones the repository at HEAD, runs `dvc exp run evaluate` with one combination and

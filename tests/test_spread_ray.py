@@ -4,13 +4,16 @@ import os
 import shutil
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
-from clones import message, run, scored_pictures
+from clones import dvc, message, run, scored_pictures
 
 from tench.core.errors import TenchError
 from tench.spread.address import ADDRESS
@@ -111,6 +114,36 @@ def test_a_node_with_another_package_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(cluster, "facts", lambda: others)
     with spread(full, int) as mapped, pytest.raises(TenchError, match=r"pillow \S+ instead of 0.1"):
         list(mapped(range(5)))
+
+
+def kill_a_worker(finished: threading.Event) -> bool:
+    """Kill a process of the cluster that is at work, as soon as there is one; return whether there
+    was."""
+    while not finished.wait(0.05):
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                if process.cmdline()[:1] == ["ray::work"]:
+                    process.kill()
+                    return True
+    return False
+
+
+@pytest.mark.parametrize("stage", ["prepare", "embed"])
+def test_a_stage_writes_the_same_bytes_when_a_worker_is_killed(
+    stage: str, unchanged: Path, address: str
+) -> None:
+    before = (unchanged / "dvc.lock").read_bytes()
+    finished = threading.Event()
+    with ThreadPoolExecutor() as pool:
+        killed = pool.submit(kill_a_worker, finished)
+        try:
+            again = ("repro", "--force", "--single-item", stage)
+            output = dvc(unchanged, *again, **{ADDRESS: address})
+        finally:
+            finished.set()
+    assert killed.result()
+    assert "Ray: A worker died or was killed" in output
+    assert (unchanged / "dvc.lock").read_bytes() == before
 
 
 def test_predictions_are_the_same_bytes(unchanged: Path, address: str, tmp_path: Path) -> None:

@@ -158,4 +158,5 @@ def function_here(opened: Any, wanted: Facts) -> Callable[[Any], Any]:
             f"the node {platform.node()} of the Ray cluster: {', '.join(others)}: its numbers may "
             "be others. Run `make setup` there, from the same commit, and start its Ray from there"
         )
-    return FOR_LIFE.enter_context(ray.get(opened)())
+    function: Callable[[Any], Any] = FOR_LIFE.enter_context(ray.get(opened)())
+    return function
