@@ -19,6 +19,7 @@ from tench.core.params import Params, load_params
 from tench.core.paths import PREPARED, TAPPED
 from tench.embedding import embed as embedding
 from tench.embedding import engine as engines
+from tench.embedding import litert
 from tench.embedding.embed import activations, embed
 from tench.embedding.engine import Engine, open_engine, to_litert
 from tench.network.backbone import build_backbone
@@ -159,7 +160,7 @@ def test_the_number_of_cores_changes_nothing(
     trunk: Any, pictures: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for cores in (1, 3):
-        for module in (engines, parallel):
+        for module in (litert, parallel):
             monkeypatch.setattr(module, "cores", lambda number=cores: number)
         folders = [tmp_path / str(cores) / name for name in ("tapped", "pooled")]
         with open_engine(trunk, "litert") as engine:

@@ -16,7 +16,7 @@ from tench.intake import packing, preparing
 from tench.intake.packing import packs_of
 from tench.intake.scan import Source, scan
 from tench.pictures.index import read_index
-from tench.pictures.reading import read_picture
+from tench.pictures.raw import Raw, read_raw
 
 DATA = Data(
     raw=str(RAW),
@@ -79,11 +79,11 @@ def test_a_stopped_run_goes_on_at_the_pack(monkeypatch: pytest.MonkeyPatch) -> N
     touched.write_bytes(touched.read_bytes())  # a new time of change
     read: list[Path] = []
 
-    def counted(raw: Path) -> Image.Image:
-        read.append(raw)
-        return read_picture(raw)
+    def counted(raw: Raw) -> Image.Image:
+        read.append(raw.file)
+        return read_raw(raw)
 
-    monkeypatch.setattr(preparing, "read_picture", counted)
+    monkeypatch.setattr(preparing, "read_raw", counted)
     prepare(DATA, work)
     left = [packs[place] for place in (0, 7, 8, *range(10, len(packs)))]
     assert sorted(read) == sorted(source.file for pack in left for source in pack.sources)

@@ -21,6 +21,8 @@ from tench.embedding.litert import (
 from tench.network.runtime import tf
 from tench.pictures.prepared import RGB
 
+Elsewhere = Callable[[], AbstractContextManager[Callable[[Files], Features | None]]]
+
 GPU_BATCH = 256
 
 
@@ -31,8 +33,8 @@ class Engine(NamedTuple):
     forward: Forward
     batch: int
     row_shapes: list[tuple[int, ...]]  # of each output, without the batch dimension
-    # the same for the content of files, to be opened in any process; None if it runs here alone
-    elsewhere: Callable[[], AbstractContextManager[Callable[[Files], Features | None]]] | None
+    # opens the same for the content of files, in any process; None if it runs in this one alone
+    elsewhere: Elsewhere | None = None
 
 
 def to_litert(trunk: Any, batch: int) -> bytes:
@@ -67,7 +69,7 @@ def tensorflow_engine(trunk: Any) -> Iterator[Engine]:
         return [one.numpy() for one in tf.nest.flatten(traced(tf.cast(pictures, tf.float32)))]
 
     batch = GPU_BATCH if tf.config.list_physical_devices("GPU") else LITERT_BATCH
-    yield Engine("tensorflow", forward, batch, row_shapes(trunk), None)
+    yield Engine("tensorflow", forward, batch, row_shapes(trunk))
 
 
 def row_shapes(trunk: Any) -> list[tuple[int, ...]]:
