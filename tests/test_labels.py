@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cleanlab.filter import find_label_issues
 from features import stored
+from numpy.typing import NDArray
 
 from tench.audit import labels
 from tench.audit.labels import chunks, out_of_fold, suspects
@@ -26,11 +28,13 @@ def test_swapped_labels_are_found(tmp_path: Path, per_class: int) -> None:
     parts = [stored(tmp_path / "a", features[:half]), stored(tmp_path / "b", features[half:])]
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        probabilities = out_of_fold(parts, said, 16, seed=1)
+        ask = out_of_fold(parts, said, 16, seed=1)
+    every = np.arange(len(said))
+    probabilities = ask(every)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
-    np.testing.assert_array_equal(probabilities, out_of_fold(parts, said, 16, seed=1))
+    np.testing.assert_array_equal(probabilities, out_of_fold(parts, said, 16, seed=1)(every))
     rows = [Row(str(n), "train", int(y), f"c{y}", "", "", "", 0, n) for n, y in enumerate(said)]
-    found = {int(one.row.path): one.suggestion for one in suspects(rows, probabilities)}
+    found = {int(one.row.path): one.suggestion for one in suspects(rows, ask)}
     right = sum(found.get(n) == f"c{truth[n]}" for n in wrong.tolist())
     assert right >= 0.9 * len(wrong)
 
@@ -41,3 +45,34 @@ def test_chunks_hold_every_place_once_and_a_batch_at_least(size: int) -> None:
     assert np.concatenate(parts).tolist() == list(range(size))
     assert all(len(part) >= labels.BATCH for part in parts) or len(parts) == 1
     assert max(map(len, parts)) < labels.CHUNK + labels.BATCH
+
+
+def test_classes_at_a_time_give_the_suspects_that_cleanlab_finds_in_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    classes = 41
+    truth = rng.integers(0, classes, 3000).astype(np.int32)
+    truth[:classes] = np.arange(classes)
+    said = np.where(rng.random(3000) < 0.1, rng.permutation(truth), truth)
+    logits = rng.normal(0, 1, (3000, classes))
+    logits[np.arange(3000), truth] += 3
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    rows = [Row(str(n), "train", int(y), f"c{y:02d}", "", "", "", 0, n) for n, y in enumerate(said)]
+    asked: list[int] = []
+
+    def ask(places: NDArray[np.integer]) -> NDArray[np.float64]:
+        asked.append(len(places))
+        return probabilities[places]
+
+    wanted = find_label_issues(
+        said, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1
+    )
+    assert len(wanted) > 200
+    for values, most in ((labels.GROUP, 3000), (classes * 100, 300), (1, 350)):
+        monkeypatch.setattr(labels, "GROUP", values)
+        asked.clear()
+        found = [int(one.row.path) for one in suspects(rows, ask)]
+        assert found == wanted.tolist()
+        assert max(asked) <= most
+        assert sum(asked) == 3 * 3000

@@ -1,7 +1,8 @@
 """Labels that are probably wrong: where a head that has not seen a picture is sure of another."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ PASSES, STEPS = 8, 400  # over the training rows of a fold, and steps at least
 BATCH = 128  # or an eighth of the rows, where they are few
 CHUNK = 16 * BATCH  # rows read at a time
 LEARNING_RATE = 1e-3
+GROUP = 2**25  # probabilities that cleanlab is given at a time: 256 MB, of which it makes copies
+
+Ask = Callable[[NDArray[np.integer]], NDArray[np.float64]]
 
 
 class Suspect(NamedTuple):
@@ -30,11 +34,13 @@ class Suspect(NamedTuple):
 
 def out_of_fold(
     parts: Sequence[Shards], labels: NDArray[np.integer], dense_units: int, seed: int
-) -> NDArray[np.float64]:
-    """Class probabilities of every row, from a head trained on the other folds.
+) -> Ask:
+    """Class probabilities of any rows, from heads trained on the other folds.
 
     The head is scikit-learn's: one hidden ReLU layer of `dense_units`, as the pipeline's, and
-    softmax; it starts in a moment, where Keras takes seconds. Rows are read in batches.
+    softmax; it starts in a moment, where Keras takes seconds. Rows are read in batches, and asked
+    about when they are wanted: of a million rows and a thousand classes all probabilities would
+    take 8 GB.
 
     Args:
         parts: shard folders of pooled features; rows are counted through all of them.
@@ -43,7 +49,7 @@ def out_of_fold(
         seed: of folds, weights and shuffling.
 
     Returns:
-        (rows, classes), rows that sum to one.
+        A function from places, (n,), to probabilities, float64 (n, classes), rows that sum to one.
     """
     from sklearn.model_selection import StratifiedKFold
     from sklearn.neural_network import MLPClassifier
@@ -60,14 +66,15 @@ def out_of_fold(
 
     classes = np.unique(labels)
     folds = min(FOLDS, int(np.bincount(labels).min()))
-    cut = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    result = np.zeros((len(labels), len(classes)))
+    cut = list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(row_of, labels))
+    fold_of = np.empty(len(labels), np.int8)
+    for number, (_, held) in enumerate(cut):
+        fold_of[held] = number
     batch = max(1, min(BATCH, len(labels) // 8))
     passes = max(PASSES, -(-STEPS * batch // len(labels)))
     with progress(None, "audit labels", folds * passes, "passes") as bar:
 
-        def ask(fold: tuple[int, tuple[NDArray[np.int64], NDArray[np.int64]]]) -> None:
-            number, (train, held) = fold
+        def train(number: int) -> Any:
             rng = np.random.default_rng((seed, number))
             head = MLPClassifier(
                 (dense_units,),
@@ -76,16 +83,23 @@ def out_of_fold(
                 random_state=seed,
             )
             for _ in range(passes):
-                for places in chunks(rng.permutation(train)):
+                for places in chunks(rng.permutation(cut[number][0])):
                     head.partial_fit(read(places), labels[places], classes=classes)
                 bar.update(1)
-            for places in chunks(held):
-                result[places] = head.predict_proba(read(places))
+            return head
 
         with threadpool_limits(1, "blas"):  # a thread a fold; more are in each other's way
-            for _ in in_threads(ask, list(enumerate(cut.split(row_of, labels)))):
-                pass
-    return result
+            heads = list(in_threads(train, range(folds)))
+
+    def ask(places: NDArray[np.integer]) -> NDArray[np.float64]:
+        out = np.empty((len(places), len(classes)))
+        for number, head in enumerate(heads):
+            for some in chunks(np.flatnonzero(fold_of[places] == number)):
+                if len(some):
+                    out[some] = head.predict_proba(read(places[some]))
+        return out
+
+    return ask
 
 
 def chunks(places: NDArray[np.integer]) -> list[NDArray[np.integer]]:
@@ -94,7 +108,17 @@ def chunks(places: NDArray[np.integer]) -> list[NDArray[np.integer]]:
     return np.split(places, [CHUNK * number for number in range(1, count)])
 
 
-def suspects(rows: Sequence[Row], probabilities: NDArray[np.float64]) -> list[Suspect]:
+def groups(labels: NDArray[np.integer]) -> list[NDArray[np.int64]]:
+    """The places of the rows of some classes after those of others, whole classes, so many together
+    that their probabilities are GROUP or few more, and two at least, as cleanlab wants it."""
+    counts = np.bincount(labels)
+    group_of = (np.cumsum(counts) - counts) * len(counts) // GROUP  # of each class
+    pairs = np.arange(len(counts)) // 2 * 2
+    group_of = group_of[pairs.clip(max=len(counts) // 2 * 2 - 2)]
+    return [np.flatnonzero(group_of[labels] == number) for number in np.unique(group_of)]
+
+
+def suspects(rows: Sequence[Row], ask: Ask) -> list[Suspect]:
     """The rows whose label cleanlab takes for wrong, the most doubtful first.
 
     By its filter `prune_by_noise_rate`: from how often heads are sure of another class than the
@@ -103,27 +127,48 @@ def suspects(rows: Sequence[Row], probabilities: NDArray[np.float64]) -> list[Su
     suspect: those whose probability of the other class exceeds that of the label the most.
     Source: Northcutt, Jiang and Chuang, Confident Learning (JAIR 2021), sections 3.1 and 3.2.
 
+    Both steps look at the rows of one label after those of another, so cleanlab is given some
+    classes at a time and what it finds is the same: memory does not grow with the rows.
+
     Args:
         rows: the index.
-        probabilities: (rows, classes), of each row by a model that has not seen it.
+        ask: for the probabilities of rows by a model that has not seen them.
     """
+    from cleanlab.count import calibrate_confident_joint, compute_confident_joint
     from cleanlab.filter import find_label_issues
 
     labels, names = labels_of(rows), class_names(rows)
-    places = find_label_issues(
-        labels,
-        probabilities,
-        return_indices_ranked_by="self_confidence",
-        filter_by="prune_by_noise_rate",
-        n_jobs=1,
-    )
-    guesses = probabilities.argmax(axis=1)
+    some = groups(labels)
+
+    def each() -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        for places in progress(some, "audit suspects", len(some), "groups of classes", delay=3):
+            yield places, ask(places)
+
+    guesses = np.empty(len(labels), np.int32)
+    of_label, of_guess = np.empty(len(labels)), np.empty(len(labels))
+    for places, probabilities in each():
+        of_label[places] = probabilities[np.arange(len(places)), labels[places]]
+        guesses[places], of_guess[places] = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    sure = np.bincount(labels, of_label) / np.bincount(labels)  # of a class's own pictures
+    joint = np.zeros((len(names), len(names)), np.int64)
+    for places, probabilities in each():
+        there = np.unique(labels[places])
+        joint[there] = compute_confident_joint(
+            labels[places], probabilities, thresholds=sure, calibrate=False
+        )[there]
+    joint = calibrate_confident_joint(joint, labels)
+    doubtful = np.zeros(len(labels), bool)
+    with warnings.catch_warnings(category=UserWarning, action="ignore"):  # of classes not there
+        for places, probabilities in each():
+            doubtful[places] = find_label_issues(
+                labels[places],
+                probabilities,
+                filter_by="prune_by_noise_rate",
+                confident_joint=joint,
+                n_jobs=1,
+            )
+    found = np.flatnonzero(doubtful)
     return [
-        Suspect(
-            rows[place],
-            names[guesses[place]],
-            float(probabilities[place, labels[place]]),
-            float(probabilities[place, guesses[place]]),
-        )
-        for place in places
+        Suspect(rows[n], names[guesses[n]], float(of_label[n]), float(of_guess[n]))
+        for n in found[np.argsort(of_label[found], kind="stable")].tolist()
     ]
