@@ -37,6 +37,7 @@ UNSEEN = {"tench.network.saving": "h5py"}  # with which Keras writes weights
 DISTRIBUTIONS = {
     "ai_edge_litert": "ai-edge-litert",
     "ai_edge_quantizer": "ai-edge-quantizer",
+    "faiss": "faiss-cpu",
     "PIL": "pillow",
     "sklearn": "scikit-learn",
 }

@@ -1,4 +1,4 @@
-"""Every picture's nearest others: of all in a small set, of those in near cells in a large one."""
+"""Every picture's nearest others: of all in a small set, of an index's candidates in a large."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from tench.audit import neighbours
-from tench.audit.neighbours import cells_of, nearest
-from tench.pictures import shards
+from tench.audit.neighbours import Nearest, nearest
+from tench.core import parallel
 from tench.pictures.shards import Shards
 
 SIZES = {"train": 23, "val": 9, "test": 5}
@@ -19,20 +19,16 @@ SIZES = {"train": 23, "val": 9, "test": 5}
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small shards, compared in small blocks."""
-    monkeypatch.setattr(shards, "ROWS", 8)
+    """Rows compared in small blocks."""
     monkeypatch.setattr(neighbours, "BLOCK", 6)
 
 
 def folders(folder: Path, sides: Sequence[NDArray[np.float32]]) -> list[Shards]:
+    """Rows as shards, a folder for each part."""
     return [stored(folder / str(number), rows) for number, rows in enumerate(sides)]
 
 
-@pytest.mark.parametrize("cell", [10, 4096])  # as many cells as are looked in, and one
-def test_neighbours_are_scikit_learns(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: int
-) -> None:
-    monkeypatch.setattr(neighbours, "CELL", cell)
+def test_neighbours_are_scikit_learns(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     sides = [rng.random((size, 20), np.float32) for size in SIZES.values()]
     place, cosine = nearest(folders(tmp_path, sides))
@@ -48,23 +44,52 @@ def test_neighbours_are_scikit_learns(
         first += len(rows)
 
 
-def test_many_cells_find_all_copies_and_compare_few_pairs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(neighbours, "CELL", 20)
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Shards], Nearest]:
+    """More rows than are compared one by one, in clouds, with copies, a part of them too
+    small to learn from; and their nearest, compared one by one."""
     rng = np.random.default_rng(0)
-    originals = rng.normal(size=(300, 20)).astype(np.float32)
-    copies = originals + rng.normal(0, 0.01, originals.shape).astype(np.float32)
-    parts = folders(tmp_path, [originals, copies])
+    centres = rng.gamma(0.5, size=(60, 48))
+    rows = np.repeat(centres, 100, axis=0) * rng.gamma(2, 0.5, (6000, 48))
+    rows[5000:] = rows[:1000] * rng.normal(1, 0.1, (1000, 48))
+    sides = np.split(rows.astype(np.float32), [4000, 5900])
+    parts = folders(tmp_path_factory.mktemp("large"), sides)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbours, "BLOCK", 1024)
+        return parts, nearest(parts)
+
+
+def test_an_index_finds_the_nearest(
+    large: tuple[list[Shards], Nearest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts, every = large
+    monkeypatch.setattr(neighbours, "EXACT", 1000)
+    monkeypatch.setattr(neighbours, "LEAST", 1000)
+    monkeypatch.setattr(neighbours, "BLOCK", 512)
+    monkeypatch.setattr(neighbours, "PROBES", 8)
     found = nearest(parts)
-    assert np.array_equal(found.place[:300, 1], np.arange(300, 600))
-    assert np.array_equal(found.place[300:, 0], np.arange(300))
-    cells = cells_of(parts)
-    compared = sum(
-        np.count_nonzero(cells == cell) * np.count_nonzero(cells[:, 0] == cell)
-        for cell in range(30)
-    )
-    assert compared < 600**2 / 4
+    same = found.place == every.place
+    near = every.cosine >= 0.7
+    assert near[:, :2].mean() > 0.8
+    assert same[near].mean() > 0.99
+    assert same[every.cosine >= 0.95].all()
+    np.testing.assert_allclose(found.cosine[same], every.cosine[same], atol=1e-6)
+    assert (found.cosine <= every.cosine + 1e-6).all()
+    assert not (found.place == np.arange(6000)[:, None]).any()
+
+
+def test_an_index_finds_the_same_on_any_number_of_cores(
+    large: tuple[list[Shards], Nearest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts, _ = large
+    monkeypatch.setattr(neighbours, "EXACT", 1000)
+    monkeypatch.setattr(neighbours, "BLOCK", 512)
+    found = []
+    for count in (1, 3):
+        monkeypatch.setattr(parallel, "cores", lambda count=count: count)
+        found.append(nearest(parts))
+    np.testing.assert_array_equal(found[0].place, found[1].place)
+    np.testing.assert_array_equal(found[0].cosine, found[1].cosine)
 
 
 def test_of_equally_near_rows_the_first_is_found(tmp_path: Path) -> None:

@@ -1,15 +1,16 @@
-"""Every picture's nearest other pictures by their features, in time that grows with their number.
+"""Every picture's nearest other pictures by their features.
 
-Rows are sorted into cells, each around one of them; a row is compared with those of the PROBES
-cells that it is nearest to. Up to PROBES cells that is every row with every other. Rows stay in
-their files and are read cell by cell, so that memory does not grow with them; an index that holds
-them (FAISS, hnswlib) would take 5 GB for a million pictures.
+Up to EXACT rows each is compared with every other. Of more, an index (FAISS) names candidates, in
+time that grows with their number, and those are compared as exactly: the cosine that counts is that
+of the features as they are. The index holds 1.3 kB a row, of one part at a time; the rows stay in
+their files. docs/trust.md tells how many true neighbours it finds.
 """
 
-import threading
+import math
 from collections.abc import Sequence
-from itertools import pairwise, product
-from typing import NamedTuple
+from functools import partial
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,14 @@ from tench.core.parallel import in_threads
 from tench.pictures.index import evenly
 from tench.pictures.shards import Shards, read_rows
 
-CELL = 4096  # rows of a cell, on average
-PROBES = 4  # cells in which a row looks for its neighbours
+EXACT = 16_384  # rows
 BLOCK = 2048  # rows compared at a time
+COMPONENTS = 128  # of a row, by which the index looks for candidates, in 4 bits for every two
+PROBES = 64  # lists in which a row looks for its neighbours, of as many as the root of all rows
+CANDIDATES = 3  # whose cosine is computed: one may be the row itself
+TRIED = 64  # times as many, compared at 8 bits a feature
+SAMPLED = 40  # rows for every list, from which the index learns where they lie
+LEAST = 2048  # rows, of which less are not worth learning from
 
 Places = NDArray[np.int64]
 
@@ -53,60 +59,84 @@ def blocks(places: Places) -> list[Places]:
     return [places[start : start + BLOCK] for start in range(0, len(places), BLOCK)]
 
 
-def cells_of(parts: Sequence[Shards]) -> NDArray[np.int32]:
-    """The cells in which each row looks, the nearest, its own, first: int32 (rows, probes)."""
-    total = sum(part.rows for part in parts)
-    centres = read_unit(parts, evenly(total, -(-total // CELL)))
-    probes = min(PROBES, len(centres))
-    found = np.empty((total, probes), np.int32)
-
-    def sort(places: Places) -> None:
-        alike = read_unit(parts, places) @ centres.T
-        found[places] = np.argsort(-alike, axis=1, kind="stable")[:, :probes]
-
-    for _ in in_threads(sort, blocks(np.arange(total))):
-        pass
-    return found
-
-
 def nearest(parts: Sequence[Shards]) -> Nearest:
-    """Every row's nearest other row in each part, by the cosine of the angle between them, among
-    those that lie in the cells it looks in; of equally near ones the first.
+    """Every row's nearest other row in each part, by the cosine of the angle between them; of
+    equally near ones the first. Of more than EXACT rows, the nearest that the index finds.
 
     Args:
         parts: shard folders of float rows of equal width; rows are counted through all of them.
     """
-    bounds = np.cumsum([0, *(part.rows for part in parts)])
-    cells = cells_of(parts)
-    place = np.zeros((len(cells), len(parts)), np.int64)
-    cosine = np.full(place.shape, -1, np.float32)
-    one_at_a_time = threading.Lock()  # a row may be compared with two blocks at once
+    bounds = [0, *np.cumsum([part.rows for part in parts]).tolist()]
+    everything = np.arange(bounds[-1])
+    shape = len(everything), len(parts)
+    found = Nearest(np.zeros(shape, np.int64), np.full(shape, -1, np.float32))
+    asking = blocks(everything)
+    with (
+        threadpool_limits(1, "blas"),  # a thread a block
+        progress(None, "audit neighbours", len(asking) * len(parts), "blocks") as bar,
+    ):
+        for number, (low, high) in enumerate(pairwise(bounds)):
+            members = everything[low:high]
+            if len(everything) <= EXACT:
+                ask = partial(compared_with_all, parts, members)
+            else:
+                ask = partial(compared_with_candidates, parts, members, index_of(parts, members))
+            for places, (place, cosine) in zip(asking, in_threads(ask, asking), strict=True):
+                found.place[places, number], found.cosine[places, number] = place, cosine
+                bar.update(1)
+    return found
 
-    def compare(task: tuple[Places, Places]) -> None:
-        asking, members = task
-        found = read_unit(parts, asking) @ read_unit(parts, members).T
-        found[asking[:, None] == members] = -1  # not oneself
-        edges = np.searchsorted(members, bounds)
-        for number, (low, high) in enumerate(pairwise(edges)):
-            if low == high:
-                continue
-            best = found[:, low:high].argmax(axis=1)
-            value, where = found[np.arange(len(asking)), low + best], members[low + best]
-            with one_at_a_time:
-                known, at = cosine[asking, number], place[asking, number]
-                better = (value > known) | ((value == known) & (where < at) & (value > -1))
-                cosine[asking[better], number] = value[better]
-                place[asking[better], number] = where[better]
 
-    tasks = [
-        task
-        for cell in range(int(cells.max(initial=-1)) + 1)
-        for task in product(
-            blocks(np.flatnonzero((cells == cell).any(axis=1))),
-            blocks(np.flatnonzero(cells[:, 0] == cell)),
-        )
-    ]
-    with threadpool_limits(1, "blas"):  # a thread a block
-        for _ in progress(in_threads(compare, tasks), "audit neighbours", len(tasks), "blocks"):
-            pass
+def compared_with_all(parts: Sequence[Shards], members: Places, asking: Places) -> Nearest:
+    """The nearest of `members` to each row: place and cosine, (asking,)."""
+    rows = read_unit(parts, asking)
+    place, cosine = np.zeros(len(asking), np.int64), np.full(len(asking), -1, np.float32)
+    for some in blocks(members):
+        found = rows @ read_unit(parts, some).T
+        found[asking[:, None] == some] = -1  # not oneself
+        best = found.argmax(axis=1)
+        value = found[np.arange(len(asking)), best]
+        nearer = value > cosine
+        place[nearer], cosine[nearer] = some[best[nearer]], value[nearer]
     return Nearest(place, cosine)
+
+
+def index_of(parts: Sequence[Shards], members: Places) -> Any:
+    """An index of rows, numbered from 0 on in the order of `members`. The distance between rows of
+    length one tells the angle between them, and stays what it is when their middle is moved to the
+    origin, as is done to take principal components."""
+    import faiss
+
+    if faiss.SIMDConfig.is_simd_level_available(faiss.SIMDLevel_AVX2):
+        faiss.SIMDConfig.set_level(faiss.SIMDLevel_AVX2)  # AVX-512 would round otherwise
+    faiss.omp_set_num_threads(1)  # of this thread: the same index on any number of cores
+    (width,) = parts[0].row_shape
+    kept, lists = min(COMPONENTS, width) // 2 * 2, math.isqrt(len(members))
+    rough = f"PCA{kept},IVF{lists},PQ{kept // 2}x4fs,Refine(SQ8)"
+    index = faiss.index_factory(width, rough if len(members) >= LEAST else "Flat")
+    if len(members) >= LEAST:
+        index.train(read_unit(parts, members[evenly(len(members), SAMPLED * lists)]))
+        faiss.extract_index_ivf(index.base_index).nprobe = PROBES
+        index.k_factor = TRIED
+    for some in blocks(members):
+        index.add(read_unit(parts, some))
+    return index
+
+
+def compared_with_candidates(
+    parts: Sequence[Shards], members: Places, index: Any, asking: Places
+) -> Nearest:
+    """The nearest of the candidates that the index of `members` names for each row: place and
+    cosine, (asking,)."""
+    import faiss
+
+    faiss.omp_set_num_threads(1)  # of this thread: there is one a core
+    rows = read_unit(parts, asking)
+    _, named = index.search(rows, CANDIDATES)
+    named.sort(axis=1)  # of equally near ones the first
+    places = members[named]
+    others = read_unit(parts, places.ravel()).reshape(*places.shape, -1)
+    found = np.einsum("rf,rcf->rc", rows, others)
+    found[(named < 0) | (places == asking[:, None])] = -1  # none, or oneself
+    best, here = found.argmax(axis=1), np.arange(len(asking))
+    return Nearest(places[here, best], found[here, best])

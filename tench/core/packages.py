@@ -16,7 +16,8 @@ from tench.core.files import write_text
 from tench.core.paths import LOCK, PACKAGES
 
 PINNED = (
-    *("ai-edge-litert", "ai-edge-quantizer", "cleanlab", "cleanvision", "dvclive", "h5py"),
+    *("ai-edge-litert", "ai-edge-quantizer", "cleanlab", "cleanvision", "dvclive"),
+    *("faiss-cpu", "h5py"),
     *("jinja2", "keras", "matplotlib", "numpy", "onnx", "onnxruntime", "pillow", "scikit-learn"),
     *("scipy", "tensorflow", "tf2onnx"),
 )
