@@ -9,7 +9,7 @@ from reports import scores, texts, write_audit, write_epochs
 
 from tench.core import paths
 from tench.core.errors import TenchError
-from tench.core.files import read_json, write_json, write_text
+from tench.core.files import read_json, write_csv, write_json, write_text
 from tench.core.params import load_params
 from tench.reporting import summary
 from tench.reporting.publish import publish, render, write_page
@@ -170,3 +170,27 @@ def test_summary_names_what_there_is(made: Path, capsys: pytest.CaptureFixture[s
     text = capsys.readouterr().out
     assert "| 1 extract-train | 0.500" in text
     assert "\n  models/classifier.keras    the classifier" in text
+
+
+def test_of_many_classes_the_weakest_and_the_commonest_mistakes_are_shown(made: Path) -> None:
+    names = [f"class_{n:04d}" for n in range(1000)]
+    scores_of = [(name, 0.5, 0.5, (n * 7 % 1000) / 1000, 9) for n, name in enumerate(names)]
+    write_csv(("class_name", "precision", "recall", "f1", "pictures"), scores_of, paths.PER_CLASS)
+    columns = ("path", "label", "prediction", "probability", "label_probability", "rank")
+    wrong = [(n, (n + 1) % 1000) for n in range(1000)] + [(3, 5)] * 4
+    said = [("test/dog.webp", names[a], names[b], 0.9, 0.05, 2) for a, b in wrong]
+    write_csv(columns, said, paths.PREDICTIONS)
+    shown = contents(load_params())
+    rows = texts(shown["per_class"])
+    assert len(rows) == 50
+    assert [float(row[3]) for row in rows] == sorted(float(row[3]) for row in rows)
+    assert rows[-1][3] == "0.049"
+    assert "and 950 more, in metrics/per_class.csv" in shown["per_class"]["caption"]
+    pairs = texts(shown["confusion"]["pairs"])
+    assert pairs[0] == ["class_0003", "class_0005", "4"]
+    assert len(pairs) == 30
+    assert "The commonest of 1,001;" in shown["confusion"]["pairs"]["caption"]
+    text = page()
+    assert "What is taken for what" in text
+    assert "Confusion matrix" not in text
+    assert len(text) < 500_000

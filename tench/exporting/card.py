@@ -21,7 +21,8 @@ from tench.core.paths import AUDIT, COUNTS, IMAGENETTE, INDEX, PER_CLASS, SAMPLE
 from tench.exported.folder import MODELS, Trust
 
 TEMPLATES = Path(__file__).parent / "templates"
-WEAKEST = 5  # classes that are named
+NAMED = 100  # classes in the list of them
+WEAKEST = 5  # classes in the table of the weakest
 # Of the pinned packages those that the stage depends on: others may change without its running.
 MADE_WITH = (
     *("ai-edge-litert", "ai-edge-quantizer", "jinja2", "keras", "numpy", "onnx", "onnxruntime"),
@@ -133,6 +134,7 @@ def contents(
         "backbone": params.backbone.name,
         "known": BACKBONES[params.backbone.name],
         "classes": classes,
+        "named": NAMED,
         "groups": [(GROUPS[name], one) for name, one in groups.items()],
         "scores": scores,
         "trust": trust,

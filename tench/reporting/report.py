@@ -28,6 +28,8 @@ from tench.reporting.parameters import leaves
 from tench.reporting.tables import Table, page_table, percent
 
 MATRIX = 20  # classes up to which the confusion matrix is shown whole
+CONFUSIONS = 30  # pairs of classes that are shown of more
+ALL_CLASSES, WEAKEST = 100, 50  # classes up to which every one has its row; rows of more
 
 # Tables I and II of the paper: loss, accuracy, val loss, val accuracy of epochs 1 to 6.
 PAPER = {
@@ -166,19 +168,29 @@ def confusion(predictions: Sequence[dict[str, str]]) -> dict[str, Any]:
         pairs[key] = pairs.get(key, 0) + 1
     if len(names) <= MATRIX:
         return {"names": names, "matrix": [[pairs.get((a, b), 0) for b in names] for a in names]}
-    wrong = sorted(((-n, *key) for key, n in pairs.items() if key[0] != key[1]))[:30]
+    wrong = sorted(((-n, *key) for key, n in pairs.items() if key[0] != key[1]))
     header = ("it is", "the model says", "test pictures")
-    return {"matrix": None, "pairs": page_table(header, [(a, b, -n) for n, a, b in wrong])}
+    rows = [(a, b, -n) for n, a, b in wrong[:CONFUSIONS]]
+    caption = f"The commonest of {len(wrong):,}; metrics/predictions.csv has every test picture."
+    return {"matrix": None, "pairs": page_table(header, rows, caption=caption)}
 
 
 def per_class() -> Table:
-    """Precision, recall and F1 of every class."""
+    """Precision, recall and F1 of every class; of many the weakest, by F1."""
     scores = ("precision", "recall", "f1")
+    classes, caption = read_csv(PER_CLASS), ""
+    if len(classes) > ALL_CLASSES:
+        caption = (
+            f"The {WEAKEST} classes of the lowest F1, and {len(classes) - WEAKEST:,} more, in "
+            "metrics/per_class.csv."
+        )
+        classes = sorted(classes, key=lambda row: float(row["f1"]))[:WEAKEST]
     rows = [
         (row["class_name"], *(f"{float(row[name]):.3f}" for name in scores), row["pictures"])
-        for row in read_csv(PER_CLASS)
+        for row in classes
     ]
-    return page_table(("class", "precision", "recall", "F1", "test pictures"), rows, sortable=True)
+    header = ("class", "precision", "recall", "F1", "test pictures")
+    return page_table(header, rows, sortable=True, caption=caption)
 
 
 def parameter_table(params: Params) -> Table:
