@@ -77,6 +77,8 @@ def nearest(parts: Sequence[Shards]) -> Nearest:
     ):
         for number, (low, high) in enumerate(pairwise(bounds)):
             members = everything[low:high]
+            if low == high:
+                continue
             if len(everything) <= EXACT:
                 ask = partial(compared_with_all, parts, members)
             else:
