@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, classification_report, f1_score, log_loss
 
 from tench.pictures.index import Row
+from tench.scoring import scores
 from tench.scoring.results import (
     calibration_rows,
     class_rows,
@@ -43,6 +44,17 @@ def test_scores_are_scikit_learns() -> None:
     said = outcome(p, labels)
     assert said.right.mean() == accuracy_score(labels, p.argmax(axis=1))
     assert said.loss.mean() == pytest.approx(log_loss(labels, p, labels=range(CLASSES)))
+
+
+def test_pictures_compared_some_at_a_time_have_the_same_outcome(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    p, labels = guesses(200)
+    together = outcome(p, labels)
+    monkeypatch.setattr(scores, "BLOCK", 30)
+    for one, other in zip(outcome(p, labels), together, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert len(together.rank) == 200
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "softmax"])

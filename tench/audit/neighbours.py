@@ -115,7 +115,7 @@ def index_of(parts: Sequence[Shards], members: Places) -> Any:
     (width,) = parts[0].row_shape
     kept, lists = min(COMPONENTS, width) // 2 * 2, math.isqrt(len(members))
     rough = f"PCA{kept},IVF{lists},PQ{kept // 2}x4fs,Refine(SQ8)"
-    index = faiss.index_factory(width, rough if len(members) >= LEAST else "Flat")
+    index: Any = faiss.index_factory(width, rough if len(members) >= LEAST else "Flat")
     if len(members) >= LEAST:
         index.train(read_unit(parts, members[evenly(len(members), SAMPLED * lists)]))
         faiss.extract_index_ivf(index.base_index).nprobe = PROBES

@@ -15,6 +15,7 @@ from tench.scoring.uncertainty import (
 # The least probability a loss is taken of: a float32 softmax underflows to 0 where the logits lie
 # more than 87 apart.
 LEAST = float(np.finfo(np.float32).tiny)
+BLOCK = 4096  # pictures compared at a time: of a thousand classes, 32 MB
 
 
 class Outcome(NamedTuple):
@@ -35,6 +36,16 @@ def outcome(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) ->
         probabilities: (pictures, classes), rows that sum to one.
         labels: (pictures,).
     """
+    starts = range(0, max(1, len(labels)), BLOCK)
+    parts = [
+        outcome_of_some(probabilities[start : start + BLOCK], labels[start : start + BLOCK])
+        for start in starts
+    ]
+    return Outcome(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def outcome_of_some(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> Outcome:
+    """`outcome`, with copies of all probabilities on the way."""
     distribution = np.asarray(probabilities, np.float64)
     of_label = distribution[np.arange(len(labels)), labels]
     predicted = distribution.argmax(axis=1)
