@@ -66,20 +66,24 @@ def near_pairs(
         `near` pairs, which the pixels confirm, and `similar` ones, which features alone suggest.
     """
     neighbours = nearest(parts)
-    found: dict[tuple[int, int], float] = {}
-    for place, number in np.argwhere(neighbours.cosine >= min(LOOK, threshold)):
-        one, two = sorted((int(place), int(neighbours.place[place, number])))
-        if rows[one].sha256 != rows[two].sha256:
-            found[one, two] = float(neighbours.cosine[place, number])
-    places = np.array(sorted(found), np.int64).reshape(-1, 2)
+    asked, number = np.nonzero(neighbours.cosine >= min(LOOK, threshold))
+    other = neighbours.place[asked, number]
+    both = np.minimum(asked, other) * len(rows) + np.maximum(asked, other)
+    keys, first = np.unique(both, return_index=True)  # two pictures may have found each other
+    places = np.stack(np.divmod(keys, len(rows)), axis=1)
+    differ = [rows[one].sha256 != rows[two].sha256 for one, two in places.tolist()]
+    places, cosine = places[differ], neighbours.cosine[asked, number][first][differ]
     common = seen[evenly(len(seen), ASKED)].mean(axis=0)
     alike = correlations(seen, places, common)
     enough = 1 - min(1 - SAME_PIXELS, (1 - usual(seen, neighbours, common)) / MARGIN)
-    pairs = [
-        Pair(rows[one], rows[two], "near" if same else "similar", found[one, two])
-        for (one, two), same in zip(places.tolist(), alike >= enough, strict=True)
+    same = alike >= enough
+    told = same | (cosine >= threshold)
+    return [
+        Pair(rows[one], rows[two], "near" if near else "similar", similarity)
+        for (one, two), near, similarity in zip(
+            places[told].tolist(), same[told].tolist(), cosine[told].tolist(), strict=True
+        )
     ]
-    return [pair for pair in pairs if pair.kind == "near" or pair.similarity >= threshold]
 
 
 def usual(seen: Glances, neighbours: Nearest, common: NDArray[np.float64]) -> float:

@@ -89,8 +89,8 @@ def look_at(rows: Sequence[Row], raw: Path) -> tuple[list[Issue], Glances]:
         rows: the index.
         raw: the folder that its sources are below.
     """
-    files = [raw / row.source for row in rows]
-    found = look(rows, Pictures(files, opened), SHAPE)  # at once: odd beside the others
+    headers = Pictures(rows, lambda row: opened(raw / row.source))
+    found = look(rows, headers, SHAPE)  # at once: odd beside the others
     seen = np.empty((len(rows), GLANCE, GLANCE), np.uint8)
     starts = range(0, len(rows), PART)
     parts = [rows[start : start + PART] for start in starts]
