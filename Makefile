@@ -17,7 +17,7 @@ if machine not in {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64"
 endef
 export CHECK_PYTHON
 
-.PHONY: help setup demo adopt serve test test-backbones test-carried test-experiments test-faults test-fuzz test-ray test-imagenette repro report lint lock licences sbom vulnerabilities clean
+.PHONY: help setup demo adopt serve test test-backbones test-carried test-sharing test-experiments test-faults test-fuzz test-ray test-imagenette repro report lint lock licences sbom vulnerabilities clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -57,6 +57,9 @@ test-backbones: setup  ## compare every backbone in two parts with the whole
 
 test-carried: setup  ## run the exported classifier where nothing else is, and its server under load
 	python -m pytest -m carried
+
+test-sharing: setup  ## share results through real S3 and SSH servers (apt: radosgw ceph-mon ceph-osd openssh-server)
+	python -m pytest -m sharing
 
 test-experiments: setup  ## run experiments in a queue, in a temporary folder and in the workspace
 	python -m pytest -m experiments

@@ -1,0 +1,236 @@
+"""Two people who share what they made through a bucket of Ceph's S3 gateway and a bare repository
+of git, and what passes between them."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from clones import (
+    Finished,
+    change,
+    commit,
+    copied,
+    dvc,
+    git,
+    ran,
+    refusal,
+    run,
+)
+from remotes import (
+    BUCKET,
+    KEYS,
+    Counter,
+    Gateway,
+    configure,
+    counted,
+    objects,
+    s3_gateway,
+)
+from serving import HOST, free_port
+
+pytestmark = [pytest.mark.sharing, pytest.mark.usefixtures("stranger")]
+
+TAIL = ["finetune", "evaluate", "export", "report"]
+# of data/prepared, what evaluate looks at: test pictures, and validation pictures by which it
+# checks that the classifier was saved as it was trained
+SCORED = ("data/prepared/index.csv.sha256", "data/prepared/test", "data/prepared/val")
+TOLD = 1_000_000  # bytes at most of requests, answers and the run cache, 1,000 a file
+SOON = 120  # seconds in which DVC gives up: ten on a machine with nothing else to do
+
+
+class Hub(NamedTuple):
+    """Where two people meet, and what Anna brought there."""
+
+    git: Path  # bare repository
+    counter: Counter  # before the gateway
+    anna: Path  # her project, pushed
+    pushed: int  # bytes
+
+
+def cloned(hub: Hub, folder: Path) -> Path:
+    """A clone of the repository, signed in."""
+    git(hub.git, "clone", "--quiet", str(hub.git), str(folder))
+    configure(folder, storage=KEYS)
+    hub.counter.taken()
+    return folder
+
+
+def held_by(folder: Path) -> int:
+    """The bytes that a clone's DVC cache holds."""
+    return sum(objects(folder).values())
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with s3_gateway(tmp_path_factory.mktemp("ceph")) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def hub(
+    base: Finished, gateway: Gateway, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Hub]:
+    """Anna pushes all she has."""
+    folder = tmp_path_factory.mktemp("hub")
+    bare, anna = folder / "tench.git", copied(base.folder, folder / "anna")
+    git(folder, "init", "--quiet", "--bare", "--initial-branch=main", str(bare))
+    with counted(gateway.port) as counter:
+        dvc(anna, "remote", "add", "--default", "storage", f"s3://{BUCKET}/project")
+        address = f"http://{HOST}:{counter.port}"
+        dvc(anna, "remote", "modify", "storage", "endpointurl", address)
+        commit(anna)
+        git(anna, "remote", "add", "origin", str(bare))
+        git(anna, "push", "--quiet", "origin", "main")
+        configure(anna, storage=KEYS)
+        dvc(anna, "push", "--run-cache")
+        yield Hub(bare, counter, anna, counter.taken()[0])
+
+
+@pytest.fixture(scope="module")
+def ben(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ben's clone, elsewhere and pulled."""
+    folder = cloned(hub, tmp_path_factory.mktemp("elsewhere") / "ben")
+    dvc(folder, "pull")
+    assert 0 < hub.counter.taken()[1] - held_by(folder) < TOLD
+    assert 0 < hub.pushed - held_by(folder) < TOLD
+    return folder
+
+
+def test_what_one_made_the_other_need_not_make(hub: Hub, ben: Path) -> None:
+    output = dvc(ben, "repro", "--allow-missing")
+    assert ran(output) == []
+    assert "Data and pipelines are up to date." in output
+    # what is in nobody's cache is made: the raw pictures, and the file that names their folder
+    assert ran(dvc(ben, "repro")) == ["raw", "sample"]
+    assert git(ben, "status", "--porcelain") == ""
+    assert hub.counter.taken() == (0, 0)
+
+
+def test_an_experiment_of_one_is_applied_by_the_other(hub: Hub, ben: Path) -> None:
+    options = ("--allow-missing", "--name", "slower", "-S", "finetune.learning_rate=1.0e-5")
+    assert ran(dvc(ben, "exp", "run", *options)) == TAIL
+    assert hub.counter.taken() == (0, 0)
+    mine, theirs = objects(ben), objects(hub.anna)
+    new = sum(size for name, size in mine.items() if name not in theirs)
+
+    dvc(ben, "exp", "push", "origin", "slower")
+    up, down = hub.counter.taken()
+    assert new < up < new + TOLD
+    assert down < TOLD
+    assert "slower" in dvc(hub.anna, "exp", "list", "origin")
+    dvc(hub.anna, "exp", "pull", "origin", "slower")
+    up, down = hub.counter.taken()
+    assert new < down < new + TOLD
+    assert up < TOLD
+
+    compared = run(hub.anna, sys.executable, "-m", "tench.compare")
+    assert compared.returncode == 0, compared.stdout
+    assert "slower  " in compared.stdout
+    dvc(hub.anna, "exp", "apply", "slower")
+    assert ran(dvc(hub.anna, "repro")) == []
+    assert (hub.anna / "dvc.lock").read_bytes() == (ben / "dvc.lock").read_bytes()
+    assert hub.counter.taken() == (0, 0)
+
+
+def test_the_tail_runs_where_the_pictures_are_not(hub: Hub, tmp_path: Path) -> None:
+    cora = cloned(hub, tmp_path / "cora")
+    dvc(cora, "pull", *SCORED)
+    change(cora, {"finetune.epochs": 1})
+    output = dvc(cora, "repro", "--pull", "--allow-missing", "evaluate")
+    assert ran(output) == ["finetune", "evaluate"]
+    _, down = hub.counter.taken()
+    assert not (cora / "data/sample").exists()
+    assert not (cora / "data/prepared/train").exists()
+    assert down < held_by(cora) + TOLD < hub.pushed // 2
+
+
+def test_a_push_cut_in_the_middle_is_mended_by_the_next(
+    hub: Hub, gateway: Gateway, base: Finished, tmp_path: Path
+) -> None:
+    dora = cloned(hub, tmp_path / "dora")
+    (dora / ".dvc/cache").symlink_to(hub.anna / ".dvc/cache")
+    configure(dora, storage=KEYS | {"url": f"s3://{BUCKET}/cut"})
+    command = [sys.executable, "-m", "dvc", "push"]
+    with subprocess.Popen(command, cwd=dora, stdout=subprocess.PIPE, text=True) as push:
+        while hub.counter.passed["up"] < hub.pushed // 3 and push.poll() is None:
+            time.sleep(0.01)
+        gateway.kill("radosgw")
+        push.communicate(timeout=SOON)
+    gateway.start_gateway()
+    assert push.returncode != 0
+    assert hub.counter.taken()[0] < hub.pushed
+    dvc(dora, "push")
+
+    eve = cloned(hub, tmp_path / "eve")
+    configure(eve, storage=KEYS | {"url": f"s3://{BUCKET}/cut"})
+    dvc(eve, "pull")
+    assert ran(dvc(eve, "repro", "--allow-missing")) == []
+    for name in ("models/export/model.onnx", "data/prepared/index.csv", "models/classifier.keras"):
+        assert (eve / name).read_bytes() == (base.folder / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("access_key_id", "nobody", "(403) when calling the HeadObject operation: Forbidden"),
+        ("secret_access_key", "wrong", "(403) when calling the HeadObject operation: Forbidden"),
+        ("url", "s3://other/project", "some of the cache files do not exist"),
+        ("endpointurl", "http://nowhere.invalid", "Could not connect to the endpoint URL"),
+        ("endpointurl", f"http://{HOST}:{free_port()}", "Could not connect to the endpoint URL"),
+    ],
+)
+def test_what_is_wrong_is_told_soon(
+    hub: Hub, tmp_path: Path, name: str, value: str, said: str
+) -> None:
+    clone = cloned(hub, tmp_path / "clone")
+    configure(clone, storage=KEYS | {name: value})
+    begun = time.monotonic()
+    assert said.lower() in refusal(clone, "pull", "models/labels.txt").lower()
+    assert time.monotonic() - begun < SOON
+
+
+def test_without_keys_it_is_told_soon(hub: Hub, tmp_path: Path) -> None:
+    git(hub.git, "clone", "--quiet", str(hub.git), str(tmp_path / "clone"))
+    begun = time.monotonic()
+    said = refusal(tmp_path / "clone", "pull", "models/labels.txt")
+    assert "Unable to locate credentials" in said
+    assert time.monotonic() - begun < SOON
+
+
+@pytest.mark.parametrize("way", ["import-url", "add"])
+def test_raw_pictures_of_one_s_own(
+    hub: Hub, gateway: Gateway, base: Finished, tmp_path: Path, way: str
+) -> None:
+    frida, flowers = cloned(hub, tmp_path / "frida"), Path("data/flowers")
+    for place in ("train/n01440764", "train/n02102040", "val/n01440764", "val/n02102040"):
+        for file in sorted((base.folder / "data/sample" / place).iterdir())[:12]:
+            name = f"{place}/{file.name}"
+            if way == "add":
+                (frida / flowers / place).mkdir(parents=True, exist_ok=True)
+                (frida / flowers / name).write_bytes(file.read_bytes())
+            else:
+                gateway.put(f"flowers/{name}", file.read_bytes())
+    if way == "add":
+        dvc(frida, "add", str(flowers))
+    else:
+        dvc(frida, "remote", "add", "pictures", f"s3://{BUCKET}/flowers")
+        address = f"http://{HOST}:{hub.counter.port}"
+        dvc(frida, "remote", "modify", "pictures", "endpointurl", address)
+        configure(frida, storage=KEYS, pictures=KEYS)
+        dvc(frida, "import-url", "remote://pictures", str(flowers))
+    change(frida, {"data.raw": str(flowers)})
+    assert ran(dvc(frida, "repro", "prepare")) == ["raw", "prepare"]
+    commit(frida)
+    dvc(frida, "push", f"{flowers}.dvc", "prepare")
+
+    gerd = tmp_path / "gerd"
+    git(tmp_path, "clone", "--quiet", str(frida), str(gerd))
+    configure(gerd, storage=KEYS)
+    dvc(gerd, "pull", f"{flowers}.dvc", "prepare")
+    assert len(list((gerd / flowers).rglob("*.jpg"))) == 48
+    assert ran(dvc(gerd, "repro", "prepare")) == ["raw"]
+    assert git(gerd, "status", "--porcelain") == ""
