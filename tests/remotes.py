@@ -76,9 +76,8 @@ def program(name: str, package: str) -> str:
     fails."""
     found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
     if found is None:
-        (pytest.fail if os.environ.get("CI") and sys.platform == "linux" else pytest.skip)(
-            f"needs {name}: apt install {package}"
-        )
+        needed = os.environ.get("CI") and sys.platform == "linux"
+        (pytest.fail if needed else pytest.skip)(f"needs {name}: apt install {package}")
     return str(found)
 
 
