@@ -24,5 +24,5 @@ def test_embed_on_tensorflow_gives_the_features_of_litert(own_project: Path) -> 
     assert {name.split("/")[0] for name in litert} == {"pooled", "tapped"}
     for name, expected in litert.items():
         scale = np.abs(expected).max()
-        np.testing.assert_allclose(tensorflow[name] / scale, expected / scale, atol=1e-4)
+        np.testing.assert_allclose(tensorflow[name] / scale, expected / scale, atol=1e-3)
         assert not np.array_equal(tensorflow[name], expected)  # which only LiteRT itself gives
