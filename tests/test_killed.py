@@ -108,7 +108,7 @@ def kill_often(project: Path, times: int, seed: int) -> list[str]:
         now = lock.stat().st_mtime_ns
         since = since + 1 if now == known else 0
         known = now
-    if is_torn(run(project, "dvc", "status").stdout):
+    if is_torn(run(project, sys.executable, "-m", "dvc", "status").stdout):
         lock.write_bytes(committed)
     output = dvc(project, "repro")
     assert "Traceback" not in output
