@@ -1,5 +1,6 @@
 """Plots side by side, as an SVG file that is the same for the same figures."""
 
+import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,19 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from tench.core.files import read_csv
+
+
+def results(description: str | None, writer: str) -> tuple[list[dict[str, str]], Path]:
+    """What the command line names: the rows of a CSV file that `writer` wrote, and the plot."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("results", type=Path, help=f"what {writer} wrote")
+    parser.add_argument("out", type=Path, help="the plot, an SVG file")
+    options = parser.parse_args()
+    return read_csv(options.results), options.out
 
 
 @contextmanager

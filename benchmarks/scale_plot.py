@@ -8,14 +8,12 @@ measured, a + b n is drawn on to a million; of audit's seconds, whose index comp
 root of n others, a + b n^1.5. `growth` is the power of n by which the figure grew between them.
 """
 
-import argparse
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from benchmarks.plots import two_plots
-from tench.core.files import read_csv
+from benchmarks.plots import results, two_plots
 from tench.reporting.tables import markdown_table
 
 MILLION = 1_000_000
@@ -122,15 +120,9 @@ def plot(seconds: Figures, memory: Figures, out: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("results", type=Path, help="what benchmarks.scale wrote")
-    parser.add_argument("out", type=Path, help="the plot, an SVG file")
-    options = parser.parse_args()
-    rows = read_csv(options.results)
+    rows, out = results(__doc__, "benchmarks.scale")
     seconds, memory = figures(rows, "seconds"), figures(rows, "peak_mb")
-    plot(seconds, memory, options.out)
+    plot(seconds, memory, out)
     print(f"Seconds, with DVC's own work:\n\n{table(seconds, 1, powers=POWERS)}\n")
     print(f"Peak memory of a process, MB:\n\n{table(memory, 0)}\n")
     print(f"On disk, MB:\n\n{table(figures(rows, 'bytes'), 1, 1e-6)}\n")

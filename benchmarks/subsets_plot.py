@@ -5,12 +5,10 @@
 Prints the table as Markdown: means over seeds of the test accuracy, every class weighing the same.
 """
 
-import argparse
 from pathlib import Path
 from statistics import mean
 
-from benchmarks.plots import two_plots
-from tench.core.files import read_csv
+from benchmarks.plots import results, two_plots
 from tench.reporting.tables import markdown_table
 
 NAMES = {
@@ -75,14 +73,8 @@ def plot(rows: Rows, out: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("results", type=Path, help="what benchmarks.subsets wrote")
-    parser.add_argument("out", type=Path, help="the plot, an SVG file")
-    options = parser.parse_args()
-    rows = read_csv(options.results)
-    plot(rows, options.out)
+    rows, out = results(__doc__, "benchmarks.subsets")
+    plot(rows, out)
     print(table(rows))
 
 
