@@ -14,7 +14,6 @@ from tench.console.inputs import check_inputs
 from tench.console.record import WENT_ON, write_record
 from tench.core.errors import TenchError
 from tench.core.packages import check_installed, pinned
-from tench.core.paths import UNFINISHED
 from tench.core.unfinished import alone
 
 # What the machine refuses, with the way out; whatever else goes wrong is a bug and keeps its trace.
@@ -56,8 +55,8 @@ def run_stage(main: Callable[[], Mapping[str, str] | None], outs: Sequence[Path]
         packages = pinned()
         check_installed(packages)
         stage = Path(str(module.__file__)).stem.replace("_", "-")
-        with alone(stage):
-            begun, started = any(UNFINISHED.glob(f"{stage}-*/*")), time.monotonic()
+        with alone(stage) as begun:
+            started = time.monotonic()
             check_inputs(stage)
             facts = {**(main() or {}), **(WENT_ON if begun else {})}
             write_record(stage, outs, time.monotonic() - started, packages, facts)

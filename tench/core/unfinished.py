@@ -42,10 +42,10 @@ def unfinished(stage: str) -> Iterator[Path]:
 
 
 @contextmanager
-def alone(stage: str) -> Iterator[None]:
+def alone(stage: str) -> Iterator[bool]:
     """Let one process at a time run `stage` in this folder; others wait, and say for whom: DVC does
     not know of a stage that goes on after DVC itself was killed. Say also if the last was killed:
-    it could not."""
+    it could not. Gives whether an earlier run has left something to go on from."""
     UNFINISHED.mkdir(parents=True, exist_ok=True)
     with (UNFINISHED / f"{stage}.lock").open("a+") as lock:
         try:
@@ -56,14 +56,14 @@ def alone(stage: str) -> Iterator[None]:
             other = f"process {number}" if number else "another process"
             print(f"waiting for {other}, which runs {stage} in this folder", file=sys.stderr)
             fcntl.flock(lock, fcntl.LOCK_EX)
+        begun = any(UNFINISHED.glob(f"{stage}-*/*"))
         if os.fstat(lock.fileno()).st_size:
-            kept = KEPT if any(UNFINISHED.glob(f"{stage}-*/*")) else ""
-            print(KILLED.format(stage=stage, kept=kept), file=sys.stderr)
+            print(KILLED.format(stage=stage, kept=KEPT if begun else ""), file=sys.stderr)
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
         try:
-            yield
+            yield begun
         finally:
             lock.truncate(0)
 

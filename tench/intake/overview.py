@@ -65,10 +65,11 @@ def counts(rows: list[Row], rejected: int) -> dict[str, object]:
     names = class_names(rows)
     summary: dict[str, object] = {"classes": len(names), "rejected": rejected}
     for split in SPLITS:
-        of_class = Counter(row.class_name for row in of_split(rows, split))
+        part = of_split(rows, split)
+        of_class = Counter(row.class_name for row in part)
         summary[split] = {
-            "pictures": of_class.total(),
-            "seen_by_backbone": sum(row.seen for row in of_split(rows, split)),
+            "pictures": len(part),
+            "seen_by_backbone": sum(row.seen for row in part),
             "per_class": {name: of_class[name] for name in names},
         }
     return summary
