@@ -61,7 +61,7 @@ test-carried: setup  ## run the exported classifier where nothing else is, and i
 test-sharing: setup  ## share results through real S3 and SSH servers (apt: radosgw ceph-mon ceph-osd openssh-server)
 	python -m pytest -m sharing
 
-test-experiments: setup  ## run experiments in a queue, in a temporary folder and in the workspace
+test-experiments: setup  ## run the pipeline elsewhere on one core; experiments in a queue, a temporary folder, the workspace
 	python -m pytest -m experiments
 
 test-faults: setup  ## kill the pipeline at random moments (KILLS=50 times), damage DVC's cache

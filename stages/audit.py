@@ -3,8 +3,8 @@
 In:  data.raw, data/prepared, data/features/pooled, audit, extract_train.dense_units, seed.
 Out: metrics/audit.json (how many of each kind), metrics/audit/duplicates.csv (pairs, those across
      splits first), metrics/audit/labels.csv (labels that are probably wrong),
-     metrics/audit/pictures.csv (dark, light, blurred, almost empty, of odd size or shape). The
-     worst comes first in each.
+     metrics/audit/pictures.csv (dark, light, blurred, almost empty, of odd size or shape), the
+     worst first in each; metrics/audit/pictures.zip (those that the report shows).
 
 The stage fails if more than audit.max_leaks pictures are in another split too, by their pixels: the
 test would then ask what training has told. Pictures whose features alone are alike are listed.
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tench.audit.duplicates import exact_pairs, near_pairs, worst_first
 from tench.audit.labels import out_of_fold, suspects
-from tench.audit.lists import check_leaks, summarise, write_lists
+from tench.audit.lists import check_leaks, summarise, worst, write_found, write_lists
 from tench.audit.quality import look_at
 from tench.console.stage import run_stage
 from tench.core.files import write_json
@@ -35,6 +35,7 @@ def audit(params: Params, rows: list[Row]) -> None:
     units = params.extract_train.dense_units
     doubts = suspects(rows, out_of_fold(parts, labels_of(rows), units, params.seed))
     write_lists(pairs, doubts, issues)
+    write_found(worst(pairs, doubts, issues))
     write_json(summarise(rows, pairs, doubts, issues), AUDIT)
     check_leaks(pairs, params.audit.max_leaks)
 

@@ -1,6 +1,6 @@
 """evaluate: score the model before and after fine-tuning on the test pictures.
 
-In:  data/prepared, data/features/tapped, models/classifier.keras, models/check.npy,
+In:  data/asked, data/features/tapped, models/classifier.keras, models/check.npy,
      models/backbone.weights.h5, models/head.weights.h5, seed (of the bootstrap).
 Out: metrics/evaluate.json (accuracy and loss of the frozen and of the fine-tuned model with their
      95 % intervals, for all test pictures and for those the backbone has and has not seen;
@@ -25,6 +25,7 @@ from tench.core.files import whole, write_text
 from tench.core.names import MODELS
 from tench.core.params import Params, load_params
 from tench.core.paths import (
+    ASKED,
     BACKBONE,
     CHECK,
     CLASSIFIER,
@@ -35,6 +36,7 @@ from tench.core.paths import (
     PROBABILITIES,
     SCORES,
 )
+from tench.pictures.asked import CHECKED, some
 from tench.pictures.index import Row, labels_of, of_split, read_index
 from tench.pictures.shards import only, open_shards, read_rows
 from tench.scoring.results import worst_mistakes, write_results
@@ -50,10 +52,12 @@ named.
 
 def check_saved(classifier: Any, rows: list[Row]) -> None:
     """Ask the saved classifier what was asked before it was saved. Raises TenchError."""
-    from tench.network.answers import check_agreement, checked, of_pictures
+    from tench.network.answers import check_agreement, of_pictures
 
-    asked = [rows[place] for place in checked(len(rows))]
-    (after,) = of_pictures(asked, lambda batch: [classifier.predict_on_batch(batch)], "check")
+    asked = some(rows, CHECKED)
+    (after,) = of_pictures(
+        asked, lambda batch: [classifier.predict_on_batch(batch)], "check", ASKED
+    )
     what = "the classifier before and after it was saved"
     print(f"{what} agree to {check_agreement(np.load(CHECK), after, asked, what):.1e}")
 
@@ -81,7 +85,7 @@ def evaluate(params: Params, rows: list[Row], classifier: Any) -> dict[str, Outc
         entering, finetuned = both.predict_on_batch(batch)
         return [frozen.predict_on_batch(entering), finetuned]
 
-    plain = of_pictures(test, ask, "evaluate")
+    plain = of_pictures(test, ask, "evaluate", ASKED)
     with whole(PROBABILITIES) as part:
         np.save(part, plain[MODELS.index("finetuned")])
     outcomes = {}
@@ -99,12 +103,12 @@ def draw_mistakes(said: Outcome, rows: list[Row], classifier: Any) -> None:
     """Draw the surest mistakes with their heat maps into metrics/mistakes, as RANK-ROW.jpg: the
     row of predictions.csv, counted from 0."""
     from tench.explaining.gradcam import heat_maps
-    from tench.pictures.checked import read_checked
+    from tench.pictures.checked import read_asked
     from tench.pictures.overlay import overlay
 
     write_text(ABOUT_MISTAKES, MISTAKES / "about.txt")
     places = worst_mistakes(said, SHOWN)
-    pictures = [read_checked(rows[place]) for place in places]
+    pictures = [read_asked(rows[place]) for place in places]
     if pictures:
         maps = heat_maps(classifier, np.stack(pictures), said.predicted[places])
         for rank, (place, picture, heat) in enumerate(zip(places, pictures, maps, strict=True), 1):

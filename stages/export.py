@@ -1,6 +1,6 @@
 """export: write the classifier for other runtimes, score each there, and describe it.
 
-In:  models/classifier.keras, data/prepared, metrics/ (for the model card), params.yaml.
+In:  models/classifier.keras, data/asked, metrics/ (for the model card), params.yaml.
 Out: models/export/, a folder to be carried away: the classifier as LiteRT (float32.tflite, and
      int8.tflite with its backbone in 8-bit integers), as ONNX (model.onnx) and as Keras
      (classifier.keras); model.json, what it wants and says and when to doubt it; README.md, the
@@ -33,9 +33,10 @@ from tench.core.paths import (
 from tench.exported.folder import MODELS
 from tench.exported.runtimes import runtime
 from tench.exporting.scoring import Array, check, compare, figures, said_of
-from tench.exporting.trusting import ASKED, distances, trust_of, trusted
-from tench.pictures.checked import read_checked
-from tench.pictures.index import Row, class_names, evenly, labels_of, of_split, read_index
+from tench.exporting.trusting import distances, trust_of, trusted
+from tench.pictures.asked import DOUBTED, some
+from tench.pictures.checked import read_asked
+from tench.pictures.index import Row, class_names, labels_of, of_split, read_index
 
 KERAS = "keras"
 
@@ -61,12 +62,12 @@ def export(params: Params, rows: list[Row], folder: Path) -> dict[str, float]:
 
     with runtime("float32", folder / MODELS["float32"]) as ask:
         known = write_known(train, ask, folder)
-        some = [val[place] for place in evenly(len(val), ASKED)]
-        said, pooled = said_of(some, ask, "export doubts")
-        one = read_checked(test[0])
+        held = some(val, DOUBTED)
+        said, pooled = said_of(held, ask, "export doubts")
+        one = read_asked(test[0])
         write_configurations(ask(one), len(one), folder)
     accuracy = params.export.trusted_accuracy
-    trust = trust_of(said, labels_of(some), distances(known, pooled), accuracy)
+    trust = trust_of(said, labels_of(held), distances(known, pooled), accuracy)
     on_test = asked["float32"]
     doubted = trusted(
         trust, on_test.probabilities, labels_of(test), distances(known, on_test.pooled)

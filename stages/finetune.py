@@ -27,13 +27,14 @@ from tench.core.paths import (
     LABELS,
 )
 from tench.core.unfinished import unfinished
-from tench.pictures.index import class_names, read_index
+from tench.pictures.asked import CHECKED
+from tench.pictures.index import class_names, evenly, read_index
 
 
 def finetune(params: Params, work: Path) -> None:
     """Train the tail and the head and write the classifier."""
     from tench.embedding.embed import activations
-    from tench.network.answers import checked, of_activations
+    from tench.network.answers import of_activations
     from tench.network.backbone import layer_number, load_backbone, training_cut
     from tench.network.classifier import assemble, build_head, on_activations, with_output
     from tench.network.runtime import keras
@@ -63,7 +64,7 @@ def finetune(params: Params, work: Path) -> None:
             told = f"epoch {kept}" if kept > before else "the head alone: none was clearly better"
             print(f"kept: {told}")
             write_json({**read_json(FINETUNE_SCORES), "kept_epoch": kept}, FINETUNE_SCORES)
-        answers = of_activations(val.read, checked(len(val.labels)), with_output(logits))
+        answers = of_activations(val.read, evenly(len(val.labels), CHECKED), with_output(logits))
     with whole(CHECK) as part:
         np.save(part, answers)
     copy_weights(tail, backbone)

@@ -1,6 +1,6 @@
 """report: one page that says what came out, how far to believe it, and why.
 
-In:  metrics/, the pictures it shows from data/prepared, params.yaml.
+In:  metrics/ with the pictures it shows, params.yaml.
 Out: report/page.html, the same bytes for the same results; and beside it, not DVC's,
      report/index.html: the page with what differs from run to run (seconds, machines, how to repeat
      it). `make report` writes the latter anew.

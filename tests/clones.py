@@ -195,7 +195,7 @@ def finish_otherwise(base: Path, folder: Path) -> dict[str, Any]:
 
 
 # In a clone, below these folders: files that are written once and never changed.
-LINKED = (".dvc/cache", "data/sample", "data/prepared", "data/split", "data/features")
+LINKED = (".dvc/cache", "data/sample", "data/prepared", "data/split", "data/asked", "data/features")
 
 
 def copied(folder: Path, target: Path) -> Path:

@@ -30,8 +30,8 @@ for name, inputs in (("few", 100), ("long", 10_000)):
 settings.load_profile("few")
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "hypothesis")
 
-# Fixtures that take minutes: the twin and a user's own folder are made from a copy of the base.
-PIPELINES = ("twin", "own", "own_project", "base", "project", "unchanged")
+# Fixtures that take minutes: a user's own folder is made from a copy of the base.
+PIPELINES = ("own", "own_project", "base", "project", "unchanged")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,24 +40,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests into an order in which two test processes seldom wait for each other: while one
-    makes the base and then the twin, the other does some of the tests that need neither and makes
-    the own folder."""
+    makes the base and then the own folder, for the very first test, the other does tests that need
+    neither."""
 
     def needed(item: pytest.Item) -> str:
         names = getattr(item, "fixturenames", ())
         return next((name for name in PIPELINES if name in names), "")
 
     of = {name: [item for item in items if needed(item) == name] for name in ("", *PIPELINES)}
-    plain = of.pop("")
-    first = len(plain) // 4  # about as long as the base takes
-    items[:] = [
-        *of.pop("twin"),
-        *plain[:first],
-        *of.pop("own"),
-        *of.pop("own_project"),
-        *plain[first:],
-        *(item for rest in of.values() for item in rest),
-    ]
+    plain, *piped = of.values()
+    waiting = [item for some in piped for item in some]
+    items[:] = [*waiting[:1], *plain, *waiting[1:]]
 
 
 @pytest.fixture(scope="session", autouse=True)

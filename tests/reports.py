@@ -9,13 +9,14 @@ from typing import Any
 from clones import CHECKOUT, commit, git
 from PIL import Image
 from ruamel.yaml import YAML
-from small_pictures import put_prepared
+from small_pictures import packed, put_prepared
 
 from tench.console.record import Record, record_file
 from tench.core import paths
 from tench.core.digests import dvc_digest
 from tench.core.files import write_csv, write_json, write_text
 from tench.core.names import MODELS, SPLITS
+from tench.core.packs import read_packed, write_pack
 from tench.core.pipelines import locked
 from tench.reporting.locks import with_sources
 
@@ -102,6 +103,7 @@ def write_results() -> None:
         for shade, name in enumerate(NAMES):
             picture = Image.new("RGB", (32, 32), (60 * shade, 90, 200))
             put_prepared(picture, paths.PREPARED / split / f"{name}.zip/a.webp")
+    write_pack([(path, read_packed(paths.PREPARED / path)) for path in packed()], paths.FOUND)
     write_text("path\n", paths.INDEX)
     counts = {split: {"pictures": len(NAMES)} for split in SPLITS}
     write_json({"classes": len(NAMES), **counts}, paths.COUNTS)

@@ -19,13 +19,14 @@ from small_pictures import get_prepared, put_prepared
 
 from tench.core.errors import TenchError
 from tench.core.paths import PREPARED
-from tench.network.answers import check_agreement, checked, of_activations, of_pictures
+from tench.network.answers import check_agreement, of_activations, of_pictures
 from tench.network.classifier import assemble, build_head, on_activations, with_output
 from tench.network.runtime import keras
 from tench.network.saving import save_classifier, save_weights
 from tench.network.tail import trainable_tail
 from tench.network.trunk import build_trunk
-from tench.pictures.index import Row
+from tench.pictures.asked import CHECKED, some
+from tench.pictures.index import Row, evenly
 from tench.pictures.prepared import pixel_digest
 
 SIZE, CLASSES, CUT = 32, 10, 4
@@ -181,13 +182,13 @@ def trained_answers(backbone: Any, head: Any) -> NDArray[np.float32]:
     tail = with_output(on_activations(trainable_tail(backbone, CUT, CUT), head))
     trunk = build_trunk(backbone, "MobileNetV2", CUT)
     activations = np.asarray(keras.tree.flatten(trunk(read_all(), training=False))[0])
-    return of_activations(activations.__getitem__, checked(len(ROWS)), tail)
+    return of_activations(activations.__getitem__, evenly(len(ROWS), CHECKED), tail)
 
 
 def saved_answers(file: Path) -> NDArray[np.float32]:
     """What evaluate asks the saved classifier."""
     classifier = keras.models.load_model(file, compile=False)
-    asked = [ROWS[place] for place in checked(len(ROWS))]
+    asked = some(ROWS, CHECKED)
     (answers,) = of_pictures(asked, lambda batch: [classifier.predict_on_batch(batch)], "check")
     return answers
 

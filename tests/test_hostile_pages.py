@@ -1,15 +1,16 @@
 """Names in pages, with a real browser as the witness: shown as text, in order, and nothing runs."""
 
-import shutil
 from html import unescape
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
+from small_pictures import packed
 
 from tench.core import paths
 from tench.core.files import read_csv, write_csv
 from tench.core.names import TURNING
+from tench.core.packs import read_packed, write_pack
 from tench.core.params import load_params
 from tench.exporting.card import plain, templates
 from tench.reporting.publish import PLACE, publish, render
@@ -41,8 +42,9 @@ def hostile(made: Path) -> Path:
             row |= {"path": f"test/{picture}.zip/a.webp", "source": picture}
             rows.append([row[key] for key in first])
         write_csv(first, rows, file)
-    for name in FILES:
-        shutil.copy(paths.PREPARED / "test/fish.zip", paths.PREPARED / f"test/{name}.zip")
+    picture = read_packed(paths.PREPARED / "test/fish.zip/a.webp")
+    named = [*packed(), *(f"test/{name}.zip/a.webp" for name in FILES)]
+    write_pack([(path, picture) for path in named], paths.FOUND)
     return made
 
 

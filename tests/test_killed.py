@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from clones import AFTER_SAMPLE, Finished, dvc, ran, run
 from ruamel.yaml import YAML
 
 PATIENCE = 0.75  # seconds that each kill is later than the last while no stage comes to its end
+EARLY = 0.2  # of the kills, counted from the start of DVC instead of that of its first stage
 
 
 class Lock(NamedTuple):
@@ -74,6 +76,12 @@ def mended(project: Path, said: str, committed: bytes) -> bool:
     return torn
 
 
+def await_stage(dvc: subprocess.Popen[str], log: Path) -> None:
+    """Wait until DVC has started a stage or has ended."""
+    while dvc.poll() is None and not ran(log.read_text()):
+        time.sleep(0.02)
+
+
 def kill_often(project: Path, times: int, seed: int) -> list[str]:
     """Start `dvc repro` and kill it after a random time, so many times; then let it end.
 
@@ -96,8 +104,10 @@ def kill_often(project: Path, times: int, seed: int) -> list[str]:
                 text=True,
                 start_new_session=True,
             )
+            if draw.random() >= EARLY:
+                await_stage(running, log)
             try:
-                running.wait(draw.uniform(0.2, PATIENCE * (3 + since)))
+                running.wait(draw.uniform(0, PATIENCE * (3 + since)))
                 if mended(project, log.read_text(), committed):
                     continue
                 assert running.returncode == 0, log.read_text()

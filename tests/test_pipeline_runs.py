@@ -19,6 +19,7 @@ def read_json(folder: Path, name: str) -> Any:
     return json.loads((folder / "metrics" / name).read_text(encoding="utf-8"))
 
 
+@pytest.mark.experiments
 def test_a_run_elsewhere_on_a_single_core_gives_the_same_bytes(twin: Twin, base: Finished) -> None:
     assert tuple(ran(twin.output)) == AFTER_SAMPLE
     lock = "dvc.lock"  # the digests of every output
@@ -55,6 +56,7 @@ def test_git_ignores_what_dvc_keeps_and_nothing_else_is_left(base: Finished) -> 
     assert {name for name in ignored if not name.endswith("__pycache__/")} == {
         ".dvc/cache/",
         ".dvc/tmp/",
+        "data/asked/",
         "data/features/",
         "data/prepared/",
         "data/raw.txt",

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from clones import CHECKOUT, git
+from clones import CHECKOUT, git, run
 from ruamel.yaml import YAML
 
 from tench.console.record import (
@@ -93,6 +93,13 @@ def test_a_record_is_found_by_what_the_run_wrote() -> None:
     assert find_record("extract", here) is None
     assert find_record("extract-train", digests(model)) is None
     assert find_record("extract-train", here | {"models/a.h5": "of another run"}) is None
+
+
+def test_memory_is_not_that_of_the_process_that_started_this_one() -> None:
+    script = "from tench.console.record import peak_mb; print(peak_mb())"
+    held = bytearray(b"1") * 400_000_000
+    answer = run(CHECKOUT, sys.executable, "-c", script)
+    assert len(held) / 1e6 > 2 * float(answer.stdout) > 20
 
 
 def test_records_of_other_outputs_stay_and_are_found_again() -> None:

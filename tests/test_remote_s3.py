@@ -37,9 +37,6 @@ pytestmark = [pytest.mark.sharing, pytest.mark.usefixtures("stranger")]
 
 STAGES = ("weights", "finetune", "export", "report")  # whose outputs are pushed in the cut push
 TAIL = ["finetune", "evaluate", "export", "report"]
-# Of data/prepared, what evaluate looks at: the packs of val/ hold test pictures, and the validation
-# pictures by which it checks that the classifier was saved as it was trained.
-SCORED = "data/prepared/val"
 TOLD = 1_000_000  # bytes at most of requests, answers and the run cache, 1,000 a file
 SOON = 120  # seconds in which DVC gives up: ten on a machine with nothing else to do
 
@@ -141,15 +138,17 @@ def test_an_experiment_of_one_is_applied_by_the_other(hub: Hub, ben: Path) -> No
 
 
 def test_the_tail_runs_where_the_pictures_are_not(hub: Hub, tmp_path: Path) -> None:
-    cora = cloned(hub, tmp_path / "cora")
-    dvc(cora, "pull", SCORED)
-    change(cora, {"finetune.epochs": 1})
-    output = dvc(cora, "repro", "--pull", "--allow-missing", "evaluate")
-    assert ran(output) == ["finetune", "evaluate"]
+    cora, missing = cloned(hub, tmp_path / "cora"), ("--pull", "--allow-missing")
+    settings = ("-S", "finetune.epochs=1")
+    assert ran(dvc(cora, "exp", "run", *missing, *settings)) == TAIL
     _, down = hub.counter.taken()
-    assert not (cora / "data/sample").exists()
-    assert not (cora / "data/prepared/train").exists()
-    assert down < held_by(cora) + TOLD < hub.pushed // 2
+    assert 0 < down < held_by(cora) + TOLD
+    assert (cora / "data/asked").exists()
+    for folder in ("data/sample", "data/prepared", "data/features/pooled"):
+        assert not (cora / folder).exists(), folder
+    change(cora, {"finetune.epochs": 2})
+    assert ran(dvc(cora, "repro", *missing)) == TAIL
+    assert hub.counter.taken()[1] < TOLD
 
 
 def test_a_push_cut_in_the_middle_is_mended_by_the_next(

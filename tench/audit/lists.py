@@ -1,4 +1,4 @@
-"""What the audit leaves: three lists, worst first, and how many of each kind."""
+"""What the audit leaves: three lists, worst first, how many of each kind, and some pictures."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +10,10 @@ from tench.audit.labels import Suspect
 from tench.audit.quality import KINDS, Issue
 from tench.core.errors import TenchError
 from tench.core.files import write_csv
-from tench.core.paths import DUPLICATES, LABEL_SUSPECTS, PICTURE_ISSUES
+from tench.core.names import LABELS_LISTED, LISTED
+from tench.core.packs import write_pack
+from tench.core.paths import DUPLICATES, FOUND, LABEL_SUSPECTS, PICTURE_ISSUES
+from tench.pictures.checked import read_file
 from tench.pictures.index import Row
 
 SHOWN = 20  # pictures in an error
@@ -56,6 +59,28 @@ def write_lists(pairs: Sequence[Pair], doubts: Sequence[Suspect], issues: Sequen
         ((one.row.path, one.kind, f"{one.score:.4f}", one.row.source) for one in issues),
         PICTURE_ISSUES,
     )
+
+
+def worst(pairs: Sequence[Pair], doubts: Sequence[Suspect], issues: Sequence[Issue]) -> list[Row]:
+    """The rows of the first findings of each kind, which the report shows."""
+    same = [pair for pair in pairs if pair.kind != "similar"]
+    kinds = (
+        [pair for pair in same if pair.across],
+        [pair for pair in same if not pair.across],
+        [pair for pair in pairs if pair.kind == "similar"],
+    )
+    found = {
+        *(row for kind in kinds for pair in kind[:LISTED] for row in (pair.first, pair.second)),
+        *(doubt.row for doubt in doubts[:LABELS_LISTED]),
+        *(issue.row for issue in issues[:LISTED]),
+    }
+    return sorted(found, key=lambda row: row.place)
+
+
+def write_found(rows: Sequence[Row]) -> None:
+    """Write the prepared pictures of some rows in one pack, under their paths, so that the report
+    needs no others."""
+    write_pack([(row.path, read_file(row)) for row in rows], FOUND)
 
 
 def balance(rows: Sequence[Row]) -> dict[str, float | int]:

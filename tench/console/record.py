@@ -26,6 +26,7 @@ from tench.core.paths import LOCK, PACKAGES, PIPELINES, RUNS
 # What makes the numbers, beside parameters and data: at another state of these a commit is not what
 # was run.
 CODE = (Path("tench"), Path("stages"), *PIPELINES, PACKAGES, LOCK)
+STATUS = Path("/proc/self/status")
 # a fact of a run that was stopped before: its seconds are no cost to compare
 WENT_ON = {"went on": "where a run was stopped: seconds of the rest"}
 
@@ -78,9 +79,14 @@ def changed_files() -> list[str]:
 
 def peak_mb() -> float:
     """The most memory this process has held, or one of those it started, if that is more."""
-    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    own, others = (
+        resource.getrusage(who).ru_maxrss
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    if STATUS.exists():  # to Linux, ru_maxrss begins with what the process held that started this
+        own = int(STATUS.read_text(encoding="utf-8").split("VmHWM:")[1].split()[0])
     unit = 1 if sys.platform == "darwin" else 1024  # bytes that ru_maxrss counts in
-    return max(one.ru_maxrss for one in usage) * unit / 1e6
+    return max(own, others) * unit / 1e6
 
 
 def processor() -> str:

@@ -12,6 +12,8 @@ from typing import Literal
 
 Fit = Literal["squash", "crop", "pad"]  # how a picture becomes square
 SPLITS = ("train", "val", "test")
+LISTED = 12  # of each kind of the audit's findings, shown with their pictures
+LABELS_LISTED = 20
 MODELS = ("frozen", "finetuned")  # before and after fine-tuning
 CHECKPOINTS = {"imagenet-224": 224, "imagenet-160": 160}  # pixels a side they were trained at
 # A spreadsheet takes a cell that begins so for a formula, in full width in Japanese.

@@ -14,18 +14,18 @@ from tench.exported.folder import NEIGHBOUR_PICTURES, NEIGHBOUR_ROWS, NEIGHBOURS
 from tench.exported.neighbours import Neighbours, unit
 from tench.exported.runtimes import Ask
 from tench.exporting.scoring import said_of
-from tench.pictures.checked import read_checked
-from tench.pictures.index import Row, evenly, of_split
+from tench.pictures.asked import KNOWN, some
+from tench.pictures.checked import read_asked
+from tench.pictures.index import Row, of_split
 from tench.pictures.prepared import resize
 
-KNOWN = 1024  # at most, evenly from all of them: so that the folder and the search stay small
 SIDE = 96  # pixels of their small pictures
 
 
 def small(row: Row) -> bytes:
     """A prepared picture at SIDE pixels a side, WebP."""
     out = io.BytesIO()
-    picture = resize(Image.fromarray(read_checked(row)), SIDE)
+    picture = resize(Image.fromarray(read_asked(row)), SIDE)
     picture.save(out, "WEBP", quality=70, method=0)
     return out.getvalue()
 
@@ -38,8 +38,7 @@ def write_known(rows: Sequence[Row], ask: Ask, folder: Path) -> Neighbours:
         ask: the exported classifier.
         folder: of the export.
     """
-    train = of_split(rows, "train")
-    kept = [train[place] for place in evenly(len(train), KNOWN)]
+    kept = some(of_split(rows, "train"), KNOWN)
     _, pooled = said_of(kept, ask, "export known")
     features = unit(pooled).astype(np.float16)
     np.save(folder / NEIGHBOURS, features)

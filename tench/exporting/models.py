@@ -9,10 +9,9 @@ from tench.exported.folder import MODELS, RUNTIMES
 from tench.exported.runtimes import runtime
 from tench.exporting.formats import to_int8, to_keras, to_litert, to_onnx, with_metadata
 from tench.exporting.scoring import Array, said_of
-from tench.pictures.checked import read_checked
-from tench.pictures.index import Row, evenly
-
-CALIBRATED = 64  # training pictures by which the ranges of 8-bit activations are chosen
+from tench.pictures.asked import CALIBRATED, some
+from tench.pictures.checked import read_asked
+from tench.pictures.index import Row
 
 
 class Asked(NamedTuple):
@@ -34,11 +33,11 @@ def write_models(
         description: for the models' metadata.
         folder: of the export.
     """
-    some = [read_checked(train[n]) for n in evenly(len(train), CALIBRATED)]
+    few = [read_asked(row) for row in some(train, CALIBRATED)]
     floats = with_metadata(to_litert(classifier), description)
     contents = {
         "float32": floats,
-        "int8": to_int8(floats, classifier, some),
+        "int8": to_int8(floats, classifier, few),
         "onnx": to_onnx(classifier, description),
     }
     for name, content in contents.items():

@@ -12,7 +12,7 @@ from tench.console.progress import progress
 from tench.core.errors import TenchError
 from tench.core.parallel import in_threads
 from tench.exported.runtimes import Ask
-from tench.pictures.checked import read_checked
+from tench.pictures.checked import read_asked
 from tench.pictures.index import Row, labels_of
 
 CHUNK = 256  # pictures held at a time, so that asking can be timed without reading
@@ -48,7 +48,7 @@ def said_of(
     said = []
     with progress(None, label, len(rows), delay=1) as bar:
         for start in range(0, len(rows), CHUNK):
-            pictures = list(in_threads(read_checked, rows[start : start + CHUNK]))
+            pictures = list(in_threads(read_asked, rows[start : start + CHUNK]))
             before = time.perf_counter()
             some = [(one.probabilities, one.pooled) for one in in_threads(ask, pictures)]
             if seconds is not None:

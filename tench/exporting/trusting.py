@@ -9,7 +9,6 @@ from tench.exported.answers import STRANGER, UNSURE, doubt
 from tench.exported.folder import Trust
 from tench.exported.neighbours import Neighbours, unit
 
-ASKED = 1024  # validation pictures at most, evenly from all of them
 FAMILIAR = 0.99  # of the validation pictures lie nearer than a stranger
 
 Array = NDArray[np.float32]

@@ -1,6 +1,7 @@
 """What models say of pictures, and whether two ways of asking give the same answer."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,24 +12,19 @@ from tench.core.errors import TenchError
 from tench.core.paths import PREPARED
 from tench.network.batching import filled
 from tench.pictures.checked import read_checked
-from tench.pictures.index import Row, evenly
+from tench.pictures.index import Row
 
 BATCH = 32
-CHECKED = 128  # validation pictures that are asked again after saving
 TOLERANCE = 1e-3  # of a probability, between two ways of asking
 
 Probabilities = NDArray[np.float32]  # (pictures, classes)
-
-
-def checked(pictures: int) -> NDArray[np.int64]:
-    """The places of the validation pictures that are asked again after saving."""
-    return evenly(pictures, CHECKED)
 
 
 def of_pictures(
     rows: Sequence[Row],
     ask: Callable[[NDArray[np.float32]], Sequence[Probabilities]],
     label: str,
+    folder: Path = PREPARED,
 ) -> list[Probabilities]:
     """What one or more models say of prepared pictures.
 
@@ -36,6 +32,7 @@ def of_pictures(
         rows: of the index.
         ask: BATCH pictures, float32 (BATCH, size, size, 3), to the answer of each model.
         label: of the progress bar.
+        folder: of the pictures.
 
     Returns:
         The probabilities of each model.
@@ -43,7 +40,7 @@ def of_pictures(
     answers = []
     with progress(None, label, len(rows)) as bar:
         for start in range(0, len(rows), BATCH):
-            pictures = [read_checked(row) for row in rows[start : start + BATCH]]
+            pictures = [read_checked(row, folder) for row in rows[start : start + BATCH]]
             batch = np.stack(pictures).astype(np.float32)
             answers.append([answer[: len(batch)] for answer in ask(filled(batch, BATCH))])
             bar.update(len(batch))

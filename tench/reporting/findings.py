@@ -10,13 +10,12 @@ from markupsafe import Markup
 from PIL import Image
 
 from tench.core.files import read_csv
+from tench.core.names import LABELS_LISTED, LISTED
 from tench.core.packs import read_packed
-from tench.core.paths import DUPLICATES, LABEL_SUSPECTS, MISTAKES, PICTURE_ISSUES, PREPARED
+from tench.core.paths import DUPLICATES, FOUND, LABEL_SUSPECTS, MISTAKES, PICTURE_ISSUES
 from tench.reporting.tables import Table, page_table, percent
 
 THUMBNAIL = 112  # pixels a side
-LISTED = 12  # of each kind of finding shown with pictures
-LABELS_LISTED = 20
 # Kinds of pairs, and what they are called; of the last the pixels do not say that they are one.
 ALIKE = {
     "exact": "exact duplicates",
@@ -47,8 +46,8 @@ def data_uri(content: bytes, kind: str) -> str:
 
 
 def thumbnail(path: str) -> dict[str, object]:
-    """A prepared picture, small, for an <img>."""
-    with Image.open(io.BytesIO(read_packed(PREPARED / path))) as picture:
+    """A picture that the audit found, small, for an <img>."""
+    with Image.open(io.BytesIO(read_packed(FOUND / path))) as picture:
         picture.thumbnail((THUMBNAIL, THUMBNAIL))
         out = io.BytesIO()
         picture.save(out, "JPEG", quality=80)
