@@ -156,6 +156,7 @@ def test_killed_pipeline_ends_as_if_it_had_not_been(
         print(f"\n{said}")
 
 
+@pytest.mark.faults
 def test_two_at_once_wait_or_are_told(project: Path, base: Finished) -> None:
     lock = forget(project)
     command = [sys.executable, "-m", "dvc", "repro", "embed"]

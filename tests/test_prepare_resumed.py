@@ -1,5 +1,6 @@
 """prepare, stopped at any pack: it goes on there, and ends as if it had not been."""
 
+import gc
 import re
 import shutil
 from pathlib import Path
@@ -57,6 +58,8 @@ def stop_at(pack: int, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         prepare(DATA, work)
     assert re.fullmatch(r"prepare: \d+ of 61 pictures are kept", caught.value.__notes__[0])
     assert not PREPARED.exists()
+    del caught
+    gc.collect()  # what holds threads that would go on reading
 
 
 def tree(folder: Path) -> dict[str, bytes]:

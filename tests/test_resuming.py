@@ -1,6 +1,7 @@
 """A training that was stopped goes on at the epoch, and ends as one that was not: bit for bit."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,9 +22,14 @@ HOW = Training(4, 8, 1e-2, 8, 42, average_weights=True, patience=4)
 
 
 @pytest.fixture(autouse=True)
-def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """In a folder of its own; few steps take longer to trace than to run."""
+def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder of its own."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _eagerly() -> Iterator[None]:
+    """Few steps take longer to trace than to run."""
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
@@ -112,6 +118,16 @@ def test_it_goes_on_at_the_epoch_bit_for_bit() -> None:
     assert len(list(Path("often/work").iterdir())) == 2  # the journal, and the last state
 
 
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
+    """What a training comes to that is not stopped, and a folder with one stopped in epoch 7."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("begun"))
+        whole = train("whole")
+        stop("stopped", 7)
+        return whole, Path.cwd() / "stopped"
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -122,9 +138,11 @@ def test_it_goes_on_at_the_epoch_bit_for_bit() -> None:
         lambda work: (work / JOURNAL).write_text(""),
     ],
 )
-def test_what_was_damaged_since_is_not_gone_on_from(damage: Callable[[Path], object]) -> None:
-    whole = train("whole")
-    stop("damaged", 7)
+def test_what_was_damaged_since_is_not_gone_on_from(
+    begun: tuple[Outcome, Path], damage: Callable[[Path], object]
+) -> None:
+    whole, stopped = begun
+    shutil.copytree(stopped, "damaged")
     damage(Path("damaged/work"))
     again = train("damaged")
     assert again.epochs == [4, 5, 6, 7, 8]
