@@ -1,5 +1,6 @@
 """The server: its answers, what it refuses, and that it lives."""
 
+import json
 import io
 import shutil
 import signal
@@ -173,6 +174,10 @@ def test_the_addresses_are_described(server: Server) -> None:
     text = get(server, "openapi.json")
     for word in ("/predict", "multipart/form-data", "413", "class_name"):
         assert word in text
+    told = json.loads(text)["paths"]
+    assert "404" in told["/neighbours/{place}.webp"]["get"]["responses"]
+    form = told["/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert form["required"] == ["pictures"]
     page = get(server, "docs")
     assert "https://" not in page  # no script of another server
 

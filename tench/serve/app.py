@@ -25,7 +25,7 @@ from tench.serve.uploads import BYTES, FORM, uploads
 from tench.serve.workers import Look
 
 PAGE = Path(__file__).parent / "page"
-BINARY = {"schema": {"type": "string", "format": "binary"}}
+BINARY = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
 BODY = {
     "requestBody": {
         "required": True,
@@ -35,7 +35,10 @@ BODY = {
             FORM: {
                 "schema": {
                     "type": "object",
-                    "properties": {"pictures": {"type": "array", "items": BINARY["schema"]}},
+                    "properties": {
+                        "pictures": {"type": "array", "items": BINARY["schema"], "minItems": 1}
+                    },
+                    "required": ["pictures"],
                 }
             },
         },
@@ -115,7 +118,11 @@ def make_app(exported: Exported, look: Look) -> FastAPI:
         """Counts and durations, for Prometheus."""
         return Response(generate_latest(counts.registry), media_type=CONTENT_TYPE_LATEST)
 
-    @app.get("/neighbours/{place}.webp", response_class=Response)
+    @app.get(
+        "/neighbours/{place}.webp",
+        response_class=Response,
+        responses={404: {"description": "there is no such picture"}},
+    )
     async def neighbour(place: int) -> Response:
         """A small copy of a training picture."""
         try:
