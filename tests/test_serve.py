@@ -1,7 +1,7 @@
 """The server: its answers, what it refuses, and that it lives."""
 
-import json
 import io
+import json
 import shutil
 import signal
 import socket
