@@ -172,10 +172,9 @@ def test_what_is_counted(server: Server, fish: bytes) -> None:
 
 def test_the_addresses_are_described(server: Server) -> None:
     text = get(server, "openapi.json")
-    for word in ("/predict", "multipart/form-data", "413", "class_name"):
+    for word in ("/predict", "multipart/form-data", "413", "class_name", "no such picture"):
         assert word in text
     told = json.loads(text)["paths"]
-    assert "404" in told["/neighbours/{place}.webp"]["get"]["responses"]
     form = told["/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["required"] == ["pictures"]
     page = get(server, "docs")
