@@ -143,6 +143,7 @@ def test_the_tail_runs_where_the_pictures_are_not(hub: Hub, tmp_path: Path) -> N
     assert ran(dvc(cora, "exp", "run", *missing, *settings)) == TAIL
     _, down = hub.counter.taken()
     assert 0 < down < held_by(cora) + TOLD
+    assert down < hub.pushed // 2
     assert (cora / "data/asked").exists()
     for folder in ("data/sample", "data/prepared", "data/features/pooled"):
         assert not (cora / folder).exists(), folder
