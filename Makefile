@@ -49,22 +49,22 @@ adopt: setup  ## write params.yaml for your own pictures: make adopt PICTURES=..
 serve: setup  ## a page on this machine to drop pictures on, and POST /predict (ARGS='--port 8001')
 	@python -m tench.serve $(ARGS)
 
-test: setup  ## run the tests on the drawn pictures
+test: setup  ## run the tests on the drawn pictures, but for those of the targets below
 	python -m pytest -n 2 --dist=loadgroup --maxschedchunk=1
 
-test-backbones: setup  ## compare every backbone in two parts with the whole
+test-backbones: setup  ## compare every backbone in two parts with the whole, and get weights from everywhere
 	python -m pytest -n 2 -m backbones
 
 test-carried: setup  ## run the exported classifier where nothing else is, and its server under load
 	python -m pytest -m carried
 
-test-sharing: setup  ## share results through real S3 and SSH servers (apt: radosgw ceph-mon ceph-osd openssh-server)
+test-sharing: setup  ## share results through real S3 and SSH servers, in a registry and a workflow (apt: radosgw ceph-mon ceph-osd openssh-server)
 	python -m pytest -m sharing
 
-test-experiments: setup  ## run the pipeline elsewhere on one core; experiments in a queue, a temporary folder, the workspace
+test-experiments: setup  ## run the pipeline on own pictures, elsewhere on one core, in a queue, a temporary folder, the workspace
 	python -m pytest -m experiments
 
-test-faults: setup  ## kill the pipeline at random moments (KILLS=50 times), damage DVC's cache
+test-faults: setup  ## kill the pipeline at random moments (KILLS=50 times), fill disks, damage DVC's cache, spoil inputs
 	python -m pytest -n 2 -m faults --kills $(KILLS)
 
 test-fuzz: setup  ## read what nobody should write: 100,000 inputs

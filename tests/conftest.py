@@ -84,7 +84,10 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that all test processes of this run share."""
+    """A folder that all test processes of this run share; where $FINISHED names one, with those of
+    other runs, so that one after the other finds the pipelines finished."""
+    if "FINISHED" in os.environ:
+        return Path(os.environ["FINISHED"])
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 

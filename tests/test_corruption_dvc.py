@@ -44,6 +44,7 @@ def delete(project: Path, said: str) -> None:
         (project / (file if name == "it" else name)).unlink()
 
 
+@pytest.mark.faults
 def test_what_dvc_does_not_see_a_stage_finds(seen: Path) -> None:
     content = (seen / PROBE).read_bytes()
     put(seen / PROBE, flipped(content))

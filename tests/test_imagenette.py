@@ -123,6 +123,7 @@ def test_empty_folder_is_filled_and_what_a_killed_run_left_swept(
     assert arrived()
 
 
+@pytest.mark.faults
 def test_dvc_never_deletes_pictures_that_lie_there(tmp_path: Path) -> None:
     folder = tmp_path / "clone"
     clone(folder)

@@ -4,6 +4,7 @@ import csv
 import json
 from pathlib import Path
 
+import pytest
 from clones import Finished, message
 from own_folder import LEAKS, SWAPPED, Own
 
@@ -17,6 +18,7 @@ def counts_of(project: Path) -> dict[str, object]:
     return dict(json.loads((project / "metrics/audit.json").read_text(encoding="utf-8")))
 
 
+@pytest.mark.experiments
 def test_leaks_stop_the_run_and_are_named(own: Own) -> None:
     assert "audit.max_leaks = 0" in message(own.refused)
     assert len(own.leaks) == LEAKS
@@ -24,6 +26,7 @@ def test_leaks_stop_the_run_and_are_named(own: Own) -> None:
         assert name in own.refused
 
 
+@pytest.mark.experiments
 def test_what_was_planted_is_found(own: Own) -> None:
     leaks = {
         row[end]

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from clones import change, run
 from numpy.typing import NDArray
 
@@ -14,6 +15,7 @@ def features(project: Path) -> dict[str, NDArray[np.float32]]:
     return {str(file.relative_to(folder)): np.load(file) for file in folder.rglob("*.npy")}
 
 
+@pytest.mark.experiments
 def test_embed_on_tensorflow_gives_the_features_of_litert(own_project: Path) -> None:
     change(own_project, {"backbone.engine": "tensorflow"})
     litert = features(own_project)

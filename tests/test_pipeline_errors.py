@@ -45,12 +45,14 @@ def test_missing_pictures_have_three_ways_on(project: Path) -> None:
         assert way in output
 
 
+@pytest.mark.faults
 def test_pictures_without_validation(project: Path) -> None:
     (project / "own/train").mkdir(parents=True)
     change(project, {"data.raw": "own"})
     assert "own: has no folder val/" in message(refusal(project, "repro"))
 
 
+@pytest.mark.faults
 def test_too_many_unreadable_pictures(project: Path) -> None:
     own = project / "own"
     names = {"n01440764": "fish", "n02102040": "dog"}
@@ -63,6 +65,7 @@ def test_too_many_unreadable_pictures(project: Path) -> None:
         assert part in told
 
 
+@pytest.mark.faults
 def test_unreachable_weights(project: Path) -> None:
     offline: dict[str, Any] = {
         "PIP_NO_INDEX": "1",
@@ -76,6 +79,7 @@ def test_unreachable_weights(project: Path) -> None:
     assert ran(dvc(project, "repro")) == []  # what was there before is back
 
 
+@pytest.mark.faults
 def test_a_classifier_that_was_saved_wrongly_is_not_scored(project: Path) -> None:
     file = project / "models/classifier.keras"
     scores = (project / "metrics/evaluate.json").read_bytes()

@@ -4,8 +4,11 @@ import json
 import zipfile
 from pathlib import Path
 
+import pytest
 from clones import AFTER_SAMPLE, change, dvc, ran
 from own_folder import NAMES, Own
+
+pytestmark = pytest.mark.experiments
 
 STAGES = [*AFTER_SAMPLE, "audit"]  # twice: first it is refused
 

@@ -126,6 +126,7 @@ def test_another_version_of_a_package_concerns_the_stages_that_use_it(unchanged:
     file.write_text(text, encoding="utf-8")
 
 
+@pytest.mark.experiments
 def test_another_tap_leaves_the_pooled_features_and_the_head(own_project: Path) -> None:
     pooled, tapped = (own_project / "data/features" / name for name in ("pooled", "tapped"))
     before = digests(pooled), digests(tapped)

@@ -9,6 +9,8 @@ from clones import Finished, copied, dvc, git, run
 
 from tench.exported.folder import FORMAT
 
+pytestmark = pytest.mark.sharing
+
 NAME = "classifier"
 
 

@@ -82,7 +82,7 @@ def train(name: str, stop_in: int | None = None) -> Outcome:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "run_epoch", run)
         folders = Path(name, "log"), Path(name, "work")
-        kept = fit(model, examples(40, 1), examples(24, 2), HOW, *folders, "test")
+        kept = fit(model, examples(12, 1), examples(12, 2), HOW, *folders, "test")
     weights = [weight.tobytes() for weight in model.get_weights()]
     files = [file for file in Path(name, "log").rglob("*") if file.is_file()]
     logged = {str(file.relative_to(name)): file.read_text() for file in files}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.xdist_group("runtime")  # which share a process
+pytestmark = pytest.mark.experiments
 
 ROOT = Path(__file__).parent.parent
 # What users and other programs set that would change numbers.

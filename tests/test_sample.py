@@ -133,6 +133,7 @@ def test_what_a_killed_run_left_is_swept_and_an_empty_folder_filled() -> None:
     assert [path.name for path in OUT.parent.iterdir()] == [OUT.name]
 
 
+@pytest.mark.faults
 def test_dvc_never_deletes_pictures_that_lie_there(tmp_path: Path) -> None:
     folder = tmp_path / "clone"
     clone(folder)

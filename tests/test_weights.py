@@ -10,6 +10,8 @@ from tench.core.errors import TenchError
 from tench.sources import checkpoints
 from tench.sources.checkpoints import digest
 
+pytestmark = pytest.mark.backbones
+
 IMAGENET_224 = "c009b1f1262c1f55420ed4f95d0f338acb97548930c6f6c8f3383b79544088a8"
 
 

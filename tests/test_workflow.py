@@ -18,6 +18,8 @@ from tench.core.paths import COSTS, PREDICTIONS, SCORES
 from tench.core.pipelines import digests
 from tench.core.quick_yaml import mapping
 
+pytestmark = pytest.mark.sharing
+
 WORKFLOWS = CHECKOUT / ".github/workflows"
 WORKFLOW = YAML_FILE.load(WORKFLOWS / "team.yml")
 (JOB,) = WORKFLOW["jobs"].values()
