@@ -54,7 +54,7 @@ def whole_group(dvc: subprocess.Popen[str]) -> None:
 
 
 def dvc_alone(dvc: subprocess.Popen[str]) -> None:
-    """Kill DVC, whose stage goes on."""
+    """Kill DVC, with which its stage stops, but for systems other than Linux."""
     dvc.kill()
 
 

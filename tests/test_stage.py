@@ -211,6 +211,28 @@ def test_a_run_is_recorded_with_its_packages_and_facts() -> None:
     assert found.packages == {name: installed(name) for name in ("numpy", "pytest")}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems cannot do that")
+def test_a_stage_stops_with_the_dvc_that_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_STAGE", "test")
+    Path("stage.py").write_text(
+        "import time\n"
+        "from tench.console.stage import run_stage\n"
+        "run_stage(lambda: print('begun', flush=True) or time.sleep(60))\n"
+    )
+    as_dvc = f"{sys.executable} stage.py & wait"
+    started = subprocess.Popen(
+        ["sh", "-c", as_dvc],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert started.stdout is not None
+    assert started.stdout.readline() == "begun\n"
+    started.kill()
+    assert started.communicate()[0].startswith("stopped: ")
+
+
 def test_a_run_that_fails_is_not_recorded() -> None:
     told(raising(TenchError("no")))
     assert not REPORT.exists()

@@ -1,6 +1,7 @@
 """How a stage meets its user: an answer to --help, one line for what went wrong, a record."""
 
 import argparse
+import ctypes
 import errno
 import os
 import signal
@@ -33,6 +34,7 @@ OUT_OF_MEMORY = (
     *("failed to map segment", "cannot allocate memory", "failed to allocate memory"),
     *("oom when allocating", "bad_alloc", "can't start new thread", "failed with error '12'"),
 )
+PR_SET_PDEATHSIG = 1  # sys/prctl.h
 AGAIN = "then run `dvc repro` again: what was finished before is kept"
 
 
@@ -51,6 +53,7 @@ def run_stage(main: Callable[[], Mapping[str, str] | None], outs: Sequence[Path]
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args()
     signal.signal(signal.SIGTERM, interrupt)
+    stop_with_dvc()
     try:
         packages = pinned()
         check_installed(packages)
@@ -76,6 +79,16 @@ def run_stage(main: Callable[[], Mapping[str, str] | None], outs: Sequence[Path]
 def interrupt(*_: Any) -> NoReturn:
     """End as on Ctrl-C."""
     raise KeyboardInterrupt
+
+
+def stop_with_dvc() -> None:
+    """Have Linux send SIGTERM to this process where the DVC that has started it is killed.
+
+    A stage that went on would write where the next `dvc repro` deletes, and in vain: DVC would run
+    it again. Other systems cannot do that; there the next run waits for it (`alone`).
+    """
+    if sys.platform == "linux" and "DVC_STAGE" in os.environ:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
