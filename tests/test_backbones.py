@@ -30,14 +30,10 @@ from tench.network.saving import save_classifier
 from tench.network.tail import trainable_tail
 from tench.network.trunk import build_trunk
 
-# Of `make test`; `make test-backbones` takes the others, too, but for those that take minutes: they
-# are made of the same layers, more of them and wider.
-QUICK = "MobileNetV3Small"
-EVERY = [
-    pytest.param(name, marks=() if name == QUICK else pytest.mark.backbones)
-    for name, known in BACKBONES.items()
-    if known.parameters < 30e6
-]
+pytestmark = pytest.mark.backbones
+
+# The larger ones take minutes, and are made of the same layers, more of them and wider.
+EVERY = [name for name, known in BACKBONES.items() if known.parameters < 30e6]
 SIZE, CLASSES = 64, 3
 LABELS = np.array([0, 1, 2, 0])
 
@@ -146,7 +142,6 @@ def test_trunk_then_tail_is_the_whole(name: str) -> None:
         check_split(name)
 
 
-@pytest.mark.backbones
 @pytest.mark.parametrize("name", EVERY)
 def test_the_trunk_on_both_engines_is_the_trunk(name: str) -> None:
     check_engines(name)
@@ -182,8 +177,8 @@ def test_pictures_are_scaled_as_keras_does_before_a_model(name: str, preprocess:
     "name",
     [
         "MobileNetV3Small",
-        pytest.param("EfficientNetV2B0", marks=pytest.mark.backbones),
-        pytest.param("ConvNeXtTiny", marks=pytest.mark.backbones),
+        "EfficientNetV2B0",
+        "ConvNeXtTiny",
     ],
 )
 def test_pictures_are_scaled_as_keras_does_in_a_model(name: str) -> None:
@@ -198,7 +193,6 @@ def test_pictures_are_scaled_as_keras_does_in_a_model(name: str) -> None:
     np.testing.assert_allclose(ours, theirs, atol=1e-4 * np.abs(theirs).max())
 
 
-@pytest.mark.backbones
 def test_the_largest_efficientnets_scale_otherwise() -> None:
     config = keras.applications.EfficientNetV2S(
         include_top=False, weights=None, input_shape=(SIZE, SIZE, 3)
@@ -215,7 +209,6 @@ def test_dropout_of_a_backbone_leaves_nothing_out() -> None:
     assert [layer.name for layer in tail.layers if layer.name.endswith("_drop")]
 
 
-@pytest.mark.backbones
 def test_a_saved_classifier_on_a_backbone_with_layers_of_its_own_is_read(tmp_path: Path) -> None:
     name = "ConvNeXtTiny"
     backbone = lively(name)

@@ -75,6 +75,7 @@ outs: [{{path: ../../../tench/core/evil.py}}]
 """
 
 
+@pytest.mark.faults
 def test_dvc_runs_nothing_and_writes_nothing_that_pictures_bring_along(tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()

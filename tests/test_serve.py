@@ -3,27 +3,22 @@
 import io
 import json
 import shutil
-import signal
 import socket
 import struct
 import sys
-import threading
 import time
 import urllib.request
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 from clones import CHECKOUT, Finished, run, scored_pictures
 from PIL import Image
 from serving import Server, ask, form, free_port, head, raw, serving, status
 
-from tench.core.parallel import cores
 from tench.serve import limits
 
 pytestmark = pytest.mark.xdist_group("serve")  # which share a server
@@ -188,65 +183,6 @@ def test_no_other_neighbour_is_given(server: Server) -> None:
         assert caught.value.code in {404, 422}
 
 
-def workers(server: Server) -> list[psutil.Process]:
-    """The processes that look at pictures."""
-    return psutil.Process(server.process.pid).children()
-
-
-several = pytest.mark.skipif(cores() == 1, reason="with one core, one process does it all")
-
-
-@several
-def test_a_process_that_dies_is_replaced_and_no_request_with_it(server: Server) -> None:
-    before, answers = workers(server), list[tuple[int, Any]]()
-    assert len(before) == cores()
-    thread = threading.Thread(target=lambda: answers.append(ask(server, *large(40))))
-    thread.start()
-    time.sleep(0.7)  # it takes seconds
-    assert not answers
-    for one in before:
-        one.kill()
-    thread.join(60)
-    code, said = answers[0]
-    assert code == 200
-    assert all(one["class_name"] for one in said["answers"])
-    after = workers(server)
-    assert len(after) == cores()
-    assert not set(before) & set(after)
-
-
-@several
-def test_a_picture_that_ends_process_after_process_is_refused(server: Server, fish: bytes) -> None:
-    answers: list[int] = []
-    thread = threading.Thread(target=lambda: answers.append(ask(server, *large(40))[0]))
-    thread.start()
-    time.sleep(0.7)  # it takes seconds
-    until = time.monotonic() + 60
-    while not answers:
-        assert time.monotonic() < until
-        for one in workers(server):
-            with suppress(psutil.NoSuchProcess):
-                one.kill()
-        time.sleep(0.05)
-    thread.join()
-    assert answers == [503]
-    assert ask(server, fish)[0] == 200
-
-
-@several
-def test_a_server_that_is_killed_leaves_no_process(base: Finished, tmp_path: Path) -> None:
-    with serving(base.folder / "models/export", tmp_path) as one:
-        looking = workers(one)
-        one.process.kill()
-        assert not psutil.wait_procs(looking, 30)[1]
-
-
-def test_with_one_core_one_process_does_it_all(base: Finished, tmp_path: Path, fish: bytes) -> None:
-    with serving(base.folder / "models/export", tmp_path, LOKY_MAX_CPU_COUNT="1") as one:
-        assert not workers(one)
-        assert ask(one, fish)[1]["answers"][0]["class_name"] == "fish"
-
-
 def test_it_says_where_it_is_once_it_answers(server: Server) -> None:
     assert server.log.read_text().startswith(f"{server.address} names pictures with ")
 
@@ -271,30 +207,3 @@ def test_what_keeps_it_from_starting_is_told_in_a_line(
         assert said.returncode != 0
         (line,) = said.stdout.splitlines()
         assert words.format(model) in line
-
-
-def large(count: int) -> tuple[bytes, str]:
-    """A form of large pictures, and its type."""
-    out = io.BytesIO()
-    Image.new("RGB", (4000, 3000), (200, 120, 40)).save(out, "PNG")
-    return form(*((f"{n}.png", out.getvalue()) for n in range(count)))
-
-
-def test_requests_in_flight_are_answered_at_the_end(base: Finished, tmp_path: Path) -> None:
-    answers: list[int] = []
-    with serving(base.folder / "models/export", tmp_path) as one:
-        looking, bodies = workers(one), [large(8)] * 4
-        some = [
-            threading.Thread(target=lambda sent=sent: answers.append(ask(one, *sent)[0]))  # type: ignore[misc]
-            for sent in bodies
-        ]
-        for thread in some:
-            thread.start()
-        time.sleep(0.7)  # they have arrived, and take seconds
-        assert not answers
-        one.process.send_signal(signal.SIGTERM)
-        for thread in some:
-            thread.join(60)
-        assert answers == [200] * 4
-        assert one.process.wait(30) == -signal.SIGTERM  # uvicorn's way, once all is answered
-        assert not psutil.wait_procs(looking, 30)[1]

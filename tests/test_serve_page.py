@@ -8,7 +8,7 @@ from clones import Finished
 from playwright.sync_api import Browser, Page, expect
 from serving import Server, serving
 
-pytestmark = pytest.mark.xdist_group("serve")
+pytestmark = pytest.mark.xdist_group("page")  # which share a server
 
 
 @pytest.fixture(scope="module")

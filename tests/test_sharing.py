@@ -1,8 +1,12 @@
 """Activations that several experiments share: made once, whole, and none taken from its user."""
 
+import fcntl
+import itertools
 import os
 import threading
+import time
 from pathlib import Path
+from typing import IO
 
 import pytest
 from ruamel.yaml import YAML
@@ -57,8 +61,18 @@ def test_a_folder_is_made_whole_and_once(tmp_path: Path) -> None:
     assert folders(place) == {"one"}
 
 
-def test_two_that_need_it_at_a_time_make_it_once(tmp_path: Path) -> None:
+def test_two_that_need_it_at_a_time_make_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made, both = [], threading.Barrier(2, timeout=20)
+    flock, asked = fcntl.flock, itertools.count()
+
+    def late(file: IO[str], how: int) -> None:  # the second asks when the first uses it
+        if how & fcntl.LOCK_EX:
+            time.sleep(0.3 * next(asked))
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
 
     def slowly(work: Path) -> Path:
         made.append(work)

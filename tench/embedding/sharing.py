@@ -68,7 +68,10 @@ def kept(folder: Path, make: Callable[[Path], Path]) -> Iterator[Path]:
                 yield folder
                 return
         with lock.open("w") as alone:
-            fcntl.flock(alone, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue  # to wait here would be to wait for those, too, who use it by then
             if not folder.is_dir():
                 work = folder.with_name(f"{PART}{folder.name}")
                 work.mkdir(exist_ok=True)
