@@ -212,6 +212,23 @@ def test_a_damaged_run_cache_is_done_without(seen: Path) -> None:
 
 
 @pytest.mark.faults
+def test_a_record_of_a_run_that_a_kill_left_empty_is_deleted(seen: Path) -> None:
+    lock, stages = seen / "dvc.lock", read_stages(seen / "dvc.lock")
+    lock.write_text(lock.read_text().partition("\n  probe:\n")[0] + "\n")
+    (record,) = (
+        file
+        for file in (seen / ".dvc/cache/runs").glob("*/*/*")
+        if "stages.probe" in file.read_text()
+    )
+    record.unlink()  # it was to be moved into the folder that DVC had made for it
+    said = refusal(seen, "repro", "probe")
+    assert "join() argument must be str, bytes, or os.PathLike object, not 'NoneType'" in said
+    run(seen, "find", ".dvc/cache/runs", "-type", "d", "-empty", "-delete")
+    assert ran(dvc(seen, "repro")) == ["probe"]
+    assert read_stages(lock) == stages
+
+
+@pytest.mark.faults
 def test_a_damaged_lock_is_made_anew(seen: Path) -> None:
     lock, stages = (seen / "dvc.lock").read_text(), read_stages(seen / "dvc.lock")
     digest = "".join(in_cache(seen, PROBE).parts[-2:])

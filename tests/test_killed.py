@@ -19,6 +19,7 @@ from clones import AFTER_SAMPLE, Finished, dvc, ran, run
 from ruamel.yaml import YAML
 
 PATIENCE = 0.75  # seconds that each kill is later than the last while no stage comes to its end
+EMPTY = ("-type", "d", "-empty")
 EARLY = 0.2  # of the kills, counted from the start of DVC instead of that of its first stage
 
 
@@ -66,13 +67,16 @@ def stage_alone(dvc: subprocess.Popen[str]) -> None:
 
 
 def mended(project: Path, said: str, committed: bytes) -> bool:
-    """Whether DVC cannot read dvc.lock, or its note of who uses what: it writes both in place, so
-    that a kill in that moment leaves a part. If so, go the ways back that docs/faults.md names."""
+    """Whether DVC cannot read dvc.lock, its note of who uses what, or a record of its run cache: it
+    writes the first two in place, and the third into a folder that it has made before, so that a
+    kill in that moment leaves a part. If so, go the ways back that docs/faults.md names."""
     torn = "dvc.lock' validation failed" in said or "dvc.lock' is invalid" in said
     if torn:
         (project / "dvc.lock").write_bytes(committed)
     elif torn := "Unable to read RWLock-file" in said:
         (project / ".dvc/tmp/rwlock").unlink()
+    elif torn := "join() argument must be str" in said:
+        subprocess.run(["find", project / ".dvc/cache/runs", *EMPTY, "-delete"], check=True)
     return torn
 
 
