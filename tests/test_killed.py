@@ -18,7 +18,7 @@ import pytest
 from clones import AFTER_SAMPLE, Finished, dvc, ran, run
 from ruamel.yaml import YAML
 
-PATIENCE = 0.75  # seconds that each kill is later than the last while no stage comes to its end
+PATIENCE = 2.0  # seconds that each kill is later than the last while no stage comes to its end
 EMPTY = ("-type", "d", "-empty")
 EARLY = 0.2  # of the kills, counted from the start of DVC instead of that of its first stage
 
