@@ -15,6 +15,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from own_folder import Own, finish_own
 from playwright.sync_api import Browser, sync_playwright
 from reports import make_project
+from serving import Server, serving
 
 # How many inputs every fuzz test makes: the same few in every run, or ten thousand others each
 # time, 100,000 in all (--hypothesis-profile=long). Nothing is kept of them in the checkout.
@@ -125,6 +126,22 @@ def own_project(own: Own, tmp_path: Path) -> Path:
 def unchanged(base: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the finished pipeline for the tests of a module that leave it as it was."""
     return copied(base.folder, tmp_path_factory.mktemp("copy") / "project")
+
+
+@pytest.fixture(scope="module")
+def server(base: Finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for the tests of a module, and what its log must never hold."""
+    with serving(base.folder / "models/export", tmp_path_factory.mktemp("server")) as one:
+        yield one
+        log = one.log.read_text()
+        assert "Traceback" not in log
+        assert "secret-name" not in log
+
+
+@pytest.fixture(scope="module")
+def fish(base: Finished) -> bytes:
+    """A picture file of the sample."""
+    return sorted((base.folder / "data/sample/val/n01440764").iterdir())[0].read_bytes()
 
 
 @pytest.fixture

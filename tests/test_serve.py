@@ -9,7 +9,6 @@ import sys
 import time
 import urllib.request
 import zlib
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,25 +16,11 @@ import numpy as np
 import pytest
 from clones import CHECKOUT, Finished, run, scored_pictures
 from PIL import Image
-from serving import Server, ask, form, free_port, head, raw, serving, status
+from serving import Server, ask, form, free_port, head, raw, status
 
 from tench.serve import limits
 
 pytestmark = pytest.mark.xdist_group("serve")  # which share a server
-
-
-@pytest.fixture(scope="module")
-def server(base: Finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(base.folder / "models/export", tmp_path_factory.mktemp("server")) as one:
-        yield one
-        log = one.log.read_text()
-        assert "Traceback" not in log
-        assert "secret-name" not in log
-
-
-@pytest.fixture(scope="module")
-def fish(base: Finished) -> bytes:
-    return sorted((base.folder / "data/sample/val/n01440764").iterdir())[0].read_bytes()
 
 
 def get(server: Server, path: str) -> str:

@@ -6,15 +6,9 @@ from pathlib import Path
 import pytest
 from clones import Finished
 from playwright.sync_api import Browser, Page, expect
-from serving import Server, serving
+from serving import Server
 
 pytestmark = pytest.mark.xdist_group("page")  # which share a server
-
-
-@pytest.fixture(scope="module")
-def server(base: Finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(base.folder / "models/export", tmp_path_factory.mktemp("server")) as one:
-        yield one
 
 
 @pytest.fixture(params=[(1200, 900), (360, 740)], ids=["desk", "phone"])

@@ -4,7 +4,6 @@ import io
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,18 +17,6 @@ from serving import Server, ask, form, serving
 from tench.core.parallel import cores
 
 pytestmark = pytest.mark.carried
-
-
-@pytest.fixture(scope="module")
-def server(base: Finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(base.folder / "models/export", tmp_path_factory.mktemp("server")) as one:
-        yield one
-        assert "Traceback" not in one.log.read_text()
-
-
-@pytest.fixture(scope="module")
-def fish(base: Finished) -> bytes:
-    return sorted((base.folder / "data/sample/val/n01440764").iterdir())[0].read_bytes()
 
 
 def large(count: int) -> tuple[bytes, str]:
