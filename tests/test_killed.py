@@ -117,7 +117,7 @@ def kill_often(project: Path, times: int, seed: int) -> list[str]:
             if draw.random() >= EARLY:
                 await_stage(running, log)
             try:
-                running.wait(draw.uniform(0, PATIENCE * (3 + since)))
+                running.wait(draw.uniform(0, PATIENCE * (3 + min(since, 20))))
                 if mended(project, said(log), committed):
                     continue
                 assert running.returncode == 0, said(log)

@@ -1,10 +1,13 @@
-"""Work spread over threads: as many as there are cores for this process, in order."""
+"""Work spread over threads and processes: as many as there are cores for this process."""
 
 import itertools
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
+import psutil
 import pytest
 from joblib.externals.loky.backend import context
 
@@ -64,3 +67,30 @@ def test_cores_are_those_that_a_containers_quota_leaves(
 def test_cores_can_be_limited_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
     assert cores() == 1
+
+
+def test_processes_end_with_the_one_that_has_started_them() -> None:
+    """Python's own wait for ever for an item when it is killed, with the locks that it held."""
+    code = (
+        "from tench.core.parallel import processes\n"
+        "with processes() as pool:\n"
+        "    list(pool.map(abs, [1, 2]))\n"
+        "    print('at work', flush=True)\n"
+        "    input()\n"
+    )
+    started = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert started.stdin is not None
+    assert started.stdout is not None
+    assert started.stdout.readline() == "at work\n"
+    workers = psutil.Process(started.pid).children(recursive=True)
+    assert workers
+    started.kill()
+    started.wait()
+    started.stdin.close()
+    started.stdout.close()
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    for one in alive:
+        one.kill()
+    assert alive == []

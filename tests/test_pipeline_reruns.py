@@ -18,6 +18,25 @@ SPLIT = {"split", "audit", "probe"} | EXTRACT
 PREPARE = {"prepare"} | SPLIT | EMBED
 
 
+ROWS = [
+    ("finetune.learning_rate", 1e-5, {"finetune", *CARD}, FINETUNE),
+    ("extract_train.dense_units", 32, {"audit", *EXTRACT}, {"audit", *EXTRACT}),
+    ("backbone.engine", "tensorflow", {"embed", *FINETUNE}, EMBED),
+    ("data.image_size", 96, {"prepare", "embed", *FINETUNE}, PREPARE),
+]
+MORE = [  # in make test-experiments, since asking DVC takes seconds
+    ("finetune.epochs", 1, {"finetune", *CARD}, FINETUNE),
+    ("finetune.fine_tune_at", 140, FINETUNE, FINETUNE),
+    ("extract_train.learning_rate", 1e-3, {"extract-train", "finetune", *CARD}, EXTRACT),
+    ("class_weights", "balanced", {"probe", *EXTRACT} - {"evaluate"}, {"probe", *EXTRACT}),
+    ("extract_train.solver", "logistic", EXTRACT, EXTRACT),
+    ("audit.max_leaks", 3, {"audit", *CARD}, {"audit", *CARD}),
+    ("export.max_drop", 0.1, CARD, CARD),
+    ("data.test_fraction", 0.3, {"split", *CARD}, SPLIT),
+    ("data.classes.n01440764", "tench", {"prepare", *CARD}, PREPARE),
+]
+
+
 def digests(folder: Path) -> dict[str, str]:
     """SHA-256 of every file below a folder, by its path there."""
     return {
@@ -50,21 +69,7 @@ def downstream(stages: set[str]) -> set[str]:
 
 @pytest.mark.parametrize(
     ("key", "value", "first", "stages"),
-    [
-        ("finetune.learning_rate", 1e-5, {"finetune", *CARD}, FINETUNE),
-        ("finetune.epochs", 1, {"finetune", *CARD}, FINETUNE),
-        ("finetune.fine_tune_at", 140, FINETUNE, FINETUNE),
-        ("extract_train.learning_rate", 1e-3, {"extract-train", "finetune", *CARD}, EXTRACT),
-        ("extract_train.dense_units", 32, {"audit", *EXTRACT}, {"audit", *EXTRACT}),
-        ("class_weights", "balanced", {"probe", *EXTRACT} - {"evaluate"}, {"probe", *EXTRACT}),
-        ("extract_train.solver", "logistic", EXTRACT, EXTRACT),
-        ("audit.max_leaks", 3, {"audit", *CARD}, {"audit", *CARD}),
-        ("export.max_drop", 0.1, CARD, CARD),
-        ("backbone.engine", "tensorflow", {"embed", *FINETUNE}, EMBED),
-        ("data.test_fraction", 0.3, {"split", *CARD}, SPLIT),
-        ("data.classes.n01440764", "tench", {"prepare", *CARD}, PREPARE),
-        ("data.image_size", 96, {"prepare", "embed", *FINETUNE}, PREPARE),
-    ],
+    [*ROWS, *(pytest.param(*row, marks=pytest.mark.experiments) for row in MORE)],
 )
 def test_what_depends_on_a_parameter_runs_again(
     unchanged: Path, key: str, value: Any, first: set[str], stages: set[str]

@@ -8,6 +8,7 @@ from clones import clone, refusal
 from stand_in import content, write_files
 
 from stages.sample import draw
+from tench.core import parallel
 from tench.core.errors import TenchError
 from tench.core.files import whole_folder
 from tench.drawing import dataset
@@ -45,9 +46,9 @@ def is_refused(monkeypatch: pytest.MonkeyPatch) -> bool:
 
 
 def test_two_draws_are_equal_on_any_number_of_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dataset, "cores", lambda: 1)
+    monkeypatch.setattr(parallel, "cores", lambda: 1)
     draw(OUT)
-    monkeypatch.setattr(dataset, "cores", lambda: 3)
+    monkeypatch.setattr(parallel, "cores", lambda: 3)
     draw(Path("other"))
     assert content(OUT) == content(Path("other"))
     assert len(content(OUT)) == 4 + 1
@@ -59,7 +60,7 @@ def test_no_more_processes_than_this_one_may_use(monkeypatch: pytest.MonkeyPatch
     def everybodys() -> int:
         raise AssertionError("in a container, the machine's cores are not ours")
 
-    monkeypatch.setattr(dataset, "cores", lambda: 1)
+    monkeypatch.setattr(parallel, "cores", lambda: 1)
     monkeypatch.setattr(os, "cpu_count", everybodys)
     draw(OUT)
 

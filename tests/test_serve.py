@@ -120,6 +120,7 @@ def test_a_gigabyte_without_its_length_is_refused_on_the_way(server: Server) -> 
     assert get(server, "health")
 
 
+@pytest.mark.carried
 def test_slow_clients_are_let_go(server: Server, fish: bytes) -> None:
     """Both wait at the same time, for what they must."""
     before = time.monotonic()
@@ -172,6 +173,7 @@ def test_it_says_where_it_is_once_it_answers(server: Server) -> None:
     assert server.log.read_text().startswith(f"{server.address} names pictures with ")
 
 
+@pytest.mark.carried
 def test_what_keeps_it_from_starting_is_told_in_a_line(
     base: Finished, server: Server, tmp_path: Path
 ) -> None:

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ from PIL import Image
 from tench.audit.glances import GLANCE, Glances, glance
 from tench.console.progress import progress
 from tench.core.errors import TenchError
-from tench.core.parallel import cores
+from tench.core.parallel import processes
 from tench.pictures.checked import read_checked
 from tench.pictures.index import Row
 from tench.pictures.reading import FORMATS, UnreadableError, refuse_special
@@ -94,7 +93,7 @@ def look_at(rows: Sequence[Row], raw: Path) -> tuple[list[Issue], Glances]:
     seen = np.empty((len(rows), GLANCE, GLANCE), np.uint8)
     starts = range(0, len(rows), PART)
     parts = [rows[start : start + PART] for start in starts]
-    with ProcessPoolExecutor(cores()) as pool, progress(None, "audit pictures", len(rows)) as bar:
+    with processes() as pool, progress(None, "audit pictures", len(rows)) as bar:
         for start, (issues, glances) in zip(starts, pool.map(look_inside, parts), strict=True):
             found += issues
             seen[start : start + PART] = glances

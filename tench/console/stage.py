@@ -35,6 +35,7 @@ OUT_OF_MEMORY = (
     *("oom when allocating", "bad_alloc", "can't start new thread", "failed with error '12'"),
 )
 PR_SET_PDEATHSIG = 1  # sys/prctl.h
+STOPS_WITHIN = 30  # seconds
 AGAIN = "then run `dvc repro` again: what was finished before is kept"
 
 
@@ -77,7 +78,9 @@ def run_stage(main: Callable[[], Mapping[str, str] | None], outs: Sequence[Path]
 
 
 def interrupt(*_: Any) -> NoReturn:
-    """End as on Ctrl-C."""
+    """End as on Ctrl-C; at once, after STOPS_WITHIN, where that leaves threads or processes that
+    wait for each other: the next run would wait for this one."""
+    signal.alarm(STOPS_WITHIN)
     raise KeyboardInterrupt
 
 

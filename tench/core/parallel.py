@@ -1,9 +1,12 @@
 """How many cores there are, and work spread over them. No result depends on their number."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import cache
 from itertools import islice
+from multiprocessing import parent_process
+from threading import Thread
 from typing import TypeVar
 
 AHEAD = 256  # items handed to threads at a time
@@ -29,3 +32,21 @@ def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Ite
     with ThreadPoolExecutor(cores()) as pool:
         while some := list(islice(waiting, AHEAD)):
             yield from pool.map(function, some)
+
+
+def processes() -> ProcessPoolExecutor:
+    """A pool of a process a core. They end with this process, however it ends: a pool's own would
+    wait for ever for the next item where this is killed, and hold what it had locked."""
+    return ProcessPoolExecutor(cores(), initializer=end_with_parent)
+
+
+def end_with_parent() -> None:
+    """End this process once the one that has started it is no more."""
+
+    def wait() -> None:
+        parent = parent_process()
+        assert parent is not None
+        parent.join()
+        os._exit(1)
+
+    Thread(target=wait, daemon=True).start()

@@ -1,11 +1,10 @@
 """Draws the whole sample into a folder, on all cores."""
 
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from tench.console.progress import progress
-from tench.core.parallel import cores
+from tench.core.parallel import processes
 from tench.drawing.sample import CLASSES, COUNTS, draw_picture
 
 
@@ -20,7 +19,7 @@ def save_picture(picture: tuple[str, str, int], out: Path) -> None:
 def draw_dataset(out: Path) -> None:
     """Write all pictures below `out`; each is seeded by itself, so their order does not matter."""
     pictures = [(s, w, k) for s, count in COUNTS.items() for w in CLASSES for k in range(count)]
-    with ProcessPoolExecutor(cores()) as pool:
+    with processes() as pool:
         done = pool.map(partial(save_picture, out=out), pictures, chunksize=8)
         for _ in progress(done, "sample", len(pictures)):
             pass

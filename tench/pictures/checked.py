@@ -53,7 +53,7 @@ def damage_told(file: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise TenchError(f"{file}: missing: run `dvc repro`") from None
-    except (MemoryError, TenchError):
+    except MemoryError:
         raise
     # zipfile and Pillow raise BadZipFile, OSError, SyntaxError, ValueError, struct.error, …
     except Exception as error:
