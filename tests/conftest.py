@@ -39,6 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=50, help="of the pipeline, in -m faults")
 
 
+@pytest.hookimpl(trylast=True)  # once those are gone that will not run
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests into an order in which two test processes seldom wait for each other: while one
     makes the base and then the own folder, for the very first test, the other does tests that need
