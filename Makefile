@@ -50,7 +50,7 @@ serve: setup  ## a page on this machine to drop pictures on, and POST /predict (
 	@python -m tench.serve $(ARGS)
 
 test: setup  ## run the tests on the drawn pictures, but for those of the targets below
-	python -m pytest -n 2 --dist=loadgroup --no-loadscope-reorder
+	python -m pytest -n 2 --dist=loadfile --no-loadscope-reorder
 
 test-backbones: setup  ## compare every backbone in two parts with the whole, and get weights from everywhere
 	python -m pytest -n 2 -m backbones

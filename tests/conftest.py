@@ -31,8 +31,7 @@ for name, inputs in (("few", 100), ("long", 10_000)):
 settings.load_profile("few")
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "hypothesis")
 
-# Fixtures that take minutes: a user's own folder is made from a copy of the base.
-PIPELINES = ("own", "own_project", "base", "project", "unchanged")
+PIPELINES = {"base", "own"}  # fixtures that take minutes; others ask for them in turn
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,18 +40,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)  # once those are gone that will not run
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests into an order in which two test processes seldom wait for each other: while one
-    makes the base and then the own folder, for the very first test, the other does tests that need
-    neither."""
+    """Put the files of tests into an order in which two test processes seldom wait for each other:
+    while one makes the base, for the very first file, the other does files that do not need it."""
+    piped = {item.path for item in items if needs_pipeline(item)}
+    first = next((item.path for item in items if item.path in piped), None)
+    items.sort(key=lambda item: (item.path != first, item.path in piped))
 
-    def needed(item: pytest.Item) -> str:
-        names = getattr(item, "fixturenames", ())
-        return next((name for name in PIPELINES if name in names), "")
 
-    of = {name: [item for item in items if needed(item) == name] for name in ("", *PIPELINES)}
-    plain, *piped = of.values()
-    waiting = [item for some in piped for item in some]
-    items[:] = [*waiting[:1], *plain, *waiting[1:]]
+def needs_pipeline(item: pytest.Item) -> bool:
+    """Whether a test needs a pipeline that has run to its end."""
+    return not PIPELINES.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -30,6 +30,7 @@ def test_a_bad_parameter_is_named_and_costs_nothing(project: Path) -> None:
     assert [file.read_bytes() for file in outputs] == before
 
 
+@pytest.mark.faults
 def test_all_bad_parameters_of_an_experiment_are_named(project: Path) -> None:
     settings = ("-S", "finetune.learning_rate=-1", "-S", "+finetune.momentum=0.9")
     output = refusal(project, "exp", "run", *settings)

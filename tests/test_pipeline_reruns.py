@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 from clones import change, dvc, pipeline, ran
 
-pytestmark = pytest.mark.xdist_group("reruns")  # which share a copy
-
 CARD = {"export", "report"}  # both show every parameter
 FINETUNE = {"finetune", "evaluate", *CARD}
 EXTRACT = {"extract-train"} | FINETUNE

@@ -16,8 +16,6 @@ from tench.training.loop import Examples, fit
 from tench.training.resuming import JOURNAL
 from tench.training.settings import Training
 
-pytestmark = pytest.mark.xdist_group("training")
-
 HOW = Training(4, 8, 1e-2, 8, 42, average_weights=True, patience=4)
 
 

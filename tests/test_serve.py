@@ -20,8 +20,6 @@ from serving import Server, ask, form, free_port, head, raw, status
 
 from tench.serve import limits
 
-pytestmark = pytest.mark.xdist_group("serve")  # which share a server
-
 
 def get(server: Server, path: str) -> str:
     with urllib.request.urlopen(server.address + path, timeout=60) as answer:

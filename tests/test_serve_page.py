@@ -8,8 +8,6 @@ from clones import Finished
 from playwright.sync_api import Browser, Page, expect
 from serving import Server
 
-pytestmark = pytest.mark.xdist_group("page")  # which share a server
-
 
 @pytest.fixture(params=[(1200, 900), (360, 740)], ids=["desk", "phone"])
 def page(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Page]:

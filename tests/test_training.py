@@ -22,8 +22,6 @@ from tench.training.settings import Training
 
 CLASSES = 3
 
-pytestmark = pytest.mark.xdist_group("training")  # one process trains for all of them
-
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
