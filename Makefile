@@ -1,5 +1,7 @@
 PYTHON ?= python3
 KILLS ?= 50
+# two processes, a file of tests at a time, in the order that tests/conftest.py gives them
+IN_TWO := -n 2 --dist=loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # a folder may be called $(shell …): its name is never expanded
 override PICTURES := $(value PICTURES)
@@ -50,7 +52,7 @@ serve: setup  ## a page on this machine to drop pictures on, and POST /predict (
 	@python -m tench.serve $(ARGS)
 
 test: setup  ## run the tests on the drawn pictures, but for those of the targets below
-	python -m pytest -n 2 --dist=loadfile --no-loadscope-reorder
+	python -m pytest $(IN_TWO)
 
 test-backbones: setup  ## compare every backbone in two parts with the whole, and get weights from everywhere
 	python -m pytest -n 2 -m backbones
@@ -59,10 +61,10 @@ test-carried: setup  ## run the exported classifier where nothing else is, and i
 	python -m pytest -m carried
 
 test-sharing: setup  ## share results through real S3 and SSH servers, in a registry and a workflow (apt: radosgw ceph-mon ceph-osd openssh-server)
-	python -m pytest -m sharing
+	python -m pytest $(IN_TWO) -m sharing
 
 test-experiments: setup  ## run the pipeline on own pictures, elsewhere on one core, in a queue, a temporary folder, the workspace
-	python -m pytest -m experiments
+	python -m pytest $(IN_TWO) -m experiments
 
 test-faults: setup  ## kill the pipeline at random moments (KILLS=50 times), fill disks, damage DVC's cache, spoil inputs
 	python -m pytest -n 2 -m faults --kills $(KILLS)

@@ -18,6 +18,7 @@ from clones import CHECKOUT
 from benchmarks.listening import listens
 
 HOST = "127.0.0.1"
+CLOSED_PORT = 1  # where nothing listens (tcpmux, which nobody runs)
 
 
 class Server(NamedTuple):

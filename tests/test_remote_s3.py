@@ -31,7 +31,7 @@ from remotes import (
     objects,
     s3_gateway,
 )
-from serving import HOST, free_port
+from serving import CLOSED_PORT, HOST
 
 pytestmark = [pytest.mark.sharing, pytest.mark.usefixtures("stranger")]
 
@@ -187,7 +187,7 @@ def test_a_push_cut_in_the_middle_is_mended_by_the_next(
         ("secret_access_key", "wrong", "(403) when calling the HeadObject operation: Forbidden"),
         ("url", "s3://other/project", "some of the cache files do not exist"),
         ("endpointurl", "http://nowhere.invalid", "Could not connect to the endpoint URL"),
-        ("endpointurl", f"http://{HOST}:{free_port()}", "Could not connect to the endpoint URL"),
+        ("endpointurl", f"http://{HOST}:{CLOSED_PORT}", "Could not connect to the endpoint URL"),
     ],
 )
 def test_what_is_wrong_is_told_soon(

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from clones import Finished, commit, copied, dvc, git, ran, refusal
 from remotes import Counter, Sshd, configure, counted, must, objects, sshd
-from serving import HOST, free_port
+from serving import CLOSED_PORT, HOST
 
 pytestmark = [pytest.mark.sharing, pytest.mark.usefixtures("stranger")]
 
@@ -83,7 +83,7 @@ def test_a_push_cut_in_the_middle_is_mended_and_pulled(
     [
         ("keyfile", "other", "Permission denied for user"),
         ("keyfile", "none", "No such file or directory"),
-        ("port", str(free_port()), "Connect call failed"),
+        ("port", str(CLOSED_PORT), "Connect call failed"),
         ("url", "ssh://nowhere.invalid/store", "Name or service not known"),
     ],
 )
