@@ -67,7 +67,7 @@ test-experiments: setup  ## run the pipeline on own pictures, elsewhere on one c
 	python -m pytest $(IN_TWO) -m experiments
 
 test-faults: setup  ## kill the pipeline at random moments (KILLS=50 times), fill disks, damage DVC's cache, spoil inputs
-	python -m pytest -n 2 -m faults --kills $(KILLS)
+	python -m pytest -n 2 -m faults --kills $(KILLS) --timeout $$((600 + 20 * $(KILLS)))
 
 test-fuzz: setup  ## read what nobody should write: 100,000 inputs
 	python -m pytest -n 2 -m hypothesis --hypothesis-profile=long
