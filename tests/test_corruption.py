@@ -196,6 +196,7 @@ def test_damaged_metrics_are_not_told() -> None:
             refusal(lambda: check_results(METRICS), file)
 
 
+@pytest.mark.faults
 def test_a_stage_stops_before_it_writes_anything(unchanged: Path) -> None:
     scores = (unchanged / SCORES).read_bytes()
     with damaged(unchanged / HEAD, "a flipped bit"):

@@ -17,6 +17,7 @@ STAGES = sorted(file.stem for file in (CHECKOUT / "stages").glob("[!_]*.py"))
 UNREACHABLE = "http://127.0.0.1:9"  # a proxy that is not there
 
 
+@pytest.mark.faults
 def test_a_bad_parameter_is_named_and_costs_nothing(project: Path) -> None:
     outputs = [project / "models/classifier.keras", project / "metrics/evaluate.json"]
     before = [file.read_bytes() for file in outputs]

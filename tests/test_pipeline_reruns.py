@@ -18,8 +18,6 @@ PREPARE = {"prepare"} | SPLIT | EMBED
 
 ROWS = [
     ("finetune.learning_rate", 1e-5, {"finetune", *CARD}, FINETUNE),
-    ("extract_train.dense_units", 32, {"audit", *EXTRACT}, {"audit", *EXTRACT}),
-    ("backbone.engine", "tensorflow", {"embed", *FINETUNE}, EMBED),
     ("data.image_size", 96, {"prepare", "embed", *FINETUNE}, PREPARE),
 ]
 MORE = [  # in make test-experiments, since asking DVC takes seconds
@@ -30,6 +28,8 @@ MORE = [  # in make test-experiments, since asking DVC takes seconds
     ("extract_train.solver", "logistic", EXTRACT, EXTRACT),
     ("audit.max_leaks", 3, {"audit", *CARD}, {"audit", *CARD}),
     ("export.max_drop", 0.1, CARD, CARD),
+    ("extract_train.dense_units", 32, {"audit", *EXTRACT}, {"audit", *EXTRACT}),
+    ("backbone.engine", "tensorflow", {"embed", *FINETUNE}, EMBED),
     ("data.test_fraction", 0.3, {"split", *CARD}, SPLIT),
     ("data.classes.n01440764", "tench", {"prepare", *CARD}, PREPARE),
 ]

@@ -110,6 +110,7 @@ def test_accuracy_can_be_had_again_from_the_predictions(base: Finished) -> None:
     assert (len(rows), right / len(rows)) == (scores["pictures"], scores["accuracy"])
 
 
+@pytest.mark.carried
 def test_the_shipped_classifier_gives_the_probabilities_that_were_scored(base: Finished) -> None:
     from tench.network.runtime import keras
 

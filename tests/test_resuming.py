@@ -130,10 +130,15 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
     "damage",
     [
         lambda work: flip(work / "00006.npz"),
-        lambda work: os.truncate(work / "00006.npz", 1000),
-        lambda work: (work / "00006.npz").unlink(),
         lambda work: flip(work / JOURNAL),
-        lambda work: (work / JOURNAL).write_text(""),
+        *(
+            pytest.param(one, marks=pytest.mark.faults)
+            for one in (
+                lambda work: os.truncate(work / "00006.npz", 1000),
+                lambda work: (work / "00006.npz").unlink(),
+                lambda work: (work / JOURNAL).write_text(""),
+            )
+        ),
     ],
 )
 def test_what_was_damaged_since_is_not_gone_on_from(
