@@ -77,7 +77,7 @@ test-ray: setup  ## spread work over a Ray cluster of two nodes on this machine,
 	PYTHONPATH=$(CURDIR)/.ray python -m pytest -m ray
 
 test-imagenette: setup  ## run the whole pipeline on Imagenette and compare with the committed metrics
-	python -m pytest -m imagenette
+	python -m pytest -m imagenette --timeout 3600
 
 repro: setup  ## run the pipeline on what data.raw names: Imagenette, unless you changed it
 	dvc repro

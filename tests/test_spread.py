@@ -12,13 +12,14 @@ from contextlib import contextmanager
 
 import pytest
 from clones import CHECKOUT, run
+from serving import CLOSED_PORT, HOST
 
 from tench.core.errors import TenchError
 from tench.core.parallel import AHEAD
 from tench.spread.address import ADDRESS, check_answers
 from tench.spread.spreading import elsewhere, spread
 
-FREE = "127.0.0.1:1"  # where nobody listens
+FREE = f"{HOST}:{CLOSED_PORT}"
 
 
 def refuse(number: int) -> int:
