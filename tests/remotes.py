@@ -219,6 +219,15 @@ def must(folder: Path, *command: str) -> str:
     return answer.stdout
 
 
+def in_the_end(folder: Path, *command: str) -> None:
+    """Run a command until it succeeds: a monitor that has just started now and then refuses one
+    (EPERM, "problem getting command descriptions from mon.")."""
+    until = time.monotonic() + PATIENCE
+    while (answer := run(folder, *command)).returncode:
+        assert time.monotonic() < until, answer.stdout
+        time.sleep(0.1)
+
+
 @contextmanager
 def s3_gateway(folder: Path) -> Iterator[Gateway]:
     """A cluster of Ceph of one node in `folder`, with a gateway, a user and an empty bucket."""
@@ -238,7 +247,7 @@ def s3_gateway(folder: Path) -> Iterator[Gateway]:
     must(folder, "ceph-mon", *known, "--mkfs", "-i", "a", "--monmap", "monmap")
     try:
         gateway.start("ceph-mon", "-i", "a")
-        must(folder, "ceph", *known, "--connect-timeout", "30", "osd", "new", store)
+        in_the_end(folder, "ceph", *known, "--connect-timeout", "30", "osd", "new", store)
         must(folder, "ceph-osd", *known, "--mkfs", "-i", "0", "--osd-uuid", store)
         gateway.start_store()
         gateway.start_gateway()
