@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from tench.pictures.shards import (
     write_manifest,
 )
 from tench.spread.spreading import elsewhere, spread
+
+TURN = 32  # batches that are decoded, and then run
 
 Mapped = Callable[[Iterable[Sequence[Row]]], Iterator[Features | None]]
 
@@ -119,12 +122,24 @@ def embed_shard(
 
 @contextmanager
 def over_batches(engine: Engine) -> Iterator[Mapped]:
-    """The trunk over batches of rows, in their order: in threads here, or on a cluster."""
+    """The trunk over batches of rows, in their order: on all cores here, or on a cluster."""
     if elsewhere() and engine.elsewhere:
         with spread(engine.elsewhere, files_of) as mapped:
             yield mapped
+    elif engine.on_all_cores:
+        yield partial(in_turns, engine.forward)
     else:
         yield partial(in_threads, partial(embed_batch, engine.forward))
+
+
+def in_turns(forward: Forward, batches: Iterable[Sequence[Row]]) -> Iterator[Features]:
+    """`embed_batch` for batches, TURN of them decoded on all cores, then run on all cores. At one
+    time they would be in each other's way: a model's threads wait for each other after each layer.
+    Raises TenchError."""
+    waiting = iter(batches)
+    while some := list(islice(waiting, TURN)):
+        pictures = in_threads(read_checked, chain.from_iterable(some))
+        yield from map(forward, [np.stack(list(islice(pictures, len(one)))) for one in some])
 
 
 def embed_batch(forward: Forward, batch: Sequence[Row]) -> Features:

@@ -33,6 +33,7 @@ class Engine(NamedTuple):
     forward: Forward
     batch: int
     row_shapes: list[tuple[int, ...]]  # of each output, without the batch dimension
+    on_all_cores: bool  # whether one batch keeps all of them busy
     # opens the same for the content of files, in any process; None if it runs in this one alone
     elsewhere: Elsewhere | None = None
 
@@ -57,7 +58,7 @@ def litert_engine(trunk: Any) -> Iterator[Engine]:
     content, shapes = to_litert(trunk, LITERT_BATCH), row_shapes(trunk)
     how = (content, trunk.input_shape[1], shapes)
     with open_model(*how) as forward:
-        yield Engine("litert", forward, LITERT_BATCH, shapes, partial(embedding_files, *how))
+        yield Engine("litert", forward, LITERT_BATCH, shapes, True, partial(embedding_files, *how))
 
 
 @contextmanager
@@ -69,7 +70,7 @@ def tensorflow_engine(trunk: Any) -> Iterator[Engine]:
         return [one.numpy() for one in tf.nest.flatten(traced(tf.cast(pictures, tf.float32)))]
 
     batch = GPU_BATCH if tf.config.list_physical_devices("GPU") else LITERT_BATCH
-    yield Engine("tensorflow", forward, batch, row_shapes(trunk))
+    yield Engine("tensorflow", forward, batch, row_shapes(trunk), on_all_cores=False)
 
 
 def row_shapes(trunk: Any) -> list[tuple[int, ...]]:
