@@ -138,7 +138,7 @@ them there, and downloads nothing.
 
 {markdown_table(cold)}
 
-embed, pictures/s, target {EMBED_TARGET}: {rate(embed["by_bar"])} by its progress bars, \
+embed, pictures/s, target {EMBED_TARGET}: {rate(embed["by_bar"])} by its progress bar, \
 {rate(embed["by_stage"])} by the
 stage's wall time, with TensorFlow's start-up and DVC's hashing.
 Largest process of any stage: {peak:.0f} MB; target under {MEMORY_TARGET}, met: \

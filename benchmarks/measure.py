@@ -15,7 +15,7 @@ BESIDE = Path(__file__).resolve().parents[1] / "../shared/imagenette"
 INTERVAL = 0.1  # seconds between two looks at the memory
 MB = 1e6
 STAGE = re.compile(r"Running stage '(?:.*:)?([^':]+)'")
-BAR = re.compile(r"(embed \w+).*?(\d+)/\2 \[.*?([\d.]+) pictures/s")
+BAR = re.compile(r"embed +:.*?(\d+)/\1 \[.*?([\d.]+) pictures/s")  # at its end
 
 
 class Sample(NamedTuple):
@@ -120,13 +120,10 @@ def stages_of(run: Run) -> dict[str, dict[str, float]]:
 
 
 def embed_rates(run: Run, seconds: float) -> dict[str, float]:
-    """Pictures per second of embed: by the stage's wall time, and by its progress bars (which
-    start when the network is ready)."""
-    found = (BAR.search(text) for _, text in run.lines)
-    bars = {bar[1]: (int(bar[2]), float(bar[3])) for bar in found if bar}  # the last of each
-    pictures = sum(count for count, _ in bars.values())
-    return {
-        "pictures": pictures,
-        "by_stage": pictures / seconds,
-        "by_bar": pictures / sum(count / rate for count, rate in bars.values()),
-    }
+    """Pictures per second of embed: by the stage's wall time, and by its progress bar (which
+    starts when the network is ready). ValueError where the bar did not come to its end."""
+    ends = [bar for _, text in run.lines if (bar := BAR.search(text))]
+    if not ends:
+        raise ValueError("no progress bar of embed that came to its end")
+    pictures, rate = int(ends[-1][1]), float(ends[-1][2])
+    return {"pictures": pictures, "by_stage": pictures / seconds, "by_bar": rate}

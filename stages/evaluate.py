@@ -15,6 +15,7 @@ else than the model in memory said before it was saved, of some validation pictu
 and tail say, as in training, of the test pictures.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -50,27 +51,30 @@ named.
 """
 
 
-def check_saved(classifier: Any, rows: list[Row]) -> None:
-    """Ask the saved classifier what was asked before it was saved. Raises TenchError."""
+def check_saved(ask: Callable[[Any], Any], rows: list[Row]) -> None:
+    """Ask the saved classifier what was asked before it was saved. Raises TenchError.
+
+    Args:
+        ask: pictures to its probabilities.
+        rows: the validation pictures.
+    """
     from tench.network.answers import check_agreement, of_pictures
 
     asked = some(rows, CHECKED)
-    (after,) = of_pictures(
-        asked, lambda batch: [classifier.predict_on_batch(batch)], "check", ASKED
-    )
+    (after,) = of_pictures(asked, lambda batch: [ask(batch)], "check", ASKED)
     what = "the classifier before and after it was saved"
     print(f"{what} agree to {check_agreement(np.load(CHECK), after, asked, what):.1e}")
 
 
 def evaluate(params: Params, rows: list[Row], classifier: Any) -> dict[str, Outcome]:
-    """What the frozen and the fine-tuned model say of the test pictures among all `rows`."""
+    """What the frozen and the fine-tuned model say of the test pictures among all `rows`, once
+    the classifier is seen to be the one that was saved. Raises TenchError."""
     from tench.embedding.embed import activations
     from tench.network import classifier as net
     from tench.network.answers import check_agreement, of_activations, of_pictures
     from tench.network.backbone import layer_number, load_backbone, training_cut
     from tench.network.tail import build_tail
 
-    test = of_split(rows, "test")
     original = load_backbone(BACKBONE, params.backbone.name, params.data.image_size)
     channels, classes = original.output_shape[-1], classifier.output_shape[-1]
     head = net.build_head(params.extract_train, channels, classes)
@@ -80,11 +84,13 @@ def evaluate(params: Params, rows: list[Row], classifier: Any) -> dict[str, Outc
     frozen = net.with_output(net.on_activations(build_tail(original, cut), head))
     tuned = net.with_output(net.on_activations(*net.split_classifier(classifier, cut)))
     both = net.with_activations(classifier, cut)
+    check_saved(lambda batch: both.predict_on_batch(batch)[1], of_split(rows, "val"))
 
     def ask(batch: Any) -> list[Any]:  # up to the cut both models are the same
         entering, finetuned = both.predict_on_batch(batch)
         return [frozen.predict_on_batch(entering), finetuned]
 
+    test = of_split(rows, "test")
     plain = of_pictures(test, ask, "evaluate", ASKED)
     with whole(PROBABILITIES) as part:
         np.save(part, plain[MODELS.index("finetuned")])
@@ -123,7 +129,6 @@ def main() -> None:
     rows = read_index()
     test = of_split(rows, "test")
     classifier = load_classifier(CLASSIFIER)
-    check_saved(classifier, of_split(rows, "val"))
     outcomes = evaluate(params, rows, classifier)
     write_results(outcomes, test, params.seed)
     draw_mistakes(outcomes["finetuned"], test, classifier)

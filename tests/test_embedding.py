@@ -105,7 +105,7 @@ def means(pictures: RGB) -> list[NDArray[np.float32]]:
     return [columns, columns[:, :, 0]]
 
 
-MEANS = Engine("means", means, 8, [(SIZE, 3), (SIZE,)])
+MEANS = Engine("means", means, 8, [(SIZE, 3), (SIZE,)], on_all_cores=True)
 
 
 def all_rows(folder: Path, pictures: list[Row]) -> NDArray[np.generic]:
@@ -170,13 +170,15 @@ def test_the_number_of_cores_changes_nothing(
         assert one.read_bytes() == three.read_bytes()
 
 
+@pytest.mark.parametrize("alone", [True, False])
 @pytest.mark.parametrize("rows", [8, 12, 20, 21, 100])
 def test_more_pictures_than_a_shard_holds(
-    pictures: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
+    pictures: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int, alone: bool
 ) -> None:
     shrink_shards(monkeypatch, rows)
+    monkeypatch.setattr(embedding, "TURN", 2)
     folders = [tmp_path / "columns", tmp_path / "red"]
-    embed(pictures, MEANS, folders, tmp_path / "journal")
+    embed(pictures, MEANS._replace(on_all_cores=alone), folders, tmp_path / "journal")
     files = open_shards(tmp_path / "columns", pictures).files
     assert [len(np.load(file)) for file in files] == [
         min(rows, COUNT - start) for start in range(0, COUNT, rows)

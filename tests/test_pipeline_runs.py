@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from clones import AFTER_SAMPLE, Finished, Twin, ran
 from small_pictures import get_prepared
 
 from benchmarks.compare import pipeline_scores
+from benchmarks.measure import Run, embed_rates
 
 CLASSES = 10
 
@@ -38,6 +40,13 @@ def test_no_start_up_noise(base: Finished) -> None:
     noise = ("warning", "cuda", "oneDNN", "XNNPACK", "deprecated", "absl")
     lines = base.output.splitlines()
     assert [line for line in lines if any(word.lower() in line.lower() for word in noise)] == []
+
+
+def test_the_benchmarks_find_how_fast_embed_was(base: Finished) -> None:
+    lines = re.split(r"[\r\n]", base.output)
+    rates = embed_rates(Run(0, 10, [], [(0, line) for line in lines]), 10)
+    assert (rates["pictures"], rates["by_stage"]) == (600, 60)
+    assert rates["by_bar"] > 60
 
 
 def test_nothing_changed_runs_nothing(base: Finished) -> None:
