@@ -19,6 +19,7 @@ from benchmarks.listening import listens
 
 HOST = "127.0.0.1"
 CLOSED_PORT = 1  # where nothing listens (tcpmux, which nobody runs)
+NOWHERE = f"http://{HOST}:{CLOSED_PORT}"
 
 
 class Server(NamedTuple):

