@@ -1,4 +1,4 @@
-"""prepare, stopped at any pack: it goes on there, and ends as if it had not been."""
+"""prepare, stopped at any picture: it goes on there, and ends as if it had not been."""
 
 import gc
 import re
@@ -6,14 +6,16 @@ import shutil
 from pathlib import Path
 
 import pytest
+from damage import flip
 from PIL import Image
 from small_pictures import RAW, draw, packed
 
 from stages.prepare import prepare
+from tench.core import parallel
 from tench.core.packs import write_pack
 from tench.core.params import Data
 from tench.core.paths import PICTURES, PREPARED
-from tench.intake import packing, preparing
+from tench.intake import begun, packing, preparing
 from tench.intake.packing import packs_of
 from tench.intake.scan import Source, scan
 from tench.pictures.index import read_index
@@ -62,6 +64,38 @@ def stop_at(pack: int, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gc.collect()  # what holds threads that would go on reading
 
 
+def stop_after(pictures: int, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prepare RAW, every picture of it kept at once, until so many are made, and be stopped."""
+    made: list[Path] = []
+
+    def one_by_one(raw: Raw) -> Image.Image:
+        if len(made) == pictures:
+            raise KeyboardInterrupt
+        made.append(raw.file)
+        return read_raw(raw)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt) as caught:  # noqa: PT012
+        patch.setattr(begun, "EVERY", 0)
+        patch.setattr(parallel, "cores", lambda: 1)
+        patch.setattr(preparing, "read_raw", one_by_one)
+        prepare(DATA, work)
+    assert caught.value.__notes__ == [f"prepare: {pictures} of 61 pictures are kept"]
+
+
+def read_by(work: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Prepare RAW to the end; return the raw files that were read."""
+    read: list[Path] = []
+
+    def counted(raw: Raw) -> Image.Image:
+        read.append(raw.file)
+        return read_raw(raw)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(preparing, "read_raw", counted)
+        prepare(DATA, work)
+    return sorted(read)
+
+
 def tree(folder: Path) -> dict[str, bytes]:
     """The bytes of every file in a folder, by path."""
     files = [file for file in folder.rglob("*") if file.is_file()]
@@ -80,17 +114,42 @@ def test_a_stopped_run_goes_on_at_the_pack(monkeypatch: pytest.MonkeyPatch) -> N
     before[8].write_bytes(before[9].read_bytes())
     touched = packs[0].sources[1].file
     touched.write_bytes(touched.read_bytes())  # a new time of change
-    read: list[Path] = []
-
-    def counted(raw: Raw) -> Image.Image:
-        read.append(raw.file)
-        return read_raw(raw)
-
-    monkeypatch.setattr(preparing, "read_raw", counted)
-    prepare(DATA, work)
+    read = read_by(work, monkeypatch)
     left = [packs[place] for place in (0, 7, 8, *range(10, len(packs)))]
-    assert sorted(read) == sorted(source.file for pack in left for source in pack.sources)
+    assert read == sorted(source.file for pack in left for source in pack.sources)
     assert len(read) < 40
+    assert tree(PREPARED) == whole
+
+
+@pytest.mark.parametrize("pictures", [1, 5, 13, 22, 40, 60])
+def test_a_stopped_run_goes_on_at_the_picture(
+    monkeypatch: pytest.MonkeyPatch, pictures: int
+) -> None:
+    prepare(DATA, Path("whole"))
+    whole = tree(PREPARED)
+    shutil.rmtree(PREPARED)
+    work = Path("work")
+    stop_after(pictures, work, monkeypatch)
+    assert len(read_by(work, monkeypatch)) == 61 - pictures
+    assert tree(PREPARED) == whole
+
+
+def test_pictures_of_a_pack_that_changed_since_are_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prepare(DATA, Path("whole"))
+    whole = tree(PREPARED)
+    shutil.rmtree(PREPARED)
+    first = next(packs_of(scan(RAW, {})))
+    touched, work = first.sources[-1].file, Path("work")
+    stop_after(len(first.sources) - 1, work, monkeypatch)
+    touched.write_bytes(touched.read_bytes())  # a new time of change
+    assert len(read_by(work, monkeypatch)) == 61
+    shutil.rmtree(PREPARED)
+    Path("again").mkdir()
+    stop_after(2, Path("again"), monkeypatch)
+    flip(Path("again/pictures.journal"), -9)  # in the line of the second
+    assert len(read_by(Path("again"), monkeypatch)) == 60
     assert tree(PREPARED) == whole
 
 

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from tench.console.disk import need_room
 from tench.console.progress import progress
@@ -17,6 +18,7 @@ from tench.core.names import Fit, inert_path
 from tench.core.packs import write_pack
 from tench.core.paths import PREPARED, REJECTED
 from tench.core.unfinished import append, entries
+from tench.intake.begun import Made, Prepared, going_on, keep_begun, read_begun
 from tench.intake.files import SUFFIX
 from tench.intake.packing import Pack
 from tench.intake.scan import Source
@@ -26,14 +28,6 @@ from tench.pictures.reading import UnreadableError
 from tench.spread.spreading import spread
 
 COMPRESSED = 0.4  # what lossless WebP leaves of RGB, about
-
-
-class Prepared(NamedTuple):
-    """What became of one raw file: its digests, or else the reason why it could not be read."""
-
-    sha256: str = ""
-    prepared_sha256: str = ""
-    reason: str = ""
 
 
 def packed_name(source: Source) -> str:
@@ -48,6 +42,7 @@ def prepare_all(
     folder `prepared` of `work`. What an equal call left there that was stopped is taken over, of
     raw files that have not changed."""
     folder, journal = work / PREPARED.name, work / "packs.journal"
+    pictures = work / "pictures.journal"  # of the pack that is being made
     stamps = {pack.path: stamp_of(pack, raw) for pack in packs}
     before = {
         entry["pack"]: entry
@@ -55,7 +50,14 @@ def prepare_all(
         if entry["stamp"] == stamps.get(entry["pack"])
         and (not entry["sha256"] or is_file_of(folder / entry["pack"], entry["sha256"]))
     }
-    left = [source.file for pack in packs if pack.path not in before for source in pack.sources]
+    to_make = {path: stamp for path, stamp in stamps.items() if path not in before}
+    begun = read_begun(pictures, to_make)
+    left = [
+        source.file
+        for pack in packs
+        if pack.path in to_make
+        for source in pack.sources[len(begun.get(pack.path, [])) :]
+    ]
     total = sum(len(pack.sources) for pack in packs)
     need_room(len(left) * 3 * size**2 * COMPRESSED, work, "prepared pictures")
 
@@ -69,18 +71,24 @@ def prepare_all(
                     results += [Prepared(*one) for one in before[pack.path]["pictures"]]
                     bar.update(len(pack.sources))
                     continue
-                done, digest = write_made(pack, made, folder / pack.path, bar)
-                entry = {"pack": pack.path, "stamp": stamps[pack.path], "sha256": digest}
+                known = begun.get(pack.path, [])
+                stamp = stamps[pack.path]
+                rest = islice(made, len(pack.sources) - len(known))
+                those = going_on(known, rest, partial(keep_begun, pack.path, stamp, pictures))
+                done, digest = write_made(pack, those, folder / pack.path, bar)
+                entry = {"pack": pack.path, "stamp": stamp, "sha256": digest}
                 append({**entry, "pictures": done}, journal)
+                pictures.unlink(missing_ok=True)
                 results += done
         except KeyboardInterrupt as stop:
-            stop.add_note(f"prepare: {len(results)} of {total} pictures are kept")
+            kept = len(results) + sum(map(len, read_begun(pictures, to_make).values()))
+            stop.add_note(f"prepare: {kept} of {total} pictures are kept")
             raise
     return results
 
 
 def write_made(
-    pack: Pack, made: Iterator[tuple[Prepared, bytes]], file: Path, bar: Any
+    pack: Pack, made: Iterator[Made], file: Path, bar: Any
 ) -> tuple[list[Prepared], str]:
     """Take the pictures of a pack as they are made, and write those that could be read; return what
     became of each, and the SHA-256 of the pack, "" where there is nothing to write."""
@@ -113,12 +121,12 @@ def stamp_of(pack: Pack, raw: Path) -> str:
 
 
 @contextmanager
-def preparing(size: int, how: Fit) -> Iterator[Callable[[Raw], tuple[Prepared, bytes]]]:
+def preparing(size: int, how: Fit) -> Iterator[Callable[[Raw], Made]]:
     """`prepare_one`, as `spread` wants it."""
     yield partial(prepare_one, size=size, how=how)
 
 
-def prepare_one(raw: Raw, size: int, how: Fit) -> tuple[Prepared, bytes]:
+def prepare_one(raw: Raw, size: int, how: Fit) -> Made:
     """Decode and resize one picture; return what became of it, and itself as lossless WebP."""
     try:
         picture = read_raw(raw)
