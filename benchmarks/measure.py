@@ -1,11 +1,13 @@
 """Running a command and measuring it: wall time, peak memory, both by stage of `dvc repro` too."""
 
+import codecs
 import os
 import re
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,7 +67,6 @@ def measure(command: list[str], folder: Path, log: Path) -> Run:
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,  # a bar's \r ends a line too
     ) as child:
         root = psutil.Process(child.pid)
 
@@ -77,7 +78,7 @@ def measure(command: list[str], folder: Path, log: Path) -> Run:
         watcher.start()
         try:
             assert child.stdout is not None
-            lines.extend((time.perf_counter(), line.rstrip("\n")) for line in child.stdout)
+            lines.extend(lines_of(child.stdout.fileno()))
             code = child.wait()
             ended = time.perf_counter()
         finally:
@@ -87,6 +88,23 @@ def measure(command: list[str], folder: Path, log: Path) -> Run:
     if code:
         sys.exit(f"{' '.join(command)} failed; its output is in {log}")
     return Run(started, ended, samples, lines)
+
+
+def lines_of(descriptor: int) -> Iterator[tuple[float, str]]:
+    """The lines that come from a pipe, each with when its first character came. A bar's \\r ends
+    one too, but comes with the next drawing of the bar, ten seconds later."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    came, text = 0.0, ""
+    while content := os.read(descriptor, 2**16):
+        now = time.perf_counter()
+        *ended, rest = re.split("[\r\n]", decoder.decode(content))
+        for part in ended:
+            yield came if text else now, text + part
+            text = ""
+        came = came if text else now
+        text += rest
+    if text:
+        yield came, text
 
 
 def summary(run: Run) -> dict[str, float]:
