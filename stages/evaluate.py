@@ -15,7 +15,6 @@ else than the model in memory said before it was saved, of some validation pictu
 and tail say, as in training, of the test pictures.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -51,17 +50,13 @@ named.
 """
 
 
-def check_saved(ask: Callable[[Any], Any], rows: list[Row]) -> None:
-    """Ask the saved classifier what was asked before it was saved. Raises TenchError.
-
-    Args:
-        ask: pictures to its probabilities.
-        rows: the validation pictures.
-    """
+def check_saved(both: Any, rows: list[Row]) -> None:
+    """Ask the saved classifier, as `with_activations` gives it, what was asked of it before it was
+    saved, of the validation pictures `rows`. Raises TenchError."""
     from tench.network.answers import check_agreement, of_pictures
 
     asked = some(rows, CHECKED)
-    (after,) = of_pictures(asked, lambda batch: [ask(batch)], "check", ASKED)
+    (after,) = of_pictures(asked, lambda batch: both.predict_on_batch(batch)[1:], "check", ASKED)
     what = "the classifier before and after it was saved"
     print(f"{what} agree to {check_agreement(np.load(CHECK), after, asked, what):.1e}")
 
@@ -84,7 +79,7 @@ def evaluate(params: Params, rows: list[Row], classifier: Any) -> dict[str, Outc
     frozen = net.with_output(net.on_activations(build_tail(original, cut), head))
     tuned = net.with_output(net.on_activations(*net.split_classifier(classifier, cut)))
     both = net.with_activations(classifier, cut)
-    check_saved(lambda batch: both.predict_on_batch(batch)[1], of_split(rows, "val"))
+    check_saved(both, of_split(rows, "val"))
 
     def ask(batch: Any) -> list[Any]:  # up to the cut both models are the same
         entering, finetuned = both.predict_on_batch(batch)

@@ -164,7 +164,7 @@ def test_a_bug_keeps_its_traceback(error: Exception) -> None:
 @pytest.mark.parametrize(("number", "traceback"), [(errno.ENOSPC, False), (errno.ENOTDIR, True)])
 def test_a_stage_that_fails_exits_with_one(number: int, traceback: bool) -> None:
     Path("stage.py").write_text(
-        "from tench.console.stage import STOPS_WITHIN, run_stage\n"
+        "from tench.console.stage import run_stage\n"
         f"def main(): raise OSError({number}, 'refused', 'models/a.keras')\n"
         "run_stage(main)\n"
     )
@@ -221,7 +221,7 @@ def test_a_stage_stops_with_the_dvc_that_started_it(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("DVC_STAGE", "test")
     Path("stage.py").write_text(
         "import time\n"
-        "from tench.console.stage import STOPS_WITHIN, run_stage\n"
+        "from tench.console.stage import run_stage\n"
         "run_stage(lambda: print('begun', flush=True) or time.sleep(60))\n"
     )
     as_dvc = f"{sys.executable} stage.py & wait"
