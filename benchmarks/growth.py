@@ -80,7 +80,7 @@ def plot(sizes: Sizes, out: Path) -> None:
                 values = [stages[name][key] * scale for stages in sizes.values()]
                 axes.plot(list(sizes), values, "o-", markersize=3, label=name)
             axes.set(xlabel="pictures", ylabel=title, xlim=(0, None), ylim=(0, None))
-            axes.set_xticks(list(sizes))
+            axes.set_xticks([count for count in sizes if count > max(sizes) / 10])
         both[0].legend(frameon=False)
 
 
