@@ -35,14 +35,16 @@ def shade(number: int) -> Image.Image:
 
 
 def prepared(splits: Sequence[str], a_pack: int) -> list[Row]:
-    """Rows of these splits, in this order of places, their pictures in packs of so many."""
+    """Rows of these splits, in this order of places, their pictures in packs of so many, every
+    other one in a folder there."""
+    names = [f"{'deep/' * (n % 2)}{n}.webp" for n in range(len(splits))]
     rows = []
     for start in range(0, len(splits), a_pack):
         pack = f"val/fish/{start // a_pack:03d}.zip"
         places = range(start, min(start + a_pack, len(splits)))
-        write_pack([(f"{n}.webp", to_webp(shade(n))) for n in places], PREPARED / pack)
+        write_pack([(names[n], to_webp(shade(n))) for n in places], PREPARED / pack)
         rows += [
-            row(n, splits[n], pixel_digest(shade(n)))._replace(path=f"{pack}/{n}.webp")
+            row(n, splits[n], pixel_digest(shade(n)))._replace(path=f"{pack}/{names[n]}")
             for n in places
         ]
     return sorted(rows, key=lambda one: ("train", "val", "test").index(one.split))
@@ -82,7 +84,7 @@ def test_a_damaged_picture_is_not_copied() -> None:
     file = PREPARED / "val/fish/000.zip"
     content = file.read_bytes()
     put(file, flipped(content, 8 * (content.index(read_packed(PREPARED / rows[1].path)) + 9)))
-    with pytest.raises(TenchError, match=r"^data/prepared/val/fish/000\.zip/1\.webp: damaged"):
+    with pytest.raises(TenchError, match=r"^data/prepared/val/fish/000\.zip/deep/1\.webp: damaged"):
         write_asked(rows, ASKED)
     file.unlink()
     with pytest.raises(TenchError, match=r"0\.webp: missing: run `dvc repro`"):

@@ -46,7 +46,14 @@ def write_asked(rows: Sequence[Row], folder: Path) -> None:
         TenchError: a picture is damaged or not there.
     """
     with progress(None, "packs", len(rows), delay=1) as bar:
-        for pack, group in groupby(rows, lambda row: Path(row.path).parent):
-            content = [(Path(row.path).name, read_file(row)) for row in group]
+        for pack, group in groupby(rows, lambda row: pack_and_name(row)[0]):
+            content = [(pack_and_name(row)[1], read_file(row)) for row in group]
             write_pack(content, folder / pack)
             bar.update(len(content))
+
+
+def pack_and_name(row: Row) -> tuple[str, str]:
+    """The pack that a prepared picture lies in, side/class/number.zip, and its name there, with
+    folders in it where a class has two files of one name."""
+    side, of_class, pack, name = row.path.split("/", 3)
+    return f"{side}/{of_class}/{pack}", name
