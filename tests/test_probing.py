@@ -13,7 +13,15 @@ from sklearn.linear_model import LogisticRegression
 from tench.pictures.index import class_weight
 from tench.pictures.shards import open_shards
 from tench.probing import logistic
-from tench.probing.logistic import answers, choose_strength, fit, probabilities, probe, some
+from tench.probing.logistic import (
+    answers,
+    choose_strength,
+    fit,
+    least_free,
+    probabilities,
+    probe,
+    some,
+)
 
 
 def blobs(counts: list[int], noise: float, seed: int = 0) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -55,9 +63,38 @@ def test_the_strength_is_the_one_that_does_best_on_rows_held_out() -> None:
     assert choose_strength(features, labels, False, 0) == max(logistic.STRENGTHS)
 
 
+def test_of_losses_that_chance_could_part_the_least_free_is_chosen() -> None:
+    rng = np.random.default_rng(0)
+    least = rng.uniform(0, 1, 100)
+    noise = rng.normal(0, 0.2, 100) - 0.01
+    assert least_free(np.stack([least + 0.1, least + noise - noise.mean() + 0.01, least])) == 1
+    assert least_free(np.stack([least + 0.1, least + 0.01, least])) == 2
+    assert least_free(np.stack([least, least, least + 0.1])) == 0
+
+
+def test_where_balanced_the_classes_weigh_the_same_in_what_is_held_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The rare class, a tenth of the rows, alone gains by freedom."""
+    labels = np.repeat([0, 1], [90, 10])
+
+    def said(strength: float, features: NDArray[Any]) -> NDArray[Any]:
+        rare = features[:, 0] == 1
+        right = np.where(rare, 0.3 + 0.1 * np.log10(strength), 0.9 - 0.06 * np.log10(strength))
+        return np.stack(
+            [np.where(rare, 1 - right, right), np.where(rare, right, 1 - right)], axis=1
+        )
+
+    monkeypatch.setattr(logistic, "fit", lambda _features, _labels, strength, _balanced: strength)
+    monkeypatch.setattr(logistic, "probabilities", said)
+    features = labels[:, np.newaxis].astype(np.float32)
+    chosen = [choose_strength(features, labels, balanced, 0) for balanced in (False, True)]
+    assert chosen == [1e0, 1e2]
+
+
 def test_with_a_single_picture_of_a_class_there_is_nothing_to_choose_by() -> None:
     features, labels = blobs([5, 1], noise=1)
-    assert choose_strength(features, labels, False, 0) == logistic.STRENGTHS[0]
+    assert choose_strength(features, labels, False, 0) == logistic.UNCHOSEN
 
 
 def test_no_more_rows_are_fitted_than_memory_should_hold(
@@ -79,7 +116,7 @@ def test_no_more_rows_are_fitted_than_memory_should_hold(
     assert max(read) <= 31 + 3
     said = answers(linear, shards, rows=10)
     assert max(read[1:]) == 10
-    np.testing.assert_allclose(said, probabilities(linear, features), atol=1e-12)
+    np.testing.assert_allclose(said, probabilities(linear, features), atol=1e-7)
     assert (said.argmax(axis=1) == labels).mean() > 0.95
 
 

@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tench.core.chance import clearly_above
 from tench.network.answers import of_activations
 from tench.network.classifier import with_output
 from tench.pictures.index import class_weight
 from tench.training.loop import Examples, fit
 from tench.training.settings import Training
-
-CLEARLY = 1.5  # standard errors
 
 
 def clearly_better(
@@ -22,12 +21,10 @@ def clearly_better(
     balanced: bool = False,
 ) -> bool:
     """Whether a model is right so much more often than another on the same pictures that chance
-    alone seldom does it: by more than CLEARLY standard errors of the difference.
+    alone seldom does it.
 
     Without it, fine-tuning is kept for luck where validation has few pictures: of the best epoch of
-    several, luck is what one sees first. Pictures that both have right or both wrong say nothing;
-    with equal weights it is McNemar's test, without continuity correction, at about 7 % (McNemar,
-    Psychometrika 1947).
+    several, luck is what one sees first.
 
     Args:
         before: (pictures,), whether the first model is right.
@@ -39,8 +36,7 @@ def clearly_better(
     if balanced:
         of_class = class_weight(labels)
         weights = np.array([of_class[int(label)] for label in labels])
-    change = weights * (after.astype(float) - before.astype(float))
-    return bool(change.sum() > CLEARLY * np.sqrt((change**2).sum()))
+    return clearly_above(weights * (after.astype(float) - before.astype(float)))
 
 
 def right(logits: Any, examples: Examples) -> NDArray[np.bool_]:
