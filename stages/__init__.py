@@ -4,6 +4,7 @@ import importlib.util
 import sys
 
 from tench.core.arithmetic import fix_arithmetic
+from tench.core.memory import share_one_heap
 
 if importlib.util.find_spec("tensorflow") is None:
     sys.exit(
@@ -11,3 +12,4 @@ if importlib.util.find_spec("tensorflow") is None:
         "run `make setup` once, then `source .venv/bin/activate` in every new terminal"
     )
 fix_arithmetic()
+share_one_heap()
