@@ -83,6 +83,11 @@ class Features(NamedTuple):
         places = getattr(self.cell, part)
         return Examples(partial(read, self.stored, places), self.cell.labels[part])
 
+    def rows(self, part: str) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """All rows of a part at once, and their labels."""
+        data = self.examples(part)
+        return data.read(np.arange(len(data.labels))).astype(np.float32), data.labels
+
     def accuracy(self, logits: Any) -> float:
         """The test accuracy of a model, every class weighing the same."""
         from tench.training.keeping import right
@@ -99,10 +104,7 @@ def run_regression(pooled: Features, balanced: bool) -> float:
     """scikit-learn's logistic regression on the pooled features, C chosen by itself."""
     from sklearn.linear_model import LogisticRegressionCV
 
-    (train, labels), (test, truth) = (
-        (data.read(np.arange(len(data.labels))).astype(np.float32), data.labels)
-        for data in (pooled.examples("train"), pooled.examples("test"))
-    )
+    (train, labels), (test, truth) = pooled.rows("train"), pooled.rows("test")
     model = LogisticRegressionCV(
         Cs=10,
         l1_ratios=(0,),
@@ -135,15 +137,13 @@ def models(params: Params, classes: int, solver: str) -> tuple[Any, Any]:
 
 def run_recipe(
     pooled: Features, tapped: Features, params: Params, classes: int, balanced: bool
-) -> dict[str, float]:
+) -> float:
     """A logistic regression, fine-tuned where validation clearly says so."""
     from tench.training.keeping import fit_if_better
     from tench.training.settings import Training
 
     seed = params.seed
-    data = pooled.examples("train")
-    features = data.read(np.arange(len(data.labels))).astype(np.float32)
-    linear, _ = logistic.fit_best(features, data.labels, balanced, seed)
+    linear, _ = logistic.fit_best(*pooled.rows("train"), balanced, seed)
     head, logits = models(params, classes, "logistic")
     head.get_layer("logits").set_weights(linear)
     how = Training(2, 21, 3e-4, 32, seed, True, balanced, 30, 3)
@@ -152,7 +152,7 @@ def run_recipe(
         fit_if_better(
             logits, "softmax", train, val, how, Path(folder, "log"), Path(folder, "work"), "recipe"
         )
-    return {"recipe": tapped.accuracy(logits)}
+    return tapped.accuracy(logits)
 
 
 def run_paper(pooled: Features, tapped: Features, params: Params, classes: int) -> dict[str, float]:
@@ -204,9 +204,11 @@ def main() -> None:
         settings = params.model_copy(update={"seed": seed})
         both = [Features(cell, stored[name]) for name in ("pooled", "tapped")]
         balanced = min(counts) < max(counts)
-        found = {"regression": run_regression(both[0], balanced)}
-        found |= run_recipe(*both, settings, classes, balanced)
-        found |= run_paper(*both, settings, classes)
+        found = {
+            "regression": run_regression(both[0], balanced),
+            "recipe": run_recipe(*both, settings, classes, balanced),
+            **run_paper(*both, settings, classes),
+        }
         sizes = [len(part) for part in (cell.train, cell.val, cell.test)]
         figures = [f"{found[name]:.4f}" for name in MODELS]
         table.append((classes, max(counts), min(counts), seed, *sizes, *figures))

@@ -7,7 +7,7 @@ import pytest
 from clones import CHECKOUT
 
 HELD = """
-import ctypes, re, sys, threading
+import ctypes, threading
 import stages
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
