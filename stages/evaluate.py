@@ -7,14 +7,16 @@ Out: metrics/evaluate.json (accuracy and loss of the frozen and of the fine-tune
      calibration; whether the two models differ), metrics/predictions.csv (what both say of every
      test picture), metrics/probabilities.npy (what the saved classifier says of each and every
      class, float32 (pictures, classes)), metrics/per_class.csv, metrics/calibration/,
-     metrics/mistakes/ (the surest mistakes, and where the model looked), metrics/model.svg (the
-     model's summary).
+     metrics/mistakes/ (RANK-ROW.jpg: the surest mistakes, ROW of predictions.csv counted from 0;
+     right of each, what is bright and orange spoke for the class that the model named),
+     metrics/model.txt (Keras's summary of the model).
 
 The scores are those of the saved classifier in plain Keras. The stage fails if it says something
 else than the model in memory said before it was saved, of some validation pictures; or than trunk
 and tail say, as in training, of the test pictures.
 """
 
+import os
 from functools import partial
 from typing import Any
 
@@ -31,23 +33,19 @@ from tench.core.paths import (
     CLASSIFIER,
     HEAD,
     MISTAKES,
-    MODEL_FIGURE,
+    MODEL_SUMMARY,
     PREDICTIONS,
     PROBABILITIES,
     SCORES,
 )
 from tench.pictures.asked import CHECKED, some
-from tench.pictures.index import Row, labels_of, of_split, read_index
+from tench.pictures.index import Row, labels_of, of_split, read_index, seen_with
 from tench.pictures.shards import only, open_shards, read_rows
 from tench.scoring.results import worst_mistakes, write_results
 from tench.scoring.scores import Outcome, outcome
 
 SHOWN = 12  # mistakes, with their heat maps
-ABOUT_MISTAKES = """\
-The surest mistakes on the test pictures, if there are any: RANK-ROW.jpg, ROW of predictions.csv
-counted from 0. Right of each picture: what is bright and orange spoke for the class that the model
-named.
-"""
+COLUMNS = "100"  # of the model's summary
 
 
 def check_saved(both: Any, rows: list[Row]) -> None:
@@ -107,7 +105,8 @@ def draw_mistakes(said: Outcome, rows: list[Row], classifier: Any) -> None:
     from tench.pictures.checked import read_asked
     from tench.pictures.overlay import overlay
 
-    write_text(ABOUT_MISTAKES, MISTAKES / "about.txt")
+    # images alone: `dvc plots show` reports any other file as a plot that failed to load
+    MISTAKES.mkdir(parents=True, exist_ok=True)
     places = worst_mistakes(said, SHOWN)
     pictures = [read_asked(rows[place]) for place in places]
     if pictures:
@@ -116,18 +115,25 @@ def draw_mistakes(said: Outcome, rows: list[Row], classifier: Any) -> None:
             overlay(picture, heat).save(MISTAKES / f"{rank:02d}-{place}.jpg", quality=88)
 
 
+def model_summary(model: Any) -> str:
+    """Keras's summary of a model as text, the same on every terminal."""
+    os.environ["COLUMNS"] = COLUMNS  # Keras and rich fit the table to the terminal otherwise
+    lines: list[str] = []
+    model.summary(print_fn=lines.append)
+    return "\n".join(line.rstrip() for line in "\n".join(lines).splitlines()) + "\n"
+
+
 def main() -> None:
     params = load_params()
-    from tench.explaining.model_figure import summary_svg
     from tench.network.classifier import load_classifier
 
     rows = read_index()
-    test = of_split(rows, "test")
+    test = seen_with(of_split(rows, "test"), params.backbone.weights)
     classifier = load_classifier(CLASSIFIER)
     outcomes = evaluate(params, rows, classifier)
     write_results(outcomes, test, params.seed)
     draw_mistakes(outcomes["finetuned"], test, classifier)
-    write_text(summary_svg(classifier), MODEL_FIGURE)
+    write_text(model_summary(classifier), MODEL_SUMMARY)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def prepare(data: Data, work: Path) -> dict[str, int]:
             source=source.file.relative_to(raw).as_posix(),
             sha256=result.sha256,
             prepared_sha256=result.prepared_sha256,
-            seen=int(seen_by_backbone(source.file.name)),
+            seen=int(seen_by_backbone(source.file.relative_to(raw))),
             place=len(rows),
             group=source.group,
         )

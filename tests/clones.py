@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from tench.core.files import read_csv
 
 CHECKOUT = Path(__file__).parent.parent
+TRACING = CHECKOUT / "tests/tracing"  # has Python write down which files a stage opens
 REMOVED = object()  # in place of a parameter's value: no such key
 
 
@@ -153,11 +154,16 @@ def clone(folder: Path) -> None:
     commit(folder)
 
 
+def opened_file(folder: Path) -> Path:
+    """Where the first run in a finished clone has written down what its stages opened."""
+    return folder.with_suffix(".opened")
+
+
 def finish(folder: Path) -> dict[str, Any]:
     """Clone, run the whole pipeline on the sample and commit; return the rest of Finished."""
     clone(folder)
     change(folder, {"data.raw": "data/sample"})
-    output = dvc(folder, "repro")
+    output = dvc(folder, "repro", PYTHONPATH=str(TRACING), OPENED=str(opened_file(folder)))
     status = git(folder, "status", "--porcelain", "--ignored", "-z").split("\0")
     commit(folder)
     return {"output": output, "status": status, "again": dvc(folder, "repro")}

@@ -108,9 +108,7 @@ def write_results() -> None:
     counts = {split: {"pictures": len(NAMES)} for split in SPLITS}
     write_json({"classes": len(NAMES), **counts}, paths.COUNTS)
     Image.new("RGB", (64, 32)).save(paths.EXAMPLES)
-    write_text(
-        '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="9"/>', paths.MODEL_FIGURE
-    )
+    write_text("┃ Layer (type) ┃ <b>\n", paths.MODEL_SUMMARY)
     write_audit([], 0)
     write_epochs("extract-train", (1, 2, 3))
     write_epochs("finetune", (4, 5, 6))

@@ -7,7 +7,7 @@ import pytest
 from networks import noise_pictures, random_weights, settings
 from numpy.typing import NDArray
 
-from tench.explaining.model_figure import summary_lines, summary_svg
+from stages.evaluate import model_summary
 from tench.network.backbone import build_backbone, cut_at, entering, scaling, training_cut
 from tench.network.classifier import (
     assemble,
@@ -216,8 +216,12 @@ def test_parts_of_the_classifier_are_the_classifier(
     np.testing.assert_allclose(rest(activations, training=False), expected, atol=1e-5)
 
 
-def test_summary_tells_the_papers_totals(classifier: Any) -> None:
-    lines = summary_lines(classifier)
-    assert f"Total params: {2_257_984 + 81_984 + 650:,}" in lines
+@pytest.mark.parametrize("columns", ["20", "80", "300"])
+def test_summary_is_the_same_on_every_terminal(
+    classifier: Any, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    lines = model_summary(classifier).splitlines()
+    assert any(f"Total params: {2_257_984 + 81_984 + 650:,}" in line for line in lines)
     assert any("dense" in line and "81,984" in line for line in lines)
-    assert summary_svg(classifier).count("<text") == len(lines)
+    assert max(map(len, lines)) == 88

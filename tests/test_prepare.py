@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import pytest
@@ -135,24 +135,33 @@ def test_digest_is_that_of_the_decoded_pixels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "seen"),
+    ("file", "seen"),
     [
-        ("n01440764_10043.JPEG", True),
-        ("n01440764_10043.jpg", True),
-        ("ILSVRC2012_val_00000293.JPEG", False),
-        ("n01440764.JPEG", False),
-        ("tench_0001.jpg", False),
-        ("an01440764_1.JPEG", False),
+        ("n01440764/n01440764_10043.JPEG", True),
+        ("n01440764/n01440764_10043.jpg", True),
+        ("n01440764/ILSVRC2012_val_00000293.JPEG", False),
+        ("n01440764/n01440764.JPEG", False),
+        ("n01440764/tench_0001.jpg", False),
+        ("n01440764/an01440764_1.JPEG", False),
+        ("n01440764/n02102040_1.JPEG", False),
+        ("n0144076/n0144076_1.JPEG", False),
+        ("fish/n01440764_10043.JPEG", False),
+        ("n01440764 fish/n01440764_10043.JPEG", False),
     ],
 )
-def test_seen_by_backbone_is_told_by_the_name(name: str, seen: bool) -> None:
-    assert seen_by_backbone(name) is seen
-    draw_class("a")
+def test_seen_by_backbone_takes_the_folder_and_the_name(file: str, seen: bool) -> None:
+    assert seen_by_backbone(PurePath("train", file)) is seen
+    draw_class(PurePath(file).parts[0])
     draw_class("b")
-    draw(f"train/a/{name}")
+    draw(f"train/{file}")
     rows = prepare_and_split(settings())
-    assert {row.source: row.seen for row in rows}[f"train/a/{name}"] == int(seen)
+    assert {row.source: row.seen for row in rows}[f"train/{file}"] == int(seen)
     assert sum(row.seen for row in rows) == int(seen)
+
+
+def test_a_raw_folder_named_like_a_wordnet_id_is_no_class_of_it() -> None:
+    assert not seen_by_backbone(PurePath("n01440764_1.JPEG"))
+    assert seen_by_backbone(PurePath("train/n01440764/images/n01440764_0.JPEG"))  # Tiny ImageNet
 
 
 def test_the_stage_writes_index_counts_and_examples() -> None:

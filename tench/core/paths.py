@@ -54,7 +54,7 @@ CALIBRATION = METRICS / "calibration"
 EXPORT_SCORES = METRICS / "export.json"
 THROUGHPUT = METRICS / "throughput.json"  # pictures/s of every exported model
 MISTAKES = METRICS / "mistakes"
-MODEL_FIGURE = METRICS / "model.svg"
+MODEL_SUMMARY = METRICS / "model.txt"
 BASELINE = METRICS / "baseline"
 BASELINE_SCORES = METRICS / "baseline.json"
 

@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from tench.core.backbones import BACKBONES
 from tench.core.files import file_sha256, read_csv, read_json, write_text
 from tench.core.names import SPLITS, TURNING, visible
+from tench.core.origins import is_imagenette, learned_from_imagenet
 from tench.core.packages import pinned
 from tench.core.params import Params
 from tench.core.paths import AUDIT, COUNTS, IMAGENETTE, INDEX, PER_CLASS, SAMPLE, SCORES
@@ -32,6 +33,11 @@ GROUPS = {
     "all": "all",
     "seen": "those the backbone was trained on",
     "unseen": "those the backbone has not seen",
+}
+GUESSED = {  # where names alone say so
+    "all": "all",
+    "seen": "named like those the backbone was trained on",
+    "unseen": "the others",
 }
 PICTURES = {
     str(IMAGENETTE): "Pictures of ImageNet, whose terms allow research and teaching that is not "
@@ -128,6 +134,8 @@ def contents(
     scores, counts, audit = read_json(SCORES), read_json(COUNTS), read_json(AUDIT)
     tuned = scores["finetuned"]
     groups = {"all": tuned} | {name: tuned[name] for name in ("seen", "unseen") if name in tuned}
+    learned, verified = learned_from_imagenet(params.backbone.weights), is_imagenette()
+    titles = GROUPS if verified else GUESSED
     per_class = sorted(read_csv(PER_CLASS), key=lambda row: (float(row["f1"]), row["class_name"]))
     return {
         "metadata": metadata(params, scores),
@@ -135,13 +143,14 @@ def contents(
         "known": BACKBONES[params.backbone.name],
         "classes": classes,
         "named": NAMED,
-        "groups": [(GROUPS[name], one) for name, one in groups.items()],
+        "groups": [(titles[name], one) for name, one in groups.items()],
         "scores": scores,
         "trust": trust,
         "figures": figures,
         "files": MODELS,
         "counts": {split: counts[split]["pictures"] for split in SPLITS},
-        "seen": {split: counts[split]["seen_by_backbone"] for split in SPLITS},
+        "seen": counts["test"]["seen_by_backbone"] if learned else 0,
+        "verified": verified,
         "rejected": counts["rejected"],
         "index_digest": file_sha256(INDEX),
         "weakest": per_class[:WEAKEST],

@@ -10,7 +10,7 @@ import csv
 import re
 import sys
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,10 +20,11 @@ from tench.console.damage import damage
 from tench.core.errors import TenchError
 from tench.core.files import file_sha256, write_csv, write_text
 from tench.core.names import inert_path
+from tench.core.origins import learned_from_imagenet
 from tench.core.paths import INDEX
 
-# ImageNet's own names: training pictures are n…_…, on which the backbone was trained.
-SEEN = re.compile(r"n\d{8}_\d+\.")
+# ImageNet's training images are called n01440764_10043.JPEG, in the folder of that WordNet id.
+SEEN = re.compile(r"(n\d{8})_\d+\.")
 
 
 class Row(NamedTuple):
@@ -36,14 +37,27 @@ class Row(NamedTuple):
     source: str  # below data.raw, in the file with ./ before what would begin a formula
     sha256: str  # of the decoded picture at full size: mode RGB, size, pixels
     prepared_sha256: str  # of the prepared picture's pixels
-    seen: int  # 1 if the backbone was trained on it, by its ImageNet name
+    seen: int  # 1 if its folder and its name are those of an ImageNet training image
     place: int  # among all prepared pictures: the number of its row of features
     group: str = ""  # of pictures that are on one side together; "" without groups
 
 
-def seen_by_backbone(file_name: str) -> bool:
-    """Whether a file name is that of an ImageNet training picture (n01440764_10043.JPEG)."""
-    return SEEN.match(file_name) is not None
+def seen_by_backbone(source: PurePath) -> bool:
+    """Whether a path below the raw folder is that of an ImageNet training image: its name begins
+    with a WordNet id (n01440764_10043.JPEG), and a folder above it has that id as its name."""
+    found = SEEN.match(source.name)
+    return found is not None and found[1] in source.parent.parts
+
+
+def seen_with(rows: Iterable[Row], weights: str) -> list[Row]:
+    """The rows, marked as seen only where the backbone's weights were trained on ImageNet.
+
+    Args:
+        rows: of the index.
+        weights: the parameter `backbone.weights`.
+    """
+    learned = learned_from_imagenet(weights)
+    return [row if learned else row._replace(seen=0) for row in rows]
 
 
 def write_index(rows: Iterable[Row], file: Path = INDEX) -> None:

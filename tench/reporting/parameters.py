@@ -1,9 +1,7 @@
-"""Parameters by key: those that results were made with, those of a commit, and the way between."""
+"""Parameters by key: those that results were made with, those of a commit, and the differences."""
 
 import json
-import re
-import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +12,6 @@ from tench.core.quick_yaml import mapping
 
 Key = tuple[str, ...]  # the names of the sections and of the parameter
 ABSENT: Any = object()  # the value of what is not there
-# What DVC's `-S` takes bare; https://hydra.cc/docs/advanced/override_grammar/basic has the grammar.
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_/.-]*")
-WORDS = {"true", "false", "null", "nan", "inf"}  # which are not strings
 
 
 def leaves(content: Mapping[str, Any], before: Key = ()) -> dict[Key, Any]:
@@ -75,49 +69,3 @@ def differences(stages: Stages, file: Path) -> dict[Key, tuple[Any, Any]]:
 def shown(value: Any) -> str:
     """A value as it may stand in params.yaml, which takes JSON; or that there is none."""
     return "(none)" if value is ABSENT else json.dumps(value, ensure_ascii=False, default=str)
-
-
-def spoken(value: Any) -> str | None:
-    """A value as `-S` takes it, or None where it takes no such value."""
-    if value == {}:  # which would be merged; Tench takes null for the same
-        return "null"
-    if value is None or isinstance(value, bool | int):
-        return json.dumps(value)
-    if isinstance(
-        value, float
-    ):  # YAML 1.1 takes 1e-05 for text: with a point it is a number in both
-        return re.sub(r"^(-?\d+)e", r"\1.0e", repr(value))
-    if not isinstance(value, str) or "${" in value or not value.isprintable():
-        return None
-    if PLAIN.fullmatch(value) and value.lower() not in WORDS:
-        return value
-    escaped = re.sub(r'(\\*)("|$)', lambda m: m[1] * 2 + m[2].replace('"', '\\"'), value)
-    return f'"{escaped}"'
-
-
-def related(key: Key, others: Iterable[Key]) -> bool:
-    """Whether a key is a section of one of the others or lies in one."""
-    return any(key[: len(other)] == other[: len(key)] for other in others)
-
-
-def settings(found: Mapping[Key, tuple[Any, Any]]) -> tuple[list[str], list[str]]:
-    """What makes the commit's parameters those of the results: `-S` options, quoted for a shell;
-    and as text what must be changed by hand, since no option can say it.
-
-    Args:
-        found: the differences, as `differences` returns them.
-    """
-    options, by_hand = [], []
-    setting = [key for key, (_, new) in found.items() if new is not ABSENT]
-    for key, (old, new) in found.items():
-        if new is ABSENT and related(key, setting):
-            continue  # goes by itself
-        value = "" if new is ABSENT else spoken(new)
-        if value is None or not all(map(NAME.fullmatch, key)):
-            by_hand.append(f"{'.'.join(key)}: {shown(new)}")
-        elif new is ABSENT:
-            options.append("-S " + shlex.quote(f"~{'.'.join(key)}"))
-        else:
-            added = "++" if old is ABSENT else ""
-            options.append("-S " + shlex.quote(f"{added}{'.'.join(key)}={value}"))
-    return options, by_hand

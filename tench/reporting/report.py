@@ -5,6 +5,7 @@ from typing import Any
 
 from tench.core.files import read_csv, read_json
 from tench.core.names import MODELS, SPLITS
+from tench.core.origins import is_imagenette
 from tench.core.params import Params
 from tench.core.paths import (
     AUDIT,
@@ -13,8 +14,7 @@ from tench.core.paths import (
     EXAMPLES,
     EXPORT_SCORES,
     FINETUNE_SCORES,
-    IMAGENETTE,
-    MODEL_FIGURE,
+    MODEL_SUMMARY,
     PER_CLASS,
     PREDICTIONS,
     PROBE_SCORES,
@@ -24,6 +24,7 @@ from tench.reporting import charts
 from tench.reporting.exports import doubts, model_table
 from tench.reporting.findings import audit_counts, audit_lists, data_uri, mistakes
 from tench.reporting.history import COLUMNS, NAMES, groups, history
+from tench.reporting.paper import PAPER_TITLES, TABLES, TITLES, is_recipe
 from tench.reporting.parameters import leaves
 from tench.reporting.tables import Table, page_table, percent
 
@@ -31,16 +32,6 @@ MATRIX = 20  # classes up to which the confusion matrix is shown whole
 CONFUSIONS = 30  # pairs of classes that are shown of more
 ALL_CLASSES, WEAKEST = 100, 50  # classes up to which every one has its row; rows of more
 
-# Tables I and II of the paper: loss, accuracy, val loss, val accuracy of epochs 1 to 6.
-PAPER = {
-    1: (0.85, 0.77, 0.15, 0.97),
-    2: (0.15, 0.97, 0.08, 0.98),
-    3: (0.09, 0.98, 0.06, 0.98),
-    4: (0.04, 0.98, 0.05, 0.98),
-    5: (0.03, 0.99, 0.04, 0.98),
-    6: (0.02, 0.99, 0.04, 0.98),
-}
-PAPER_EPOCHS = (3, 3)
 AVERAGED = (
     "Training figures are means over an epoch's steps. Validated, and kept, is an exponential mean "
     "of the weights over the epoch's steps; about a seventh of it (e^-2) is the weights the epoch "
@@ -48,6 +39,11 @@ AVERAGED = (
 )
 INTERVALS = "95 % intervals: Wilson's for accuracy, bootstrap for the loss."
 GROUPS = {"all": "all", "seen": "seen by the backbone", "unseen": "not seen by the backbone"}
+GUESSED = {  # where names alone say so
+    "all": "all",
+    "seen": "named like those the backbone was trained on",
+    "unseen": "the others",
+}
 
 
 def epoch_rows(stage: str, paper: bool) -> list[list[str]]:
@@ -56,8 +52,8 @@ def epoch_rows(stage: str, paper: bool) -> list[list[str]]:
     for epoch, ours in history(stage):
         rows.append([f"{epoch}{' (ours)' if paper else ''}", *(f"{v:.3f}" for v in ours)])
         if paper:
-            gaps = [f"{v - theirs:+.3f}" for v, theirs in zip(ours, PAPER[epoch], strict=True)]
-            rows.append([f"{epoch} (paper)", *(f"{v:.2f}" for v in PAPER[epoch])])
+            gaps = [f"{v - theirs:+.3f}" for v, theirs in zip(ours, TABLES[epoch], strict=True)]
+            rows.append([f"{epoch} (paper)", *(f"{v:.2f}" for v in TABLES[epoch])])
             rows.append([f"{epoch} (difference)", *gaps])
     return rows
 
@@ -91,12 +87,13 @@ def between(interval: Sequence[float]) -> str:
     return " to ".join(percent(end) for end in interval)
 
 
-def score_table(scores: dict[str, Any], probe: dict[str, Any]) -> Table:
-    """Accuracy and loss of both models on all test pictures, and on those seen and unseen; and of a
-    logistic regression on the frozen backbone's features."""
+def score_table(scores: dict[str, Any], probe: dict[str, Any], verified: bool) -> Table:
+    """Accuracy and loss of both models on all test pictures, and on those seen and unseen, which is
+    a guess unless `verified`; and of a logistic regression on the frozen backbone's features."""
+    titles = GROUPS if verified else GUESSED
     rows = [
         (
-            GROUPS[name],
+            titles[name],
             both[0]["pictures"],
             *(with_interval(one, metric) for metric in ("accuracy", "loss") for one in both),
         )
@@ -130,8 +127,32 @@ def kept(params: Params) -> str:
     )
 
 
+def seen_sentence(tuned: dict[str, Any], verified: bool) -> str:
+    """How many test images the backbone was trained on, a guess unless `verified`, and the accuracy
+    on the others."""
+    share, new = percent(tuned["seen"]["pictures"] / tuned["pictures"]), tuned["unseen"]
+    others = (
+        f"On the {new['pictures']} others the accuracy is {percent(new['accuracy'])} "
+        f"({between(new['accuracy_interval'])})"
+    )
+    if not verified:
+        return (
+            f"{share} of the test images have the folder and file names of ImageNet's training "
+            "images. If they are those images, the backbone was trained on them; nothing else was "
+            f"checked. {others}."
+        )
+    return (
+        f"{share} of the test pictures were among those the backbone learnt from. {others}: that "
+        "is the figure for pictures it has never met, as far as so few can tell."
+    )
+
+
 def sentences(
-    scores: dict[str, Any], audit: dict[str, Any], probe: dict[str, Any], params: Params
+    scores: dict[str, Any],
+    audit: dict[str, Any],
+    probe: dict[str, Any],
+    params: Params,
+    verified: bool,
 ) -> list[str]:
     """What to bear in mind before believing the first number."""
     tuned, test = scores["finetuned"], scores["mcnemar"]
@@ -143,13 +164,7 @@ def sentences(
         f"{percent(probe['test']['accuracy'])}. What is no better is not worth its time.",
     ]
     if "unseen" in groups(scores):
-        share, new = tuned["seen"]["pictures"] / tuned["pictures"], tuned["unseen"]
-        lines.append(
-            f"{percent(share)} of the test pictures were among those the backbone learnt from. On "
-            f"the {new['pictures']} others the accuracy is {percent(new['accuracy'])} "
-            f"({between(new['accuracy_interval'])}): that is the figure for pictures it has never "
-            "met, as far as so few can tell."
-        )
+        lines.append(seen_sentence(tuned, verified))
     odd = sum(audit["picture_issues"].values())
     lines.append(
         f"{odd} findings of dark, light, blurred, almost empty or oddly sized pictures; the "
@@ -206,9 +221,9 @@ def contents(params: Params) -> dict[str, Any]:
     predictions = read_csv(PREDICTIONS)
     tuned, test = scores["finetuned"], scores["mcnemar"]
     pictures = {split: counts[split]["pictures"] for split in SPLITS}
-    epochs = (params.extract_train.epochs, params.finetune.epochs)
-    paper = params.data.raw == IMAGENETTE.as_posix() and epochs == PAPER_EPOCHS
-    stages = {"extract-train": "Table I: the head alone", "finetune": "Table II: fine-tuning"}
+    verified = is_imagenette()
+    paper = verified and is_recipe(params, counts["classes"])
+    titles = PAPER_TITLES if paper else TITLES
     return {
         "data": {"raw": params.data.raw},
         "classes": counts["classes"],
@@ -218,21 +233,21 @@ def contents(params: Params) -> dict[str, Any]:
             "interval": between(tuned["accuracy_interval"]),
             "leaks": audit["leaks"],
             "suspects": audit["label_suspects"],
-            "sentences": sentences(scores, audit, probe, params),
+            "sentences": sentences(scores, audit, probe, params, verified),
         },
         "macro_f1": f"{scores['macro_f1']:.3f}",
         "balanced_accuracy": f"{scores['balanced_accuracy']:.3f}",
-        "scores": score_table(scores, probe),
+        "scores": score_table(scores, probe, verified),
         "paper": paper,
         "epochs": [
             epoch_table(
                 stage, title, paper, stage == "finetune" and params.finetune.average_weights
             )
-            for stage, title in stages.items()
+            for stage, title in titles.items()
         ],
         "charts": {
-            "accuracy": curve("accuracy", list(stages)),
-            "loss": curve("loss", list(stages)),
+            "accuracy": curve("accuracy", list(titles)),
+            "loss": curve("loss", list(titles)),
             "reliability": charts.reliability(
                 {model: read_csv(CALIBRATION / f"{model}.csv") for model in MODELS}
             ),
@@ -245,8 +260,7 @@ def contents(params: Params) -> dict[str, Any]:
         "audit": {"counts": audit_counts(audit), "lists": audit_lists(audit["leaks"])},
         "figures": {
             "examples": data_uri(EXAMPLES.read_bytes(), "image/jpeg"),
-            "model": data_uri(MODEL_FIGURE.read_bytes(), "image/svg+xml"),
-            "model_text": "The model's layers with their output shapes and parameters",
+            "model": MODEL_SUMMARY.read_text(encoding="utf-8"),
         },
         "export": {"table": model_table(exports), "doubts": doubts(exports, params)},
         "parameters": parameter_table(params),

@@ -1,14 +1,9 @@
-"""What it takes to get the same results again, and what keeps others from it yet."""
+"""What differs between the results at hand and the commit, which keeps others from having them."""
 
-import re
-import shlex
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from tench.console.record import changed_files, git
-from tench.core.paths import PACKAGES, PARAMS, PIPELINES
+from tench.core.paths import PACKAGES, PARAMS
 from tench.core.pipelines import Stages
 from tench.reporting.locks import digest_of, outdated
 from tench.reporting.parameters import (
@@ -17,35 +12,12 @@ from tench.reporting.parameters import (
     committed,
     differences,
     recorded,
-    settings,
     shown,
 )
 from tench.reporting.tables import page_table
 
-SOMEWHERE = "REPOSITORY"  # in place of an address that means nothing to others
-SCHEMES = {"http", "https", "git", "ssh", "git+ssh"}
 FILES = 20  # named at most
 RAW, WEIGHTS = ("data", "raw"), ("backbone", "weights")
-
-
-def public_address(remote: str) -> str:
-    """A git remote's address as it may be shown to anyone: without user, password and token, and
-    SOMEWHERE where it is a local path or cannot be taken apart for sure. The user in front of an
-    SSH host is no secret, and needed."""
-    if re.fullmatch(r"[\w.-]+@[\w.-]+:[^@?#:]+", remote):
-        return remote
-    try:
-        url = urlsplit(remote)
-    except ValueError:
-        return SOMEWHERE
-    user, _, host = url.netloc.rpartition("@")
-    plain = re.fullmatch(r"[\w.-]+(:\d+)?|\[[\da-fA-F:.]+\](:\d+)?", host)
-    # with an @ in its path, a password may have been cut at a slash
-    if url.scheme not in SCHEMES or not plain or "@" in url.path or not url.path.strip("/"):
-        return SOMEWHERE
-    if user and "ssh" in url.scheme:
-        host = f"{user.split(':')[0]}@{host}"
-    return f"{url.scheme}://{host}{url.path}"
 
 
 def value_of(stages: Stages, key: Key) -> str:
@@ -53,7 +25,7 @@ def value_of(stages: Stages, key: Key) -> str:
     return str(recorded(stages, PARAMS).get(key, [""])[-1])
 
 
-def hindrances(stages: Stages, remote: str) -> list[str]:
+def hindrances(stages: Stages) -> list[str]:
     """What must be done before anyone else can get these results, as sentences."""
     found = outdated(stages, value_of(stages, RAW))
     for key, values in recorded(stages, PARAMS).items():
@@ -77,8 +49,6 @@ def hindrances(stages: Stages, remote: str) -> list[str]:
     ]
     if versions:
         found.append(f"made with other packages than the commit pins: {', '.join(versions)}")
-    if remote != SOMEWHERE and not git("branch", "--remotes", "--contains", "HEAD"):
-        found.append("the commit is on no branch of a remote repository known here: push it")
     return found
 
 
@@ -97,36 +67,6 @@ def needs(stages: Stages) -> list[str]:
     return found
 
 
-def commands(
-    remote: str, commit: str, changes: Mapping[Key, tuple[Any, Any]], baseline: bool
-) -> str:
-    """What to type to get the same results.
-
-    Args:
-        remote: address of the repository, fit to be shown.
-        commit: to check out.
-        changes: parameters that are not as in the commit.
-        baseline: whether the network from scratch is among the results.
-    """
-    options, by_hand = settings(changes)
-    folder = Path("tench", git("rev-parse", "--show-prefix"))
-    lines = [
-        f"git clone {shlex.quote(remote)} tench && cd {shlex.quote(folder.as_posix())}",
-        f"git checkout {commit}",
-        "make setup",
-        *(f"# in {PARAMS}, by hand:  {line}" for line in by_hand),
-    ]
-    if options or baseline:
-        lines.append("source .venv/bin/activate")
-    between = " " if len(options) == 1 else " \\\n  "  # a line each
-    lines.append(between.join(["dvc exp run", *options]) if options else "make repro")
-    if baseline:
-        lines.append(f"dvc repro {PIPELINES[-1]}")
-    if options or baseline:
-        lines.append("make report")
-    return "\n".join(lines) + "\n"
-
-
 def reproduction(stages: Stages) -> dict[str, Any] | None:
     """All that the template shows of it; None outside of git, where no commit can be named.
 
@@ -136,14 +76,12 @@ def reproduction(stages: Stages) -> dict[str, Any] | None:
     commit = git("rev-parse", "--verify", "HEAD")
     if not commit:
         return None
-    remote = public_address(git("remote", "get-url", "origin"))
     changes = differences(stages, PARAMS)
     rows = [(".".join(key), shown(old), shown(new)) for key, (old, new) in changes.items()]
     return {
         "commit": commit,
-        "hindrances": hindrances(stages, remote),
+        "hindrances": hindrances(stages),
         "needs": needs(stages),
         "parameters": page_table(("key", "in the commit", "for these results"), rows, text=True),
-        "commands": commands(remote, commit, changes, "baseline" in stages),
-        "somewhere": SOMEWHERE if remote == SOMEWHERE else "",
+        "baseline": "baseline" in stages,
     }
