@@ -2,8 +2,8 @@
 
 In:  metrics/ with the pictures it shows, params.yaml.
 Out: report/page.html, the same bytes for the same results; and beside it, not DVC's,
-     report/index.html: the page with what differs from run to run (seconds, machines, how to repeat
-     it). `make report` writes the latter anew.
+     report/index.html: the page with what differs from run to run (seconds, machines, what
+     is not as in the commit). `make report` writes the latter anew.
 """
 
 from tench.console.stage import run_stage

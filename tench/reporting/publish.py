@@ -1,8 +1,8 @@
 """report/index.html: the report with what differs from run to run.
 
 The stage `report` writes report/page.html, the same bytes for the same results, which is what DVC
-keeps. What the runs cost, where they ran and how to repeat them is put into the copy that people
-open: `python -m tench.reporting.publish`.
+keeps. What the runs cost, where they ran and how they differ from the commit is put into the copy
+that people open: `python -m tench.reporting.publish`.
 """
 
 import base64
