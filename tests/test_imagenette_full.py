@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tench.core.files import write_csv
+from tench.core.origins import is_imagenette
+from tench.pictures.prepared import pixel_digest
+from tench.pictures.reading import read_picture
+
 ROOT = Path(__file__).parent.parent
 PICTURES = Path(os.environ.get("IMAGENETTE_DIR", ROOT / "../shared/imagenette")).resolve()
 
@@ -60,3 +65,16 @@ def test_accuracies_are_the_committed_ones(metrics: tuple[dict, dict]) -> None:
     fresh, committed = (m["evaluate"] for m in metrics)
     for model in ("frozen", "finetuned"):
         assert fresh[model]["accuracy"] == pytest.approx(committed[model]["accuracy"], abs=0.005)
+
+
+def test_its_digest_is_of_these_images(tmp_path: Path) -> None:
+    if not PICTURES.is_dir():
+        pytest.skip("needs Imagenette: set IMAGENETTE_DIR")
+    files = [file for part in ("train", "val") for file in (PICTURES / part).glob("*/*.JPEG")]
+    rows = [
+        (file.relative_to(PICTURES).as_posix(), pixel_digest(read_picture(file))) for file in files
+    ]
+    write_csv(("source", "sha256"), rows, tmp_path / "index.csv")
+    assert is_imagenette(tmp_path / "index.csv")
+    write_csv(("source", "sha256"), rows[1:], tmp_path / "index.csv")
+    assert not is_imagenette(tmp_path / "index.csv")
