@@ -42,10 +42,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(export: Path, folder: Path, **variables: str) -> Iterator[Server]:
-    """A server on an export, its output in a file in `folder`."""
+def serving(export: Path, folder: Path, *options: str, **variables: str) -> Iterator[Server]:
+    """A server on an export, with more options, its output in a file in `folder`."""
     port, log = free_port(), folder / "server.log"
-    command = ("-m", "tench.serve", "--model", str(export), "--port", str(port))
+    command = ("-m", "tench.serve", "--model", str(export), "--port", str(port), *options)
     with log.open("w") as out:
         process = subprocess.Popen(
             [sys.executable, *command],

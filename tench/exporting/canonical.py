@@ -1,6 +1,7 @@
 """An ONNX model whose bytes follow from what it computes.
 
-tf2onnx orders and names what it makes by Python's hashes, which differ from process to process.
+tf2onnx orders and names what it makes by Python's hashes, which differ from process to process. A
+fixed PYTHONHASHSEED does not help: three runs with the same seed gave three different files.
 """
 
 from collections.abc import Iterator

@@ -12,6 +12,19 @@ from tench.console.options import add_classifier, number
 from tench.core.arithmetic import fix_arithmetic
 from tench.core.errors import TenchError
 from tench.exported.folder import RUNTIMES
+from tench.serve.hosts import ANY, host_of, is_address
+
+TIMEOUT = 60.0  # seconds
+
+
+def allowed_host(text: str) -> str:
+    """A host as --allowed-host takes it, for argparse."""
+    if text == ANY or is_address(text):
+        return text.lower()
+    try:
+        return host_of(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: not a host name, an IP address or *") from None
 
 
 def parsed() -> argparse.Namespace:
@@ -25,6 +38,13 @@ def parsed() -> argparse.Namespace:
     add_classifier(parser, RUNTIMES)
     add("--host", default="127.0.0.1", help="address to listen at (%(default)s)")
     add("--port", type=number(int, 1, 65535), default=8000, help="(%(default)s)")
+    text = (
+        "answer requests for this host too, %(metavar)s = * for any; may be repeated (localhost, "
+    )
+    text += "127.0.0.1, ::1 and --host; with --host 0.0.0.0 any IP address)"
+    add("--allowed-host", metavar="NAME", action="append", default=[], type=allowed_host, help=text)
+    text = "seconds for the images of a request; later it gets a 503 (%(default)g)"
+    add("--timeout", metavar="SECONDS", type=number(float, 0.01, 86400), default=TIMEOUT, help=text)
     return parser.parse_args()
 
 
@@ -34,7 +54,14 @@ def main() -> None:
     from tench.serve.server import serve
 
     try:
-        serve(chosen.model, chosen.runtime, chosen.host, chosen.port)
+        serve(
+            chosen.model,
+            chosen.runtime,
+            host=chosen.host,
+            port=chosen.port,
+            allowed_hosts=chosen.allowed_host,
+            timeout=chosen.timeout,
+        )
     except TenchError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

@@ -50,8 +50,10 @@ REFUSALS = {
     413: "the request is too large",
     415: "another Content-Type than a picture's or a form's",
     422: "no picture in the request can be read; `reason` says why",
-    503: "busy: try again",
+    421: "the Host header names another host than the server's",
+    503: "busy, or not done in time: try again",
 }
+LATE = "not done within {:g} s (--timeout): send fewer or smaller images"
 # No other site's script, style or picture; what is shown is the user's own picture.
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
 POLICY += "img-src 'self' blob: data:; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
@@ -59,8 +61,14 @@ ABOUT = """Send one picture as the body, or several as files of a form. Each is 
 the training pictures were; nothing of it is kept."""
 
 
-def make_app(exported: Exported, look: Look) -> FastAPI:
-    """The server for a classifier, which looks at pictures with a function of `looking`."""
+def make_app(exported: Exported, look: Look, timeout: float) -> FastAPI:
+    """The server for a classifier.
+
+    Args:
+        exported: the classifier.
+        look: of `looking`.
+        timeout: seconds for the images of a request.
+    """
     known = read_neighbours(exported)
     app = FastAPIOffline(title="Tench", description=ABOUT, redoc_url=None)
     pool, held, counts = ThreadPoolExecutor(cores()), Held(), new_counts()
@@ -69,11 +77,11 @@ def make_app(exported: Exported, look: Look) -> FastAPI:
         loop = asyncio.get_running_loop()
         with held.room() as room:
             sent = await uploads(request, room)
-            asked = (loop.run_in_executor(pool, look, one, top, explain) for one in sent)
-            said = await asyncio.gather(*asked)
+            asked = [loop.run_in_executor(pool, look, one, top, explain) for one in sent]
+            said = await all_of(asked, timeout)
         for one in said:
             counts.pictures.labels(one.kind).inc()
-        return list(said)
+        return said
 
     @app.post(
         "/predict",
@@ -103,6 +111,9 @@ def make_app(exported: Exported, look: Look) -> FastAPI:
         except MemoryError:
             status = 503
             raise HTTPException(status, "not enough memory for this picture now") from None
+        except TimeoutError:
+            status = 503
+            raise HTTPException(status, LATE.format(timeout)) from None
         finally:
             counts.waiting.dec()
             counts.requests.labels(status).inc()
@@ -132,8 +143,19 @@ def make_app(exported: Exported, look: Look) -> FastAPI:
 
     app.exception_handler(Exception)(failed)
     add_page(app, ("page.html", "page.css", "page.js"))
-    app.router.on_shutdown.append(partial(pool.shutdown, wait=True))
+    app.router.on_shutdown.append(partial(pool.shutdown, cancel_futures=True))
     return app
+
+
+async def all_of(futures: Sequence[asyncio.Future[Answered]], timeout: float) -> list[Answered]:
+    """The results of all futures, within `timeout` seconds; if one fails or is late (TimeoutError),
+    those that have not begun never will."""
+    try:
+        async with asyncio.timeout(timeout):
+            return list(await asyncio.gather(*futures))
+    finally:
+        for one in futures:
+            one.cancel()
 
 
 def add_page(app: FastAPI, names: Sequence[str]) -> None:

@@ -1,15 +1,18 @@
 """Running the server: on uvicorn, which ends on SIGTERM once requests in flight are answered."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from socket import socket
+from urllib.parse import urlsplit
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tench.exported.folder import read_exported
 from tench.serve.app import make_app
+from tench.serve.hosts import AllowedHosts
 from tench.serve.limits import HEADER_TIME
 from tench.serve.workers import looking
 
@@ -33,6 +36,10 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self.forget()
+        absolute = not self.url.startswith(b"/")  # http://host/path: its host counts
+        if absolute and (host := urlsplit(self.url.decode("latin-1")).netloc):  # RFC 9112, 3.2.2
+            others = [one for one in self.headers if one[0] != b"host"]
+            self.headers[:] = [*others, (b"host", host.encode("latin-1"))]
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -69,12 +76,34 @@ class Server(uvicorn.Server):
         print(f"{address} names pictures with {self.what}; Ctrl-C stops it", flush=True)
 
 
-def serve(folder: Path, runtime: str, host: str, port: int) -> None:
-    """Serve the export in a folder until told to stop. Raises TenchError."""
+def serve(
+    folder: Path,
+    runtime: str,
+    *,
+    host: str,
+    port: int,
+    allowed_hosts: Sequence[str],
+    timeout: float,
+) -> None:
+    """Serve the export in a folder until told to stop.
+
+    Args:
+        folder: of the export.
+        runtime: one of RUNTIMES.
+        host: name or address to listen at.
+        port: to listen at.
+        allowed_hosts: more hosts than AllowedHosts allows by itself.
+        timeout: seconds for the images of a request.
+
+    Raises:
+        TenchError: the export is damaged or missing, or a process could not be started.
+    """
     exported = read_exported(folder)
-    with looking(exported, runtime) as look:
+    with looking(exported, runtime, timeout) as look:
+        app = make_app(exported, look, timeout)
+        app.add_middleware(AllowedHosts, bound=host, allowed=allowed_hosts)
         config = uvicorn.Config(
-            make_app(exported, look),
+            app,
             host=host,
             port=port,
             http=Protocol,

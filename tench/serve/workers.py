@@ -2,13 +2,15 @@
 
 In one process, decoding, the network and the requests would wait for each other: Python runs one
 thread at a time. The pictures of all requests go to whichever process is idle; if one dies, a new
-one is asked again.
+one is asked again. One that is stuck is killed: native code that holds the interpreter's lock can
+be stopped in no other way.
 """
 
 import os
 import signal
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +18,8 @@ from functools import partial
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, NamedTuple, cast
+from threading import Timer
+from typing import NamedTuple, cast
 
 from tench.core.errors import TenchError
 from tench.core.parallel import cores
@@ -27,6 +30,7 @@ from tench.serve.uploads import Upload
 
 Look = Callable[[Upload, int, bool], Answered]  # a picture, how many classes, whether to explain
 START = "from tench.serve.workers import work; work()"
+START_TIME = 120  # seconds for a worker to open the export
 
 
 class Worker(NamedTuple):
@@ -37,28 +41,30 @@ class Worker(NamedTuple):
 
 
 @contextmanager
-def looking(exported: Exported, runtime: str) -> Iterator[Look]:
+def looking(exported: Exported, runtime: str, timeout: float) -> Iterator[Look]:
     """A function that looks at pictures, to be called in as many threads as there are cores.
 
-    With one core it does so in this process, with more in a process a core.
+    Args:
+        exported: the classifier.
+        runtime: one of RUNTIMES.
+        timeout: seconds for a picture, after which the process that looks at it is killed.
 
     Raises:
-        TenchError: a file of the export is damaged or missing.
+        TenchError: a file of the export is damaged or missing, or a process died while starting.
     """
-    if cores() == 1:
-        with open_classifier(exported, runtime) as classifier:
-            yield partial(answered, classifier)
-        return
     start = partial(started, exported.folder, runtime)
     idle: SimpleQueue[Worker] = SimpleQueue()
-    for worker in [start() for _ in range(cores())]:
-        idle.put(worker)
     try:
+        for _ in range(cores()):
+            idle.put(start())
         for _ in range(cores()):
             worker = idle.get()
             idle.put(worker)
-            received(worker)
-        yield partial(asked, idle, start)
+            try:
+                wait_until_ready(worker)
+            except (EOFError, OSError):
+                raise death(worker) from None
+        yield partial(asked, idle, start, timeout)
     finally:
         while not idle.empty():
             stop(idle.get())
@@ -76,39 +82,75 @@ def started(folder: Path, runtime: str) -> Worker:
     return Worker(process, ours)
 
 
+@contextmanager
+def killed_after(seconds: float, worker: Worker) -> Iterator[None]:
+    """Kill a worker that is not done in time, whether it reads, computes or answers."""
+    timer = Timer(seconds, worker.process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def wait_until_ready(worker: Worker) -> None:
+    """Wait for a worker to open the export. TenchError if it cannot, EOFError or OSError if it
+    dies."""
+    with killed_after(START_TIME, worker):
+        said = worker.pipe.recv()
+    if said is not None:
+        raise said
+
+
+def death(worker: Worker) -> TenchError:
+    """The error that a worker has died before it was ready."""
+    code = worker.process.wait()
+    how = f"killed by signal {-code}" if code < 0 else f"exit status {code}"
+    return TenchError(
+        f"a process of the server ended before it was ready ({how}): free some memory, or set "
+        "LOKY_MAX_CPU_COUNT to fewer processes than cores"
+    )
+
+
 def stop(worker: Worker) -> None:
-    """End a worker that is idle or dead."""
+    """End a worker, whatever it does. It has no files to close."""
     worker.pipe.close()
+    worker.process.kill()
     worker.process.wait()
 
 
-def received(worker: Worker) -> Any:
-    """What a worker says next. Raises what was raised in it, EOFError or OSError if it died."""
-    said = worker.pipe.recv()
-    if isinstance(said, Exception):
-        raise said
-    return said
-
-
 def asked(
-    idle: "SimpleQueue[Worker]", start: Callable[[], Worker], *question: Upload | int | bool
+    idle: "SimpleQueue[Worker]",
+    start: Callable[[], Worker],
+    timeout: float,
+    *question: Upload | int | bool,
 ) -> Answered:
     """What an idle worker says of a picture; in the place of one that has died comes a new one.
 
     Raises:
         MemoryError: two of them died of it: the system ends processes for want of memory.
+        TimeoutError: one took longer than `timeout` seconds, and was killed.
     """
     worker = idle.get()
     try:
         for _ in range(2):
+            begun = time.monotonic()
             try:
-                worker.pipe.send(question)
-                while not (said := received(worker)):
-                    pass  # a new one says first that it has opened the export
-                return cast(Answered, said)
-            except (EOFError, ConnectionError):
+                with killed_after(timeout, worker):
+                    worker.pipe.send(question)
+                    said = worker.pipe.recv()
+            except (EOFError, OSError):
+                late = time.monotonic() - begun >= timeout
                 stop(worker)
                 worker = start()
+                with suppress(EOFError, OSError):  # where it dies at once, the next turn finds out
+                    wait_until_ready(worker)
+                if late:
+                    raise TimeoutError from None
+            else:
+                if isinstance(said, Exception):
+                    raise said
+                return cast(Answered, said)
     finally:
         idle.put(worker)
     raise MemoryError

