@@ -100,6 +100,14 @@ def test_what_is_no_file_is_told_and_not_waited_for(folder: Path) -> None:
             assert reason.startswith(("no", "not"))
 
 
+def test_a_sparse_file_of_twenty_gigabytes_is_refused_unread(folder: Path) -> None:
+    Image.new("RGB", (9, 9)).save("a.webp")
+    os.truncate("a.webp", 20 * 2**30)
+    for asked in (Asked(Raw(Path("a.webp")), 1), carried(Asked(Raw(Path("a.webp")), 1))):
+        row = told_of(classifier(), Wanted(0, None), asked).row
+        assert row.reason == "more than 1,073,741,824 bytes"
+
+
 def test_no_pattern_goes_round_in_circles(folder: Path) -> None:
     (folder / "a/.git").mkdir(parents=True)
     for name in ("a/1.png", "a/.git/2.png", "3.png"):

@@ -1,13 +1,15 @@
 """Any picture file as upright 8-bit RGB. What the machine lacks is not taken for damage."""
 
 import errno
+import os
 import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice, takewhile
 from pathlib import Path
 from threading import Condition
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -36,7 +38,23 @@ CMYK_WEIGHT = 1.5  # a progressive JPEG's coefficients, before any pixel
 MAX_SIDE = 1_000_000
 # Of a JPEG file; ten are usual. Each may be a hundred bytes, and goes over all pixels once.
 MAX_SCANS = 50
-MARKER = re.compile(rb"\xff+([\x02-\xcf\xd8-\xfe])")
+# Limits on the file itself. The largest image that is decoded fills 0.7 GB, uncompressed.
+MAX_BYTES = 2**30
+TOO_LARGE = f"more than {MAX_BYTES:,} bytes"
+MAX_WHOLE = 2**28  # bytes, of a format that Pillow reads into memory in one piece: AVIF, WebP
+# Pillow skips junk in a header byte by byte, a read each; a usual header takes a hundred.
+MAX_READS = 100_000
+READS_PER_PIXEL = 4  # of a run-length encoded BMP, which takes the most
+# Of a JPEG file, before its first scan. Pillow appends each of EXIF data to all before it.
+MAX_SEGMENTS = 300
+# More between two segments than any encoder writes; libjpeg reads them all again for each block of
+# the file that it is fed.
+FILL = b"\xff" * 4096
+# A JPEG marker and the length of its segment, which SOI, EOI and restarts lack. Its 0xFF has no +,
+# which would search a run of them from each of its bytes.
+MARKER = re.compile(rb"\xff(?:(\xd9)|([\x02-\xcf\xda-\xfe])(..))", re.DOTALL)
+EOI, SOS = b"\xd9", b"\xda"
+BLOCK = 2**16  # bytes of a JPEG file searched at a time
 STRIP = 2**22  # pixels converted at a time
 # How a picture is turned upright, by its EXIF orientation.
 TURNS = {
@@ -94,26 +112,100 @@ def weight(picture: Image.Image) -> float:
     return pixels * each
 
 
-def scans(content: bytes) -> int:
-    """How many scans a JPEG file's first picture has (more may follow, or a film)."""
-    count, place = 0, 2
-    while found := MARKER.search(content, place):
-        kind = found[1]
-        if kind == b"\xd9":
-            break
-        count += kind == b"\xda"
-        place = found.end() + int.from_bytes(content[found.end() : found.end() + 2])
-    return count
+def markers(content: BinaryIO) -> Iterator[bytes]:
+    """The second byte of every marker of a JPEG file's first image, from behind SOI to EOI (more
+    images may follow, or a film). Restart markers are skipped. Takes time linear in the size.
+
+    Raises:
+        UnreadableError: there are twice as many bytes 0xFF in a row as in FILL, or more.
+    """
+    start = 2
+    while True:
+        content.seek(start)
+        block = content.read(BLOCK)
+        place = 0
+        while found := MARKER.search(block, place):
+            check_fill(block[place : found.start()])
+            if found[1]:
+                yield EOI
+                return
+            yield found[2]
+            place = found.end() - 2 + int.from_bytes(found[3])
+        check_fill(block[place:])
+        if len(block) < BLOCK:
+            return
+        start += max(place, BLOCK - 3)  # three bytes may begin a marker and its length
+
+
+def check_fill(between: bytes) -> None:
+    """Raise UnreadableError if there are too many bytes 0xFF in a row between two segments."""
+    if FILL in between:
+        raise UnreadableError(f"damaged: more than {len(FILL):,} bytes 0xFF in a row")
 
 
 def check_scans(picture: Image.Image, content: BinaryIO) -> None:
     """Raise UnreadableError if a JPEG file has so many scans that decoding it takes minutes."""
     if picture.format in {"JPEG", "MPO"}:
         place = content.tell()
-        content.seek(0)
-        if scans(content.read()) > MAX_SCANS:
+        scans = (kind for kind in markers(content) if kind == SOS)
+        if sum(1 for _ in islice(scans, MAX_SCANS + 1)) > MAX_SCANS:
             raise UnreadableError(f"more than {MAX_SCANS} scans, each of which goes over all of it")
         content.seek(place)
+
+
+def check_segments(content: BinaryIO) -> None:
+    """Raise UnreadableError if a JPEG file's header has so many segments that Pillow takes minutes
+    to join them."""
+    content.seek(0)
+    if content.read(3) == b"\xff\xd8\xff":
+        header = takewhile(lambda kind: kind != SOS, markers(content))
+        if sum(1 for _ in islice(header, MAX_SEGMENTS + 1)) > MAX_SEGMENTS:
+            raise UnreadableError(f"damaged: more than {MAX_SEGMENTS:,} segments before the image")
+    content.seek(0)
+
+
+class Metered:
+    """A file for Pillow that allows a limited number of reads, each of which Pillow's parsers in
+    Python may repeat for every byte of a damaged file."""
+
+    def __init__(self, content: BinaryIO, size: int) -> None:
+        self.content, self.size, self.reads = content, size, MAX_READS
+
+    def read(self, size: int = -1) -> bytes:
+        """Read up to `size` bytes, or all.
+
+        Raises:
+            UnreadableError: there were too many reads, or all is too much.
+        """
+        self.reads -= 1
+        if self.reads < 0:
+            raise UnreadableError(f"damaged: no image within {MAX_READS:,} reads of the file")
+        if size < 0 and self.size > MAX_WHOLE:
+            raise UnreadableError(f"more than {MAX_WHOLE:,} bytes in this format")
+        return self.content.read(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.content, name)
+
+
+@contextmanager
+def opened(content: BinaryIO) -> Iterator[Image.Image]:
+    """Open an image file, reading its header alone, and at most MAX_WHOLE bytes of it.
+
+    Raises:
+        UnreadableError: the file is empty, larger than MAX_BYTES, or its header has no end.
+        Exception: what Pillow raises.
+    """
+    size = content.seek(0, os.SEEK_END)
+    if not size:
+        raise UnreadableError("the file is empty")
+    if size > MAX_BYTES:
+        raise UnreadableError(TOO_LARGE)
+    check_segments(content)
+    metered = Metered(content, size)
+    with Image.open(cast("BinaryIO", metered), formats=FORMATS) as picture:
+        metered.reads = MAX_READS + READS_PER_PIXEL * picture.width * picture.height
+        yield picture
 
 
 def eight_bit(picture: Image.Image) -> Image.Image:
@@ -192,11 +284,8 @@ def decode(content: BinaryIO) -> Image.Image:
         MemoryError: there is not enough memory.
         OSError: the content cannot be read.
     """
-    if not content.read(1):
-        raise UnreadableError("the file is empty")
-    content.seek(0)
     try:
-        with Image.open(content, formats=FORMATS) as picture:
+        with opened(content) as picture:
             check_scans(picture, content)
             with BUDGET.take(weight(picture)):
                 picture.load()
