@@ -42,16 +42,13 @@ MAX_SCANS = 50
 MAX_BYTES = 2**30
 TOO_LARGE = f"more than {MAX_BYTES:,} bytes"
 MAX_WHOLE = 2**28  # bytes, of a format that Pillow reads into memory in one piece: AVIF, WebP
-# Pillow skips junk in a header byte by byte, a read each; a usual header takes a hundred.
-MAX_READS = 100_000
+MAX_READS = 100_000  # of a header, which usually takes a hundred
 READS_PER_PIXEL = 4  # of a run-length encoded BMP, which takes the most
 # Of a JPEG file, before its first scan. Pillow appends each of EXIF data to all before it.
 MAX_SEGMENTS = 300
-# More between two segments than any encoder writes; libjpeg reads them all again for each block of
-# the file that it is fed.
+# Between two JPEG segments; libjpeg reads them all again for each block that it is fed.
 FILL = b"\xff" * 4096
-# A JPEG marker and the length of its segment, which SOI, EOI and restarts lack. Its 0xFF has no +,
-# which would search a run of them from each of its bytes.
+# A JPEG marker and its segment's length. No + after 0xFF: it would be quadratic in a run of them.
 MARKER = re.compile(rb"\xff(?:(\xd9)|([\x02-\xcf\xda-\xfe])(..))", re.DOTALL)
 EOI, SOS = b"\xd9", b"\xda"
 BLOCK = 2**16  # bytes of a JPEG file searched at a time
@@ -114,33 +111,26 @@ def weight(picture: Image.Image) -> float:
 
 def markers(content: BinaryIO) -> Iterator[bytes]:
     """The second byte of every marker of a JPEG file's first image, from behind SOI to EOI (more
-    images may follow, or a film). Restart markers are skipped. Takes time linear in the size.
-
-    Raises:
-        UnreadableError: there are twice as many bytes 0xFF in a row as in FILL, or more.
-    """
+    images may follow, or a film). Takes linear time. UnreadableError for a long run of 0xFF."""
     start = 2
     while True:
         content.seek(start)
         block = content.read(BLOCK)
         place = 0
-        while found := MARKER.search(block, place):
-            check_fill(block[place : found.start()])
+        while True:
+            found = MARKER.search(block, place)
+            if FILL in block[place : found.start() if found else BLOCK]:
+                raise UnreadableError(f"damaged: more than {len(FILL):,} bytes 0xFF in a row")
+            if not found:
+                break
             if found[1]:
                 yield EOI
                 return
             yield found[2]
             place = found.end() - 2 + int.from_bytes(found[3])
-        check_fill(block[place:])
         if len(block) < BLOCK:
             return
         start += max(place, BLOCK - 3)  # three bytes may begin a marker and its length
-
-
-def check_fill(between: bytes) -> None:
-    """Raise UnreadableError if there are too many bytes 0xFF in a row between two segments."""
-    if FILL in between:
-        raise UnreadableError(f"damaged: more than {len(FILL):,} bytes 0xFF in a row")
 
 
 def check_scans(picture: Image.Image, content: BinaryIO) -> None:
@@ -148,35 +138,28 @@ def check_scans(picture: Image.Image, content: BinaryIO) -> None:
     if picture.format in {"JPEG", "MPO"}:
         place = content.tell()
         scans = (kind for kind in markers(content) if kind == SOS)
-        if sum(1 for _ in islice(scans, MAX_SCANS + 1)) > MAX_SCANS:
+        if next(islice(scans, MAX_SCANS, None), None):
             raise UnreadableError(f"more than {MAX_SCANS} scans, each of which goes over all of it")
         content.seek(place)
 
 
 def check_segments(content: BinaryIO) -> None:
-    """Raise UnreadableError if a JPEG file's header has so many segments that Pillow takes minutes
-    to join them."""
+    """Raise UnreadableError if a JPEG header has so many segments that Pillow takes minutes."""
     content.seek(0)
     if content.read(3) == b"\xff\xd8\xff":
         header = takewhile(lambda kind: kind != SOS, markers(content))
-        if sum(1 for _ in islice(header, MAX_SEGMENTS + 1)) > MAX_SEGMENTS:
+        if next(islice(header, MAX_SEGMENTS, None), None):
             raise UnreadableError(f"damaged: more than {MAX_SEGMENTS:,} segments before the image")
-    content.seek(0)
 
 
 class Metered:
-    """A file for Pillow that allows a limited number of reads, each of which Pillow's parsers in
-    Python may repeat for every byte of a damaged file."""
+    """A file that allows a limited number of reads, of which Pillow may need one a byte."""
 
     def __init__(self, content: BinaryIO, size: int) -> None:
         self.content, self.size, self.reads = content, size, MAX_READS
 
     def read(self, size: int = -1) -> bytes:
-        """Read up to `size` bytes, or all.
-
-        Raises:
-            UnreadableError: there were too many reads, or all is too much.
-        """
+        """Read up to `size` bytes, or all. UnreadableError if that is too often or too much."""
         self.reads -= 1
         if self.reads < 0:
             raise UnreadableError(f"damaged: no image within {MAX_READS:,} reads of the file")
@@ -190,12 +173,8 @@ class Metered:
 
 @contextmanager
 def opened(content: BinaryIO) -> Iterator[Image.Image]:
-    """Open an image file, reading its header alone, and at most MAX_WHOLE bytes of it.
-
-    Raises:
-        UnreadableError: the file is empty, larger than MAX_BYTES, or its header has no end.
-        Exception: what Pillow raises.
-    """
+    """Open an image file without decoding it. UnreadableError if it is empty, too large, or its
+    header has no end; and what Pillow raises."""
     size = content.seek(0, os.SEEK_END)
     if not size:
         raise UnreadableError("the file is empty")
