@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from small_pictures import unreadable
 
 from tench.console.silence import escape_output
 from tench.core.names import is_formula
@@ -18,10 +19,11 @@ from tench.exported.folder import Exported, Trust
 from tench.exported.neighbours import Neighbour, Neighbours
 from tench.exported.runtimes import Said
 from tench.pictures.raw import Raw
+from tench.predict import listing
 from tench.predict.command import writing
-from tench.predict.listing import batches, pictures
+from tench.predict.listing import batches, how_many, pictures
 from tench.predict.rows import answered, columns, csv_row, json_line, rejected
-from tench.predict.telling import Asked, Wanted, carried, told_of
+from tench.predict.telling import CLOSED, Asked, Wanted, carried, told_of
 from tench.serve import answering
 from tench.serve.uploads import Upload
 
@@ -100,6 +102,14 @@ def test_what_is_no_file_is_told_and_not_waited_for(folder: Path) -> None:
             assert reason.startswith(("no", "not"))
 
 
+def test_a_sparse_file_of_twenty_gigabytes_is_refused_unread(folder: Path) -> None:
+    Image.new("RGB", (9, 9)).save("a.webp")
+    os.truncate("a.webp", 20 * 2**30)
+    for asked in (Asked(Raw(Path("a.webp")), 1), carried(Asked(Raw(Path("a.webp")), 1))):
+        row = told_of(classifier(), Wanted(0, None), asked).row
+        assert row.reason == "more than 1,073,741,824 bytes"
+
+
 def test_no_pattern_goes_round_in_circles(folder: Path) -> None:
     (folder / "a/.git").mkdir(parents=True)
     for name in ("a/1.png", "a/.git/2.png", "3.png"):
@@ -112,6 +122,48 @@ def test_no_pattern_goes_round_in_circles(folder: Path) -> None:
     assert list(pictures([f"../{folder.name}/a/*.png"])) == [Path(f"../{folder.name}/a/1.png")]
     assert list(pictures(["a**"])) == [Path("a**")]
     assert list(pictures(["."])) == [Path("3.png"), Path("a/1.png")]
+
+
+@pytest.mark.parametrize("argument", [".", "open", "**/*.png", "open/*/*.png", "open/**"])
+def test_a_folder_that_cannot_be_read_is_told(argument: str, folder: Path) -> None:
+    folder.chmod(0o755)  # for the user whom `unreadable` puts in root's place
+    for name in ("open/closed/1.png", "open/2.png"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+    closed = Path("open/closed")
+    with unreadable(closed):
+        found = list(pictures([argument]))
+        assert closed in found
+        assert how_many([argument]) == len(found)
+        for asked in (Asked(Raw(closed), 1), carried(Asked(Raw(closed), 1))):
+            assert told_of(classifier(), Wanted(0, None), asked).row.reason == CLOSED
+    assert closed not in list(pictures([argument]))
+
+
+@pytest.mark.parametrize("name", ["[2024]", "a*b", "what?", "[!x]", "[2024]/[1]"])
+def test_a_folder_called_like_a_pattern_is_a_folder(name: str) -> None:
+    for folder in (name, "2", "axb", "whatx", "2/1", "y"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        Path(folder, "1.png").touch()
+    picture = Path(name, "1.png")
+    inside = [path for path in pictures([name]) if path.parent == Path(name)]
+    assert inside == [picture]
+    for argument in (f"{name}/1.png", f"{name}/*.png", f"{name}/[1].png"):
+        assert list(pictures([argument])) == [picture]
+    assert list(pictures([f"{name}/none.png"])) == [Path(name, "none.png")]
+
+
+@pytest.mark.parametrize("rest", [b"", b"\n", b"\nb.png", b"\r\nb.png\r\n"])
+def test_a_list_may_begin_with_a_byte_order_mark(
+    rest: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("list").write_bytes(b"\xef\xbb\xbfa.png" + rest)
+    for arriving in (1, 2, 2**16):
+        monkeypatch.setattr(listing, "ARRIVING", arriving)
+        with Path("list").open() as stream:
+            monkeypatch.setattr(sys, "stdin", stream)
+            found = [str(path) for batch in batches(["-"]) for path in batch]
+        assert found == ["a.png", "b.png"][: 1 + (b"b" in rest)]
 
 
 def test_a_list_of_anything_is_a_list_of_names(monkeypatch: pytest.MonkeyPatch) -> None:

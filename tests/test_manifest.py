@@ -1,5 +1,6 @@
 """A CSV file in place of folders, and one error with the line for everything that may be wrong."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,10 @@ def test_groups_from_two_places() -> None:
         scan(RAW, {}, "(p.)")
     TABLE.write_text("path,label\np1/1.jpg,x\np2/1.jpg,y\n")
     assert [one.group for one in scan(RAW, {}, "(p.)")] == ["p1", "p2"]
+
+
+def test_a_file_too_large_to_be_a_table_is_not_read() -> None:
+    TABLE.write_text("path,label\n")
+    os.truncate(TABLE, 20 * 2**30)
+    with pytest.raises(TenchError, match=r"labels\.csv: more than 268,435,456 bytes; remove"):
+        scan(RAW, {})

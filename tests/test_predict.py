@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 from threading import Timer
 
@@ -14,6 +15,8 @@ from clones import CHECKOUT, Finished, message, run
 
 from tench.exported.answers import Answer
 from tench.exported.neighbours import Neighbour
+from tench.predict import __main__, command
+from tench.predict.command import Counts
 from tench.predict.listing import batches, how_many, pictures
 from tench.predict.rows import answered, columns, csv_row, json_line, rejected
 
@@ -100,6 +103,29 @@ def test_what_cannot_be_read_has_a_reason_in_a_row_as_long() -> None:
 @pytest.mark.parametrize("name", ["=1+1.jpg", "+a.jpg", "-b.jpg", "@c.jpg"])
 def test_no_path_is_a_formula(name: str) -> None:
     assert rejected(Path(name), "").path == f"./{name}"
+
+
+@pytest.mark.parametrize(
+    ("counts", "error"),
+    [
+        (Counts(9, 0, 0), None),
+        (Counts(9, 1, 0), None),
+        (Counts(9, 9, 0), "error: no picture was read"),
+        (Counts(0, 0, 0), "error: no picture there"),
+        (Counts(9, 2, 1), "error: folders that could not be read: 1; allow it, and run this again"),
+        (Counts(1, 1, 1), "error: no picture was read"),
+    ],
+)
+def test_a_folder_that_was_not_read_is_an_error(
+    counts: Counts, error: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "predict", lambda chosen: counts)
+    if error is None:
+        __main__.run(Namespace())
+        return
+    with pytest.raises(SystemExit) as caught:
+        __main__.run(Namespace())
+    assert caught.value.code == error
 
 
 def predict(base: Finished, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -64,7 +64,8 @@ def test_scans_of_what_follows_or_lies_in_a_picture_do_not_count(tmp_path: Path)
 
 def test_scans_of_all_kinds_of_jpeg_are_counted() -> None:
     for kind, count in (("RGB False jpeg", 1), ("restarted jpeg", 1), ("RGB True jpeg", 10)):
-        assert reading.scans(kinds()[kind]) == count
+        found = list(reading.markers(io.BytesIO(kinds()[kind])))
+        assert (found.count(reading.SOS), found[-1]) == (count, reading.EOI)
 
 
 def test_a_line_of_millions_of_pixels_is_refused(tmp_path: Path) -> None:
@@ -148,3 +149,21 @@ def test_the_largest_pictures_take_less_than_ten_seconds_and_a_gigabyte(tmp_path
             answer = read(content, "squash")
         print(f"{kind}: {answer.seconds:.1f} s, {answer.peak / 1e6:.0f} MB")
         assert not answer.reason, kind
+
+
+def test_markers_are_found_wherever_a_block_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    contents = [content for kind, content in kinds().items() if "jpeg" in kind]
+    contents += [content[:2] + b"\xff" * 9 + content[2:] for content in contents]
+    whole = [list(reading.markers(io.BytesIO(content))) for content in contents]
+    for size in (4, 5, 7, 64, 1000):
+        monkeypatch.setattr(reading, "BLOCK", size)
+        assert [list(reading.markers(io.BytesIO(content))) for content in contents] == whole
+
+
+def test_a_header_of_hundreds_of_segments_is_refused(tmp_path: Path) -> None:
+    content, exif = encoded(quarters(), "JPEG"), b"\xff\xe1\xff\xffExif\0\0" + bytes(65_527)
+    (tmp_path / "a.jpg").write_bytes(content[:2] + exif * 200 + content[2:])
+    assert read_picture(tmp_path / "a.jpg").size == (48, 32)
+    (tmp_path / "a.jpg").write_bytes(content[:2] + exif * 400 + content[2:])
+    for said in (reason(tmp_path / "a.jpg"), read_header(tmp_path / "a.jpg").reason):
+        assert said == "damaged: more than 300 segments before the image"

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -203,3 +204,27 @@ def test_a_full_disk_is_an_error_and_does_not_kill(tmp_path: Path) -> None:
     if "mounted" not in answer.stdout:
         pytest.skip(f"no process may have a small disk of its own here: {answer.stderr.strip()}")
     assert answer.stdout.split() == ["mounted", str(errno.ENOSPC)], answer
+
+
+@pytest.mark.parametrize("most", [1, 11, 28])
+def test_a_read_that_falls_short_is_gone_on_with(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    class Short(FileIO):
+        def readinto(self, into: Any) -> int:
+            return super().readinto(into[:most]) or 0
+
+    opened = open_shards(folder, rows(25))
+    monkeypatch.setattr(Path, "open", lambda file, *how, **more: Short(file))
+    expected = np.repeat(np.arange(25)[:, None], 7, axis=1)
+    assert np.array_equal(read_rows(opened, np.arange(25)), expected)
+
+
+@pytest.mark.parametrize("left", range(0, 7 * 4 * 5, 13))
+def test_a_file_cut_off_while_it_is_read_is_damage(folder: Path, left: int) -> None:
+    opened = open_shards(folder, rows(25))
+    os.truncate(folder / "00002.npy", opened.offset + left)
+    assert read_rows(opened, np.arange(20))[:, 0].tolist() == list(range(20))
+    with pytest.raises(TenchError, match=r"00002\.npy: shorter than .*") as caught:
+        read_rows(opened, np.arange(25))
+    assert AGAIN in str(caught.value)

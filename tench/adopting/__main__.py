@@ -15,7 +15,7 @@ from tench.adopting.found import Found, look
 from tench.adopting.recipe import Choice, recipe
 from tench.adopting.settings import apply
 from tench.adopting.telling import describe, duration, seconds, tell
-from tench.console.silence import escape_output
+from tench.console.silence import escape_output, ignore_closed_pipe
 from tench.core.errors import TenchError
 from tench.core.files import write_text
 from tench.core.parallel import cores
@@ -74,22 +74,25 @@ def adopt(pictures: str, tracked: bool) -> None:
     if tracked:
         check_trackable(raw)
     found = look(raw, params.data, params.seed)
-    print("\n".join(describe(raw, found, params.data.max_rejected)))
+    with ignore_closed_pipe():  # and set the parameters all the same
+        print("\n".join(describe(raw, found, params.data.max_rejected)))
     if tracked:
         track(raw)
     text = PARAMS.read_text(encoding="utf-8")
     text, changes = apply(text, choices(raw, found, params))
     write_text(text, PARAMS)
-    print("\n".join([f"{PARAMS}", *tell(changes)]))
+    with ignore_closed_pipe():
+        print("\n".join([f"{PARAMS}", *tell(changes)]))
     about, count = duration(seconds(found, load_params(), cores())), cores()
     machine = f"{count} core{'s' * (count > 1)}"
     other = (
         "" if params.backbone.name == "MobileNetV2" else ", with MobileNetV2; others take longer"
     )
-    print(f"Now: dvc repro    roughly {about} on {machine}, the first time{other}")
-    print(f"Undo: git checkout {PARAMS}")
-    if not tracked:
-        print(f"No picture was copied or changed, and nothing but {PARAMS} written.")
+    with ignore_closed_pipe():
+        print(f"Now: dvc repro    roughly {about} on {machine}, the first time{other}")
+        print(f"Undo: git checkout {PARAMS}")
+        if not tracked:
+            print(f"No picture was copied or changed, and nothing but {PARAMS} written.")
 
 
 def main() -> None:

@@ -17,10 +17,10 @@ from tench.intake.manifest import read_manifest
 from tench.intake.scan import Source, scan
 from tench.intake.splitting import choose_sides
 from tench.pictures.reading import (
-    FORMATS,
     MAX_PIXELS,
     UnreadableError,
     is_machines,
+    opened,
     reason,
     refuse_special,
     weight,
@@ -60,12 +60,11 @@ def read_header(file: Path) -> Header:
         return Header(reason=str(error))
     with file.open("rb") as content:
         try:
-            with Image.open(content, formats=FORMATS) as picture:
+            with opened(content) as picture:
                 weight(picture)
                 return Header(str(picture.format), picture.size)
         except UnidentifiedImageError:
-            empty = not file.stat().st_size
-            return Header(reason="the file is empty" if empty else "not a picture")
+            return Header(reason="not a picture")
         except UnreadableError as error:
             return Header(reason=str(error))
         except Image.DecompressionBombError:

@@ -8,6 +8,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from tench.console.silence import ignore_closed_pipe
 from tench.core.backbones import BACKBONES
 
 NUMBER = 4  # bytes, float32
@@ -62,14 +63,16 @@ def main() -> None:
     )
     given = parser.parse_args()
     if given.name is None:
-        print(listed())
+        with ignore_closed_pipe():
+            print(listed())
         return
     if given.name not in BACKBONES:
         sys.exit(f"error: {given.name}: must be one of {', '.join(BACKBONES)}")
     image_size = given.image_size or BACKBONES[given.name].size
     if not SMALLEST <= image_size <= LARGEST:
         sys.exit(f"error: --image-size {image_size}: must be {SMALLEST} to {LARGEST}")
-    print(cuts_of(given.name, image_size))
+    with ignore_closed_pipe():
+        print(cuts_of(given.name, image_size))
 
 
 if __name__ == "__main__":

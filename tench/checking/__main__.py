@@ -6,6 +6,7 @@ has it.
 import argparse
 import sys
 
+from tench.console.silence import ignore_closed_pipe
 from tench.core.errors import TenchError
 
 
@@ -21,7 +22,8 @@ def main() -> None:
         stages = check_lock()
     except TenchError as error:
         sys.exit(f"error: {error}")
-    print(f"dvc.lock is what `dvc repro` leaves of this commit: {stages} stages")
+    with ignore_closed_pipe():
+        print(f"dvc.lock is what `dvc repro` leaves of this commit: {stages} stages")
 
 
 if __name__ == "__main__":

@@ -7,10 +7,10 @@ git fetch origin 'refs/exps/*:refs/exps/*'
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
+from tench.console.silence import ignore_closed_pipe
 from tench.core.errors import TenchError
 
 FORMATS = ("table", "csv", "markdown")
@@ -58,15 +58,14 @@ def main() -> None:
             from tench.compare.page import write_comparison
 
             write_comparison(result, given.page)
-        print(formats[given.format](result), flush=True)
+        with ignore_closed_pipe():
+            print(formats[given.format](result))
         if given.format == "csv":
             print(*(f"- {note}" for note in result.notes), sep="\n", file=sys.stderr)
         if given.page:
             print(f"the page: {given.page.resolve().as_uri()}", file=sys.stderr)
     except TenchError as error:
         sys.exit(f"error: {error}")
-    except BrokenPipeError:  # who read it has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

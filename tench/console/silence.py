@@ -23,6 +23,28 @@ def silenced_stderr() -> Iterator[None]:
         os.close(nowhere)
 
 
+@contextmanager
+def ignore_closed_pipe() -> Iterator[None]:
+    """Leave a block that prints quietly if who read standard output has enough (`| head`). What is
+    printed after it goes nowhere."""
+    try:
+        yield
+    except BrokenPipeError:
+        discard_output()
+    finally:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            discard_output()
+
+
+def discard_output() -> None:
+    """Send standard output, what waits in its buffer too, to nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
 def silence_exit() -> None:
     """Send what C++ libraries write when they are taken down, after Python itself, to nowhere."""
     atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))

@@ -3,6 +3,7 @@
 Its metadata follow Hugging Face's model cards: https://huggingface.co/docs/hub/model-cards
 """
 
+import inspect
 import io
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -20,6 +21,7 @@ from tench.core.packages import pinned
 from tench.core.params import Params
 from tench.core.paths import AUDIT, COUNTS, IMAGENETTE, INDEX, PER_CLASS, SAMPLE, SCORES
 from tench.exported.folder import MODELS, Trust
+from tench.pictures.prepared import GREY, pad_box
 
 TEMPLATES = Path(__file__).parent / "templates"
 NAMED = 100  # classes in the list of them
@@ -159,6 +161,8 @@ def contents(
         "packages": {name: pinned()[name] for name in MADE_WITH},
         "size": params.data.image_size,
         "resize": params.data.resize,
+        "grey": GREY,
+        "pad_source": inspect.getsource(pad_box),
         "raw": params.data.raw,
         "pictures_licence": pictures_licence(params.data.raw),
         "weights_licence": weights_licence(params.backbone.weights),

@@ -12,6 +12,7 @@ from tench.intake.files import LONGEST, check_name, check_text, refuse_link
 from tench.intake.layouts import REQUIRED, WORDS, layout_error, side
 
 COLUMNS = (*REQUIRED, "split", "group")  # others are not looked at
+MAX_BYTES = 2**28  # of the file, which is read whole
 
 
 class Entry(NamedTuple):
@@ -30,6 +31,10 @@ def trouble(table: Path, line: int, what: str) -> TenchError:
 
 def lines_of(table: Path) -> Iterator[tuple[int, list[str]]]:
     """The lines of a CSV file that are not blank, each with the number it ends at."""
+    if table.stat().st_size > MAX_BYTES:
+        raise layout_error(
+            f"{table}: more than {MAX_BYTES:,} bytes; remove the columns but {', '.join(COLUMNS)}"
+        )
     content = table.read_bytes()
     try:
         text = content.decode("utf-8-sig")

@@ -28,13 +28,21 @@ def resize(picture: Image.Image, size: int, how: Fit = "squash") -> Image.Image:
     if how == "crop":
         return ImageOps.fit(picture, (size, size), bicubic)
     if how == "pad":
-        longer = max(picture.size)
-        wide, high = (max(1, round(side * size / longer)) for side in picture.size)
+        wide, high, left, top = pad_box(*picture.size, size)
         square = Image.new("RGB", (size, size), GREY)
-        place = ((size - wide) // 2, (size - high) // 2)
-        square.paste(picture.resize((wide, high), bicubic), place)
+        square.paste(picture.resize((wide, high), bicubic), (left, top))
         return square
     return picture.resize((size, size), bicubic)
+
+
+def pad_box(width: int, height: int, size: int) -> tuple[int, int, int, int]:
+    """Width, height, left and top in pixels of a padded image in a square of size x size.
+
+    The model card shows this source, since Pillow's ImageOps.pad rounds otherwise.
+    """
+    longer = max(width, height)
+    wide, high = (max(1, round(side * size / longer)) for side in (width, height))
+    return wide, high, (size - wide) // 2, (size - high) // 2
 
 
 def to_webp(picture: Image.Image) -> bytes:

@@ -7,9 +7,14 @@ from typing import NamedTuple
 from PIL import Image
 
 from tench.core.errors import TenchError
-from tench.pictures.reading import UnreadableError, decode, read_picture, refuse_special
-
-MOST = 2**30  # bytes of a file that goes to another machine
+from tench.pictures.reading import (
+    MAX_BYTES,
+    TOO_LARGE,
+    UnreadableError,
+    decode,
+    read_picture,
+    refuse_special,
+)
 
 
 class Raw(NamedTuple):
@@ -21,21 +26,18 @@ class Raw(NamedTuple):
 
 
 def carried(raw: Raw) -> Raw:
-    """The same with its content, or with the reason why there is none.
+    """The same with its content, or with the reason why there is none: it has more than MAX_BYTES
+    bytes, or is no file.
 
     Raises:
-        TenchError: it has more than MOST bytes.
         OSError: the file cannot be opened or read.
     """
     try:
         refuse_special(raw.file)
     except UnreadableError as error:
         return raw._replace(reason=str(error))
-    if raw.file.stat().st_size > MOST:
-        raise TenchError(
-            f"{raw.file}: more than {MOST:,} bytes: too much to be sent to a cluster; remove it, "
-            "or unset RAY_ADDRESS to work on this machine alone"
-        )
+    if raw.file.stat().st_size > MAX_BYTES:
+        return raw._replace(reason=TOO_LARGE)
     return raw._replace(content=raw.file.read_bytes())
 
 

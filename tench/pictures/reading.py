@@ -1,13 +1,15 @@
 """Any picture file as upright 8-bit RGB. What the machine lacks is not taken for damage."""
 
 import errno
+import os
 import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice, takewhile
 from pathlib import Path
 from threading import Condition
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -36,7 +38,20 @@ CMYK_WEIGHT = 1.5  # a progressive JPEG's coefficients, before any pixel
 MAX_SIDE = 1_000_000
 # Of a JPEG file; ten are usual. Each may be a hundred bytes, and goes over all pixels once.
 MAX_SCANS = 50
-MARKER = re.compile(rb"\xff+([\x02-\xcf\xd8-\xfe])")
+# Limits on the file itself. The largest image that is decoded fills 0.7 GB, uncompressed.
+MAX_BYTES = 2**30
+TOO_LARGE = f"more than {MAX_BYTES:,} bytes"
+MAX_WHOLE = 2**28  # bytes, of a format that Pillow reads into memory in one piece: AVIF, WebP
+MAX_READS = 100_000  # of a header, which usually takes a hundred
+READS_PER_PIXEL = 4  # of a run-length encoded BMP, which takes the most
+# Of a JPEG file, before its first scan. Pillow appends each of EXIF data to all before it.
+MAX_SEGMENTS = 300
+# Between two JPEG segments; libjpeg reads them all again for each block that it is fed.
+FILL = b"\xff" * 4096
+# A JPEG marker and its segment's length. No + after 0xFF: it would be quadratic in a run of them.
+MARKER = re.compile(rb"\xff(?:(\xd9)|([\x02-\xcf\xda-\xfe])(..))", re.DOTALL)
+EOI, SOS = b"\xd9", b"\xda"
+BLOCK = 2**16  # bytes of a JPEG file searched at a time
 STRIP = 2**22  # pixels converted at a time
 # How a picture is turned upright, by its EXIF orientation.
 TURNS = {
@@ -94,26 +109,82 @@ def weight(picture: Image.Image) -> float:
     return pixels * each
 
 
-def scans(content: bytes) -> int:
-    """How many scans a JPEG file's first picture has (more may follow, or a film)."""
-    count, place = 0, 2
-    while found := MARKER.search(content, place):
-        kind = found[1]
-        if kind == b"\xd9":
-            break
-        count += kind == b"\xda"
-        place = found.end() + int.from_bytes(content[found.end() : found.end() + 2])
-    return count
+def markers(content: BinaryIO) -> Iterator[bytes]:
+    """The second byte of every marker of a JPEG file's first image, from behind SOI to EOI (more
+    images may follow, or a film). Takes linear time. UnreadableError for a long run of 0xFF."""
+    start = 2
+    while True:
+        content.seek(start)
+        block = content.read(BLOCK)
+        place = 0
+        while True:
+            found = MARKER.search(block, place)
+            if FILL in block[place : found.start() if found else BLOCK]:
+                raise UnreadableError(f"damaged: more than {len(FILL):,} bytes 0xFF in a row")
+            if not found:
+                break
+            if found[1]:
+                yield EOI
+                return
+            yield found[2]
+            place = found.end() - 2 + int.from_bytes(found[3])
+        if len(block) < BLOCK:
+            return
+        start += max(place, BLOCK - 3)  # three bytes may begin a marker and its length
 
 
 def check_scans(picture: Image.Image, content: BinaryIO) -> None:
     """Raise UnreadableError if a JPEG file has so many scans that decoding it takes minutes."""
     if picture.format in {"JPEG", "MPO"}:
         place = content.tell()
-        content.seek(0)
-        if scans(content.read()) > MAX_SCANS:
+        scans = (kind for kind in markers(content) if kind == SOS)
+        if next(islice(scans, MAX_SCANS, None), None):
             raise UnreadableError(f"more than {MAX_SCANS} scans, each of which goes over all of it")
         content.seek(place)
+
+
+def check_segments(content: BinaryIO) -> None:
+    """Raise UnreadableError if a JPEG header has so many segments that Pillow takes minutes."""
+    content.seek(0)
+    if content.read(3) == b"\xff\xd8\xff":
+        header = takewhile(lambda kind: kind != SOS, markers(content))
+        if next(islice(header, MAX_SEGMENTS, None), None):
+            raise UnreadableError(f"damaged: more than {MAX_SEGMENTS:,} segments before the image")
+
+
+class Metered:
+    """A file that allows a limited number of reads, of which Pillow may need one a byte."""
+
+    def __init__(self, content: BinaryIO, size: int) -> None:
+        self.content, self.size, self.reads = content, size, MAX_READS
+
+    def read(self, size: int = -1) -> bytes:
+        """Read up to `size` bytes, or all. UnreadableError if that is too often or too much."""
+        self.reads -= 1
+        if self.reads < 0:
+            raise UnreadableError(f"damaged: no image within {MAX_READS:,} reads of the file")
+        if size < 0 and self.size > MAX_WHOLE:
+            raise UnreadableError(f"more than {MAX_WHOLE:,} bytes in this format")
+        return self.content.read(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.content, name)
+
+
+@contextmanager
+def opened(content: BinaryIO) -> Iterator[Image.Image]:
+    """Open an image file without decoding it. UnreadableError if it is empty, too large, or its
+    header has no end; and what Pillow raises."""
+    size = content.seek(0, os.SEEK_END)
+    if not size:
+        raise UnreadableError("the file is empty")
+    if size > MAX_BYTES:
+        raise UnreadableError(TOO_LARGE)
+    check_segments(content)
+    metered = Metered(content, size)
+    with Image.open(cast("BinaryIO", metered), formats=FORMATS) as picture:
+        metered.reads = MAX_READS + READS_PER_PIXEL * picture.width * picture.height
+        yield picture
 
 
 def eight_bit(picture: Image.Image) -> Image.Image:
@@ -192,11 +263,8 @@ def decode(content: BinaryIO) -> Image.Image:
         MemoryError: there is not enough memory.
         OSError: the content cannot be read.
     """
-    if not content.read(1):
-        raise UnreadableError("the file is empty")
-    content.seek(0)
     try:
-        with Image.open(content, formats=FORMATS) as picture:
+        with opened(content) as picture:
             check_scans(picture, content)
             with BUDGET.take(weight(picture)):
                 picture.load()

@@ -141,6 +141,9 @@ def read_rows(shards: Shards, rows: NDArray[np.int64]) -> NDArray[np.generic]:
 
     Plain file reads, not memory maps: touched pages of a map count as the process's memory, which
     would then grow with the data.
+
+    Raises:
+        TenchError: a file ends before a row does.
     """
     out = np.empty((len(rows), *shards.row_shape), shards.dtype)
     row_bytes = int(np.prod(shards.row_shape)) * shards.dtype.itemsize
@@ -150,5 +153,10 @@ def read_rows(shards: Shards, rows: NDArray[np.int64]) -> NDArray[np.generic]:
         with shards.files[number].open("rb", buffering=0) as file:
             for n in np.flatnonzero(numbers == number):
                 file.seek(shards.offset + int(places[n] % ROWS) * row_bytes)
-                file.readinto(out[n].data)
+                left = out[n : n + 1].data.cast("B")
+                while count := file.readinto(left):
+                    left = left[count:]
+                if left:
+                    what = "shorter than it was when it was checked"
+                    raise damage(shards.files[number], what, shards.files[number].parent)
     return out

@@ -7,12 +7,11 @@ reason. Nothing but the model folder is needed, which may be copied anywhere.
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from tench.console.options import add_classifier, number
-from tench.console.silence import escape_output
+from tench.console.silence import escape_output, ignore_closed_pipe
 from tench.core.arithmetic import fix_arithmetic
 from tench.core.errors import TenchError
 from tench.exported.folder import RUNTIMES
@@ -37,20 +36,16 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    chosen = parsed()
-    escape_output()
-    fix_arithmetic()  # before NumPy is imported: its own threads would be in the way of ours
+def run(chosen: argparse.Namespace) -> None:
+    """Write the rows, and what could not be read. Exits with 1 if that was all, or a folder."""
     from tench.predict.command import predict
 
     try:
-        files, lost = predict(chosen)
-        sys.stdout.flush()
+        files, lost, closed = predict(chosen)
     except TenchError as error:
         sys.exit(f"error: {error}")
-    except BrokenPipeError:  # who read it has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return
+    except BrokenPipeError:
+        raise
     except OSError as error:
         sys.exit(f"error: {error.filename or 'standard output'}: {(error.strerror or '').lower()}")
     except KeyboardInterrupt:
@@ -61,6 +56,16 @@ def main() -> None:
         )
     if lost == files:
         sys.exit("error: no picture was read" if files else "error: no picture there")
+    if closed:
+        sys.exit(f"error: folders that could not be read: {closed}; allow it, and run this again")
+
+
+def main() -> None:
+    chosen = parsed()
+    escape_output()
+    fix_arithmetic()  # before NumPy is imported: its own threads would be in the way of ours
+    with ignore_closed_pipe():
+        run(chosen)
 
 
 if __name__ == "__main__":

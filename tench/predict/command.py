@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import chain, count
 from pathlib import Path
+from typing import NamedTuple
 
 from tench.console.progress import progress
 from tench.exported.carrying import packed
@@ -15,7 +16,7 @@ from tench.exported.folder import read_exported
 from tench.pictures.raw import Raw
 from tench.predict.listing import batches, how_many
 from tench.predict.rows import Row, columns, csv_row, json_line
-from tench.predict.telling import Asked, Wanted, carried, telling_here, telling_there
+from tench.predict.telling import CLOSED, Asked, Wanted, carried, telling_here, telling_there
 from tench.spread.spreading import elsewhere, spread
 
 
@@ -36,8 +37,16 @@ def writing(how: str, top: int) -> Iterator[Callable[[Row], None]]:
     yield lambda row: put(csv_row(row, top))
 
 
-def predict(chosen: argparse.Namespace) -> tuple[int, int]:
-    """Write a row for every picture; return how many there were and how many were unreadable."""
+class Counts(NamedTuple):
+    """How many files there were."""
+
+    files: int
+    lost: int  # of them, unreadable
+    closed: int  # of those, folders, of which it is not known what is in them
+
+
+def predict(chosen: argparse.Namespace) -> Counts:
+    """Write a row for every picture and every folder that cannot be read."""
     exported = read_exported(chosen.model)
     top = min(max(chosen.top, 1), len(exported.classes))
     if chosen.explain:
@@ -49,7 +58,7 @@ def predict(chosen: argparse.Namespace) -> tuple[int, int]:
         if elsewhere()
         else partial(telling_here, exported, *how)
     )
-    files, lost = 0, 0
+    files, lost, closed = 0, 0, 0
     with spread(opened, carried) as mapped, writing(chosen.format, top) as put:
         numbers = count(1)
         some = (map(Asked, map(Raw, batch), numbers) for batch in batches(chosen.pictures))
@@ -59,4 +68,5 @@ def predict(chosen: argparse.Namespace) -> tuple[int, int]:
                 Path(row.explanation).write_bytes(picture)
             put(row)
             files, lost = files + 1, lost + bool(row.reason)
-    return files, lost
+            closed += row.reason == CLOSED
+    return Counts(files, lost, closed)

@@ -15,7 +15,10 @@ from tench.exported.folder import Exported
 from tench.pictures import raw as raws
 from tench.pictures.raw import Raw, read_raw
 from tench.pictures.reading import UnreadableError
+from tench.predict.listing import is_closed
 from tench.predict.rows import Row, answered, rejected
+
+CLOSED = "a folder that cannot be read"
 
 
 class Wanted(NamedTuple):
@@ -58,9 +61,11 @@ def carried(asked: Asked) -> Asked:
 
 
 def check_file(path: Path) -> None:
-    """Raise UnreadableError if there is no such file."""
+    """Raise UnreadableError if there is no such file, or it is a folder that cannot be read."""
     if not os.path.isfile(path):  # noqa: PTH113 - Path raises OSError for a name too long
         there = os.path.exists(path)  # noqa: PTH110
+        if is_closed(path):
+            raise UnreadableError(CLOSED)
         raise UnreadableError("not a file" if there else "no such file")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tench.console.inputs import check_results
+from tench.console.silence import ignore_closed_pipe
 from tench.core.errors import TenchError
 from tench.core.files import read_json
 from tench.core.paths import CLASSIFIER, EXPORT, METRICS, PROBE_SCORES, SCORES
@@ -37,6 +38,12 @@ def main() -> None:
         check_results(METRICS)
     except TenchError as error:
         sys.exit(f"error: {error}")
+    with ignore_closed_pipe():
+        print_summary()
+
+
+def print_summary() -> None:
+    """Print the tables, and where the results are."""
     header: tuple[str, ...] = ("Epoch", *(name.capitalize() for name in NAMES))
     print("\n" + markdown_table([header, *epochs("extract-train"), *epochs("finetune")]) + "\n")
     header = ("Test pictures", "Number", "Accuracy frozen", "finetuned", "Loss frozen", "finetuned")
