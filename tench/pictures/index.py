@@ -125,6 +125,14 @@ def class_weight(labels: NDArray[np.integer[Any]]) -> dict[int, float]:
     return {int(n): len(labels) / (len(present) * int(counts[n])) for n in present}
 
 
+def row_weights(labels: NDArray[np.integer[Any]], balanced: bool) -> NDArray[np.float64]:
+    """The weight of each row, (rows,): 1, or `class_weight` of its class where `balanced`."""
+    if not balanced:
+        return np.ones(len(labels))
+    of_class = class_weight(labels)
+    return np.array([of_class[label] for label in labels.tolist()], np.float64)
+
+
 def evenly(count: int, wanted: int) -> NDArray[np.int64]:
     """At most `wanted` of the places 0 ... count - 1, evenly spaced."""
     return np.arange(min(count, wanted)) * count // max(1, min(count, wanted))

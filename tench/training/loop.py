@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tench.console.progress import progress
 from tench.network.batching import filled
 from tench.network.runtime import keras
-from tench.pictures.index import Row, class_weight, labels_of, of_split
+from tench.pictures.index import Row, labels_of, of_split, row_weights
 from tench.pictures.shards import only, open_shards, read_rows
 from tench.training.resuming import Epoch, Figures, keep_epoch, kept_epochs
 from tench.training.settings import Training
@@ -53,14 +53,12 @@ def batches(
     The last batch is filled up with rows that weigh nothing, its own weigh the more, so that a mean
     over the batch is one over its rows: for another size every step would be traced anew.
     """
-    of_class = class_weight(examples.labels) if balanced else None
+    of_rows = row_weights(examples.labels, balanced)
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        labels = examples.labels[rows]
         weights = np.full(len(rows), batch_size / len(rows), np.float32)
-        if of_class:
-            weights *= [of_class[label] for label in labels.tolist()]
-        batch = examples.read(rows), labels, weights
+        weights *= of_rows[rows]
+        batch = examples.read(rows), examples.labels[rows], weights
         yield tuple(filled(one, batch_size) for one in batch)
 
 
