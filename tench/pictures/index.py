@@ -118,19 +118,13 @@ def class_names(rows: Iterable[Row]) -> list[str]:
     return [name for _, name in sorted({(row.label, row.class_name) for row in rows})]
 
 
-def class_weight(labels: NDArray[np.integer[Any]]) -> dict[int, float]:
-    """What a row of each class weighs where all classes weigh the same: 1 on average over rows."""
-    counts = np.bincount(labels)
-    present = np.flatnonzero(counts)
-    return {int(n): len(labels) / (len(present) * int(counts[n])) for n in present}
-
-
 def row_weights(labels: NDArray[np.integer[Any]], balanced: bool) -> NDArray[np.float64]:
-    """The weight of each row, (rows,): 1, or `class_weight` of its class where `balanced`."""
+    """The weight of each row, (rows,), 1 on average: 1 for all, or where `balanced` such that the
+    rows of every class that has any weigh the same together."""
     if not balanced:
         return np.ones(len(labels))
-    of_class = class_weight(labels)
-    return np.array([of_class[label] for label in labels.tolist()], np.float64)
+    counts = np.bincount(labels)
+    return np.asarray(len(labels) / (np.count_nonzero(counts) * counts[labels]))
 
 
 def evenly(count: int, wanted: int) -> NDArray[np.int64]:
