@@ -37,6 +37,7 @@ from tench.core.paths import (
     PREDICTIONS,
     PROBABILITIES,
     SCORES,
+    TAPPED,
 )
 from tench.pictures.asked import CHECKED, some
 from tench.pictures.index import Row, labels_of, of_split, read_index, seen_with
@@ -62,7 +63,6 @@ def check_saved(both: Any, rows: list[Row]) -> None:
 def evaluate(params: Params, rows: list[Row], classifier: Any) -> dict[str, Outcome]:
     """What the frozen and the fine-tuned model say of the test pictures among all `rows`, once
     the classifier is seen to be the one that was saved. Raises TenchError."""
-    from tench.embedding.embed import activations
     from tench.network import classifier as net
     from tench.network.answers import check_agreement, of_activations, of_pictures
     from tench.network.backbone import layer_number, load_backbone, training_cut
@@ -88,13 +88,12 @@ def evaluate(params: Params, rows: list[Row], classifier: Any) -> dict[str, Outc
     with whole(PROBABILITIES) as part:
         np.save(part, plain[MODELS.index("finetuned")])
     outcomes = {}
-    with activations(original, cut, params, rows) as folder:
-        read = partial(read_rows, only(open_shards(folder, rows), test))
-        for name, model, slow in zip(MODELS, (frozen, tuned), plain, strict=True):
-            quick = of_activations(read, np.arange(len(test)), model)
-            what = f"plain Keras and trunk-then-tail ({name})"
-            print(f"{what} agree to {check_agreement(slow, quick, test, what):.1e}")
-            outcomes[name] = outcome(slow, labels_of(test))
+    read = partial(read_rows, only(open_shards(TAPPED, rows), test))
+    for name, model, slow in zip(MODELS, (frozen, tuned), plain, strict=True):
+        quick = of_activations(read, np.arange(len(test)), model)
+        what = f"plain Keras and trunk-then-tail ({name})"
+        print(f"{what} agree to {check_agreement(slow, quick, test, what):.1e}")
+        outcomes[name] = outcome(slow, labels_of(test))
     return outcomes
 
 

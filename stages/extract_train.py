@@ -29,13 +29,13 @@ def extract_train(params: Params, work: Path) -> None:
     train, val = stored(POOLED, rows)
     keras.utils.set_random_seed(params.seed)
     head = build_head(settings, features_of(train), len(class_names(rows)))
+    how = settings_of(settings, params, 0)
     if settings.solver == "logistic":
         fitted = np.load(PROBE)
         head.get_layer("logits").set_weights([fitted[:-1], fitted[-1]])
-        log_fitted(with_output(head), train, val, settings.batch_size, EXTRACT_TRAIN)
+        log_fitted(with_output(head), train, val, how.batch_size, how.balanced, EXTRACT_TRAIN)
     else:
         output = with_output(head, settings.output)
-        how = settings_of(settings, params, 0)
         fit(output, train, val, how, EXTRACT_TRAIN, work, "extract-train")
     save_weights(head, HEAD)
 

@@ -1,8 +1,7 @@
 """finetune: train the head and the backbone's layers from fine_tune_at on.
 
 In:  data/features/tapped, models/backbone.weights.h5, models/head.weights.h5, finetune,
-     class_weights, seed;
-     data/prepared, whose pictures are needed again where fine_tune_at lies before tap_at.
+     class_weights, seed.
 Out: models/classifier.keras (picture in, probabilities out), models/labels.txt (class names, one a
      line, in the order of the probabilities), models/check.npy (what the model says of some
      validation pictures before it is saved, for evaluate to ask the saved one), metrics/finetune/
@@ -25,6 +24,7 @@ from tench.core.paths import (
     FINETUNE_SCORES,
     HEAD,
     LABELS,
+    TAPPED,
 )
 from tench.core.unfinished import unfinished
 from tench.pictures.asked import CHECKED
@@ -33,7 +33,6 @@ from tench.pictures.index import class_names, evenly, read_index
 
 def finetune(params: Params, work: Path) -> None:
     """Train the tail and the head and write the classifier."""
-    from tench.embedding.embed import activations
     from tench.network.answers import of_activations
     from tench.network.backbone import layer_number, load_backbone, training_cut
     from tench.network.classifier import assemble, build_head, on_activations, with_output
@@ -56,15 +55,14 @@ def finetune(params: Params, work: Path) -> None:
     tail = trainable_tail(backbone, cut, first)
     logits = on_activations(tail, head)
     how = settings_of(settings, params, before, settings.average_weights)
-    with activations(backbone, cut, params, rows) as folder:
-        train, val = stored(folder, rows)
-        output = params.extract_train.output
-        kept = fit_if_better(logits, output, train, val, how, FINETUNE, work, "finetune")
-        if settings.patience:
-            told = f"epoch {kept}" if kept > before else "the head alone: none was clearly better"
-            print(f"kept: {told}")
-            write_json({**read_json(FINETUNE_SCORES), "kept_epoch": kept}, FINETUNE_SCORES)
-        answers = of_activations(val.read, evenly(len(val.labels), CHECKED), with_output(logits))
+    train, val = stored(TAPPED, rows)
+    output = params.extract_train.output
+    kept = fit_if_better(logits, output, train, val, how, FINETUNE, work, "finetune")
+    if settings.patience:
+        told = f"epoch {kept}" if kept > before else "the head alone: none was clearly better"
+        print(f"kept: {told}")
+        write_json({**read_json(FINETUNE_SCORES), "kept_epoch": kept}, FINETUNE_SCORES)
+    answers = of_activations(val.read, evenly(len(val.labels), CHECKED), with_output(logits))
     with whole(CHECK) as part:
         np.save(part, answers)
     copy_weights(tail, backbone)

@@ -1,5 +1,6 @@
 """MobileNetV2 and its split: the paper's facts, and that trunk and tail are the backbone."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,15 @@ from networks import noise_pictures, random_weights, settings
 from numpy.typing import NDArray
 
 from stages.evaluate import model_summary
-from tench.network.backbone import build_backbone, cut_at, entering, scaling, training_cut
+from tench.core.errors import TenchError
+from tench.network.backbone import (
+    build_backbone,
+    cut_at,
+    entering,
+    folded,
+    scaling,
+    training_cut,
+)
 from tench.network.classifier import (
     assemble,
     build_head,
@@ -95,16 +104,19 @@ def test_cuts_are_where_one_tensor_crosses(backbone: Any) -> None:
     assert entering(backbone, 154) is backbone.outputs[0]
 
 
-def test_training_cut_is_the_tap_or_an_earlier_cut(backbone: Any) -> None:
+def test_training_before_the_stored_layer_is_refused_with_a_layer_to_store(backbone: Any) -> None:
     assert [training_cut(backbone, layer, 125) for layer in (125, 130, 154)] == [125] * 3
     assert training_cut(backbone, 154, 154) == 154
     picture = np.prod(backbone.input_shape[1:])
     for layer in range(0, 125, 4):
-        cut = training_cut(backbone, layer, 125)
-        assert cut <= max(layer, 1)
+        with pytest.raises(TenchError, match=rf"layer {layer} lies before layer 125") as caught:
+            training_cut(backbone, layer, 125)
+        cut = int(re.findall(r"backbone\.tap_at to (\d+)", str(caught.value))[0])
+        assert training_cut(backbone, layer, cut) == cut  # what it says works
+        assert not folded(backbone, cut)
         assert cut == cut_at(backbone, cut)
         assert np.prod(entering(backbone, cut).shape[1:]) <= picture
-    assert training_cut(backbone, 0, 125) == 1
+    assert training_cut(backbone, 0, 1) == 1
 
 
 def same(found: Any, expected: NDArray[np.float32]) -> None:

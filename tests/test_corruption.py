@@ -5,7 +5,6 @@ Found without DVC here; what DVC finds, and the ways back, are in test_corruptio
 
 import random
 import re
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,14 +14,12 @@ import numpy as np
 import pytest
 from clones import CHECKOUT, message, pipeline, run
 from damage import DAMAGES, damaged, flipped, put
-from features import row, stored
 
 from tench.console import damage
 from tench.console.inputs import OPENED, check_inputs, check_results, reads
 from tench.core.errors import TenchError
 from tench.core.packs import pack_of, read_packed
 from tench.core.paths import HEAD, INDEX, METRICS, PICTURES, PREPARED, SCORES
-from tench.embedding.sharing import kept
 from tench.exported.answers import open_classifier
 from tench.exported.folder import DESCRIPTION, MODELS, RUNTIMES, read_exported
 from tench.pictures.checked import read_checked
@@ -164,28 +161,6 @@ def test_of_a_missing_prepared_picture_the_way_back_is_told() -> None:
     one = read_index()[0]._replace(path="train/fish/gone.zip/a.webp")
     with pytest.raises(TenchError, match=r"gone\.zip/a\.webp: missing: run `dvc repro`"):
         read_checked(one)
-
-
-def test_damaged_activations_that_experiments_share_are_made_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    folder, rows = tmp_path / "cache/activations/name", [row(n) for n in range(6)]
-
-    def make(work: Path) -> Path:
-        stored(work / "made", np.arange(12.0).reshape(6, 2), rows)
-        return work / "made"
-
-    with kept(folder, make) as made:
-        (file,) = made.glob("*.npy")
-    for how in DAMAGES:
-        put(file, DAMAGES[how](file.read_bytes()))
-        with kept(folder, make) as made:
-            said = refusal(lambda: open_shards(folder, rows), file)
-        assert f"delete {folder}, " in said
-        shutil.rmtree(folder)
-        with kept(folder, make):
-            open_shards(folder, rows)
 
 
 @pytest.mark.usefixtures("_in")

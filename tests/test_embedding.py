@@ -1,26 +1,23 @@
 """Embedding: every picture's features, in order, on any machine, and stopped at any time."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from clones import CHECKOUT, dvc, git
 from damage import flip
 from numpy.typing import NDArray
 from PIL import Image
 from small_pictures import get_prepared, put_prepared
 
 from tench.core import parallel
-from tench.core.params import Params, load_params
-from tench.core.paths import PREPARED, TAPPED
+from tench.core.paths import PREPARED
 from tench.embedding import embed as embedding
 from tench.embedding import engine as engines
 from tench.embedding import litert
-from tench.embedding.embed import activations, embed
+from tench.embedding.embed import embed
 from tench.embedding.engine import Engine, open_engine, to_litert
 from tench.network.backbone import build_backbone
 from tench.network.runtime import keras
@@ -254,45 +251,3 @@ def test_what_was_damaged_since_is_made_again(
     go_on(stopped, pictures)
     assert sum(stopped.calls) == again
     assert len(stopped.journal.read_text().splitlines()) == 3
-
-
-@pytest.fixture(scope="module")
-def params() -> Params:
-    """Parameters by which TAP is tapped."""
-    params = load_params(CHECKOUT / "params.yaml")
-    backbone = params.backbone.model_copy(update={"tap_at": TAP, "engine": "auto"})
-    return params.model_copy(update={"backbone": backbone})
-
-
-@pytest.fixture
-def cache(folder: Path) -> Path:
-    """Where activations are kept: DVC's cache, of a project in which embed has run."""
-    shutil.copy(CHECKOUT / "dvc.lock", folder)
-    git(folder, "init", "--quiet")
-    dvc(folder, "init", "--quiet")
-    return folder.resolve() / ".dvc/cache/activations"
-
-
-def test_activations_at_the_tap_are_those_that_embed_stored(backbone: Any, params: Params) -> None:
-    with activations(backbone, TAP, params, []) as folder:
-        assert folder == TAPPED
-
-
-def test_activations_before_the_tap_are_made_once_and_kept(
-    backbone: Any,
-    params: Params,
-    pictures: list[Row],
-    cache: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with activations(backbone, 1, params, pictures[::-1]) as folder:
-        assert folder.parent == cache
-        scaled = [get_prepared(PREPARED / row.path) / 127.5 - 1 for row in pictures]
-        np.testing.assert_allclose(all_rows(folder, pictures), scaled, atol=1e-6)
-    monkeypatch.setattr(embedding, "embed", None)  # whatever makes them again fails
-    with activations(backbone, 1, params, pictures) as again:
-        assert again == folder
-    with pytest.raises(TypeError), activations(backbone, 2, params, pictures):
-        raise AssertionError
-    made = [one.name for one in cache.iterdir() if one.is_dir() and ".part-" not in one.name]
-    assert made == [folder.name]

@@ -21,7 +21,8 @@ def test_optuna_runs_experiments_and_goes_on_where_it_was(project: Path, tmp_pat
     for number in range(2):
         done = run(project, *search, PYTHONPATH=packages)
         assert done.returncode == 0, done.stdout
-        tried = rf"^t-{number} finetune.learning_rate=\S+ finetune.fine_tune_at=\d+$"
+        layers = r"finetune.fine_tune_at=\d+ backbone.tap_at=\d+"
+        tried = rf"^t-{number} finetune.learning_rate=\S+ {layers}$"
         best = rf"^best: t-[0-{number}], 0\.\d+ on validation"
         assert re.search(tried, done.stdout, re.MULTILINE)
         assert re.search(best, done.stdout, re.MULTILINE)

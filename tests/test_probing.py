@@ -10,7 +10,7 @@ from features import stored as stored_features
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from tench.pictures.index import class_weight
+from tench.pictures.index import row_weights
 from tench.pictures.shards import open_shards
 from tench.probing import logistic
 from tench.probing.logistic import (
@@ -51,9 +51,9 @@ def test_balanced_classes_weigh_the_same() -> None:
         for balanced in (False, True)
     ]
     assert rare[1].mean() > rare[0].mean()
-    weights = class_weight(labels)
-    assert weights[0] * 200 == pytest.approx(weights[1] * 10)
-    assert weights[0] * 200 + weights[1] * 10 == pytest.approx(210)
+    weights = row_weights(labels, balanced=True)
+    assert np.bincount(labels, weights) == pytest.approx([105, 105])
+    assert row_weights(labels, balanced=False).tolist() == [1] * 210
 
 
 def test_the_strength_is_the_one_that_does_best_on_rows_held_out() -> None:

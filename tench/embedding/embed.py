@@ -15,14 +15,10 @@ from tench.console.progress import progress
 from tench.core.files import file_sha256, is_file_of
 from tench.core.packs import read_packed
 from tench.core.parallel import in_threads
-from tench.core.params import Params
-from tench.core.paths import PREPARED, TAPPED
+from tench.core.paths import PREPARED
 from tench.core.unfinished import append, entries, keep_first
-from tench.embedding.engine import Engine, open_engine
+from tench.embedding.engine import Engine
 from tench.embedding.litert import Features, Files, Forward
-from tench.embedding.sharing import kept, name_of, store
-from tench.network.backbone import tapped_cut
-from tench.network.trunk import build_trunk
 from tench.pictures.checked import read_checked
 from tench.pictures.index import Row
 from tench.pictures.shards import (
@@ -153,29 +149,3 @@ def files_of(batch: Sequence[Row]) -> Files:
         return [(read_packed(PREPARED / row.path), row.prepared_sha256) for row in batch]
     except Exception:  # zipfile has its own
         return []
-
-
-@contextmanager
-def activations(backbone: Any, cut: int, params: Params, rows: Sequence[Row]) -> Iterator[Path]:
-    """The folder with the activations entering layer `cut`: what the stage embed stored if it
-    tapped there, else what an experiment before made, or this one now. Raises TenchError.
-
-    Args:
-        backbone: with the weights that embed had.
-        cut: number of a layer.
-        params: of the run.
-        rows: the whole index.
-    """
-    if cut == tapped_cut(backbone, params.backbone.tap_at):
-        yield TAPPED
-        return
-
-    def make(work: Path) -> Path:
-        trunk = build_trunk(backbone, params.backbone.name, cut)
-        with open_engine(trunk, params.backbone.engine) as engine:
-            embed_all(rows, engine, work, ["tapped"])
-        return work / "tapped"
-
-    with kept(store() / name_of(cut), make) as folder:
-        print(f"activations entering layer {cut}: {folder}")
-        yield folder

@@ -157,14 +157,22 @@ def layer_number(backbone: Model, layer: int | str) -> int:
 
 
 def training_cut(backbone: Model, fine_tune_at: int, tap_at: int | str) -> int:
-    """Where to split for fine-tuning from layer `fine_tune_at`.
+    """The cut whose activations are stored, for fine-tuning from layer `fine_tune_at` on.
 
-    At the tap if nothing before it learns. Else at the latest cut before `fine_tune_at` whose
-    activations are no larger than the picture; where there is none, at the picture itself.
+    Raises:
+        TenchError: that layer lies before it. The message has the latest cut at or before the layer
+            that could be stored: with activations no larger than the image, and no convolution
+            parted from its BatchNorm.
     """
     tap = tapped_cut(backbone, tap_at)
-    if fine_tune_at >= tap:
-        return tap
-    tensors = cuts(backbone)
-    small = [cut for cut in tensors if size(tensors[cut]) <= size(tensors[1])]
-    return max(cut for cut in small if cut <= max(fine_tune_at, 1))
+    first = max(fine_tune_at, 1)  # layer 0 is the input
+    if first < tap:
+        tensors = cuts(backbone)
+        small = [n for n in tensors if size(tensors[n]) <= size(tensors[1])]
+        usable = max(n for n in small if n <= first and not folded(backbone, n))
+        raise TenchError(
+            f"finetune.fine_tune_at: layer {fine_tune_at} lies before layer {tap}, whose input is "
+            f"stored (backbone.tap_at). Set backbone.tap_at to {usable} in params.yaml, or "
+            f"finetune.fine_tune_at to {tap} or more"
+        )
+    return tap

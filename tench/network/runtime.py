@@ -3,7 +3,6 @@
 Import `keras` and `tf` from here, and this module only where they are used: it takes seconds.
 """
 
-import ctypes
 import os
 import resource
 import sys
@@ -12,8 +11,7 @@ from contextlib import contextmanager
 
 from tench.console.silence import silenced_stderr
 from tench.core.errors import TenchError
-
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
+from tench.core.memory import keep_freed_memory
 
 # A float sum depends on how many threads share it (on their number, not on the cores they run on).
 # So the number is fixed: docs/reproducible.md has what it costs.
@@ -39,19 +37,6 @@ def check_address_space() -> None:
             f"a limit of {limit / 1e9:.1f} GB on this shell's memory (ulimit -v): TensorFlow needs "
             f"{ADDRESS_SPACE / 1e9:.0f}; raise it (ulimit -v unlimited), then run `dvc repro` again"
         )
-
-
-def keep_freed_memory() -> None:
-    """Tell glibc to keep freed blocks instead of returning them to the system at once.
-
-    TensorFlow allocates every tensor anew at every step; with glibc's defaults, half the time of a
-    training step on CPU goes into page faults. Elsewhere than on glibc nothing happens.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if sys.platform == "linux" and mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, 32 * 2**20)  # the most it accepts
-        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-        mallopt(M_TOP_PAD, 256 * 2**20)
 
 
 @contextmanager

@@ -132,11 +132,13 @@ def class_names(rows: Iterable[Row]) -> list[str]:
     return [name for _, name in sorted({(row.label, row.class_name) for row in rows})]
 
 
-def class_weight(labels: NDArray[np.integer[Any]]) -> dict[int, float]:
-    """What a row of each class weighs where all classes weigh the same: 1 on average over rows."""
+def row_weights(labels: NDArray[np.integer[Any]], balanced: bool) -> NDArray[np.float64]:
+    """The weight of each row, (rows,), 1 on average: 1 for all, or where `balanced` such that the
+    rows of every class that has any weigh the same together."""
+    if not balanced:
+        return np.ones(len(labels))
     counts = np.bincount(labels)
-    present = np.flatnonzero(counts)
-    return {int(n): len(labels) / (len(present) * int(counts[n])) for n in present}
+    return np.asarray(len(labels) / (np.count_nonzero(counts) * counts[labels]))
 
 
 def evenly(count: int, wanted: int) -> NDArray[np.int64]:

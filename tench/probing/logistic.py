@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 from tench.console.progress import progress
 from tench.core.chance import clearly_above
 from tench.core.parallel import in_threads
-from tench.pictures.index import class_weight
+from tench.pictures.index import row_weights
 from tench.pictures.shards import Shards, read_rows
 
 FITTED = 20_000  # rows at most, so that memory does not grow with the data
@@ -101,9 +101,7 @@ def choose_strength(features: Features, labels: Labels, balanced: bool, seed: in
     with threadpool_limits(1, "blas"):  # a thread a fit
         found = list(progress(in_threads(losses, pairs), "probe", len(pairs), "fits"))
     of_rows = np.reshape(np.concatenate(found), (len(STRENGTHS), -1))
-    if balanced:
-        of_class = class_weight(labels)
-        of_rows *= [of_class[int(labels[row])] for _, held in cut for row in held]
+    of_rows *= row_weights(labels, balanced)[np.concatenate([held for _, held in cut])]
     return STRENGTHS[least_free(of_rows)]
 
 

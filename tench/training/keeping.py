@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tench.core.chance import clearly_above
 from tench.network.answers import of_activations
 from tench.network.classifier import with_output
-from tench.pictures.index import class_weight
+from tench.pictures.index import row_weights
 from tench.training.loop import Examples, fit
 from tench.training.settings import Training
 
@@ -32,11 +32,8 @@ def clearly_better(
         labels: (pictures,).
         balanced: whether all classes weigh the same.
     """
-    weights = np.ones(len(labels))
-    if balanced:
-        of_class = class_weight(labels)
-        weights = np.array([of_class[int(label)] for label in labels])
-    return clearly_above(weights * (after.astype(float) - before.astype(float)))
+    change = after.astype(float) - before.astype(float)
+    return clearly_above(row_weights(labels, balanced) * change)
 
 
 def right(logits: Any, examples: Examples) -> NDArray[np.bool_]:

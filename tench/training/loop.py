@@ -11,14 +11,17 @@ from dvclive.live import Live
 from numpy.typing import NDArray
 
 from tench.console.progress import progress
+from tench.core.errors import TenchError
 from tench.network.batching import filled
 from tench.network.runtime import keras
-from tench.pictures.index import Row, class_weight, labels_of, of_split
+from tench.pictures.index import Row, labels_of, of_split, row_weights
 from tench.pictures.shards import only, open_shards, read_rows
 from tench.training.resuming import Epoch, Figures, keep_epoch, kept_epochs
 from tench.training.settings import Training
 
 Batch = tuple[NDArray[Any], ...]  # inputs, labels (int32), weights (float32), all of one length
+
+BALANCED = "balanced_accuracy"  # name of a metric
 
 
 class Examples(NamedTuple):
@@ -53,14 +56,12 @@ def batches(
     The last batch is filled up with rows that weigh nothing, its own weigh the more, so that a mean
     over the batch is one over its rows: for another size every step would be traced anew.
     """
-    of_class = class_weight(examples.labels) if balanced else None
+    of_rows = row_weights(examples.labels, balanced)
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        labels = examples.labels[rows]
         weights = np.full(len(rows), batch_size / len(rows), np.float32)
-        if of_class:
-            weights *= [of_class[label] for label in labels.tolist()]
-        batch = examples.read(rows), labels, weights
+        weights *= of_rows[rows]
+        batch = examples.read(rows), examples.labels[rows], weights
         yield tuple(filled(one, batch_size) for one in batch)
 
 
@@ -86,10 +87,12 @@ def reseed_dropout(model: Any, seed: int, epoch: int) -> None:
             variable.assign(state)
 
 
-def compiled(model: Any, optimizer: Any = None) -> None:
-    """Set up a model to be scored, and with an optimiser to be trained."""
+def compiled(model: Any, optimizer: Any = None, balanced: bool = False) -> None:
+    """Set up a model to be scored, and with an optimiser to be trained; with `balanced`, balanced
+    accuracy is one of the metrics."""
     loss = keras.losses.SparseCategoricalCrossentropy()
-    model.compile(optimizer=optimizer, loss=loss, weighted_metrics=[Accuracy("accuracy")])
+    metrics = [Accuracy("accuracy"), *([WeightedAccuracy(BALANCED)] if balanced else [])]
+    model.compile(optimizer=optimizer, loss=loss, weighted_metrics=metrics)
 
 
 class Accuracy(keras.metrics.SparseCategoricalAccuracy):  # type: ignore[misc]
@@ -97,6 +100,18 @@ class Accuracy(keras.metrics.SparseCategoricalAccuracy):  # type: ignore[misc]
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any) -> None:
         super().update_state(y_true, y_pred, keras.ops.cast(sample_weight > 0, "float32"))
+
+
+class WeightedAccuracy(keras.metrics.Mean):  # type: ignore[misc]
+    """The sum of the weights of correct rows, divided by the rows of the batch.
+
+    With the weights of `batches`, whose mean over a split is 1, the mean over its batches is the
+    mean recall of its classes. Dividing by each batch's own weights would give another number.
+    """
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any) -> None:
+        correct = keras.metrics.sparse_categorical_accuracy(y_true, y_pred)
+        super().update_state(correct * keras.ops.cast(sample_weight, correct.dtype))
 
 
 def live_in(folder: Path) -> Any:
@@ -136,14 +151,17 @@ def fit(
 
     Returns:
         the epoch whose weights the model has at the end: with patience the one with the best
-        accuracy on `val`, of those equal the one with the least loss; else the last.
+        `criterion` on `val`, of those equal the one with the least loss; else the last.
+
+    Raises:
+        TenchError: the training diverged.
     """
     steps = math.ceil(len(order_of(len(train.labels), how, how.first)) / how.batch_size)
     momentum = 1 - 2 / (steps + 1)
     adam = keras.optimizers.Adam(
         how.learning_rate, use_ema=how.average_weights, ema_momentum=momentum
     )
-    compiled(model, adam)
+    compiled(model, adam, how.balanced)
     # What makes variables in the first step has it traced twice.
     adam.build(model.trainable_variables)
     said = np.ones((1, model.output_shape[-1]))
@@ -155,7 +173,8 @@ def fit(
             log_epoch(live, epoch)
         try:
             while not is_over(epochs, how):
-                epoch = run_epoch(model, train, val, how, how.first + len(epochs), label)
+                number = how.first + len(epochs)
+                epoch = run_epoch(model, train, val, how, number, label)
                 log_epoch(live, epoch)
                 if how.patience and best_of([*epochs, epoch]) == epoch:
                     best_weights = model.get_weights()
@@ -164,6 +183,12 @@ def fit(
         except KeyboardInterrupt as stop:
             stop.add_note(f"{label}: epochs kept: {len(epochs)}")
             raise
+        except FloatingPointError as error:
+            key = f"{label.replace('-', '_')}.learning_rate"
+            raise TenchError(
+                f"{label}: training diverged in epoch {number}: {error}. "
+                f"Lower {key} ({how.learning_rate:g}) in params.yaml, then run `dvc repro` again"
+            ) from None
     if not how.patience:
         return how.last
     model.set_weights(best_weights)
@@ -181,7 +206,8 @@ def run_epoch(
         learned = run(model.train_on_batch, learning, bar)
         model.optimizer.finalize_variable_values(model.trainable_variables)  # the mean
         in_order = np.arange(len(val.labels))
-        scored = run(model.test_on_batch, batches(val, how.batch_size, in_order))
+        scoring = batches(val, how.batch_size, in_order, how.balanced)
+        scored = run(model.test_on_batch, scoring)
         bar.set_postfix_str(
             f"loss {learned['loss']:.3f} accuracy {learned['accuracy']:.3f} "
             f"val {scored['loss']:.3f} {scored['accuracy']:.3f}"
@@ -189,21 +215,29 @@ def run_epoch(
     return Epoch(number, learned, scored)
 
 
+def criterion(epoch: Epoch) -> float:
+    """What epochs are compared by, as `clearly_better` compares models: accuracy on validation, or
+    balanced accuracy where all classes weigh the same in training."""
+    if BALANCED in epoch.scored:
+        return round(epoch.scored[BALANCED], 6)  # sums of float32 weights differ in the last digit
+    return epoch.scored["accuracy"]
+
+
 def best_of(epochs: Sequence[Epoch]) -> Epoch:
-    """The epoch with the best accuracy on validation, of those equal the one with the least loss,
+    """The epoch with the best criterion, of those equal the one with the least loss on validation,
     of those the first."""
-    return max(epochs, key=lambda one: (one.scored["accuracy"], -one.scored["loss"]))
+    return max(epochs, key=lambda one: (criterion(one), -one.scored["loss"]))
 
 
 def is_over(epochs: Sequence[Epoch], how: Training) -> bool:
-    """Whether a training is at its end: all epochs done, or validation accuracy last rose so many
-    epochs ago that patience is at its end."""
+    """Whether a training is at its end: all epochs done, or the criterion last rose so many epochs
+    ago that patience is at its end."""
     if len(epochs) > how.last - how.first:
         return True
     if not (how.patience and epochs):
         return False
-    accuracies = [one.scored["accuracy"] for one in epochs]
-    return len(epochs) - 1 - accuracies.index(max(accuracies)) >= how.patience
+    found = [criterion(one) for one in epochs]
+    return len(epochs) - 1 - found.index(max(found)) >= how.patience
 
 
 def log_epoch(live: Any, epoch: Epoch) -> None:
@@ -215,11 +249,13 @@ def log_epoch(live: Any, epoch: Epoch) -> None:
     live.make_summary()
 
 
-def log_fitted(model: Any, train: Examples, val: Examples, batch: int, folder: Path) -> None:
+def log_fitted(
+    model: Any, train: Examples, val: Examples, batch: int, balanced: bool, folder: Path
+) -> None:
     """Log a model that was fitted without epochs as if in one."""
-    compiled(model)
+    compiled(model, balanced=balanced)
     learned, scored = (
-        run(model.test_on_batch, batches(part, batch, np.arange(len(part.labels))))
+        run(model.test_on_batch, batches(part, batch, np.arange(len(part.labels)), balanced))
         for part in (train, val)
     )
     with live_in(folder) as live:
@@ -227,19 +263,22 @@ def log_fitted(model: Any, train: Examples, val: Examples, batch: int, folder: P
 
 
 def run(step: Callable[..., Figures], examples: Iterator[Batch], bar: Any = None) -> Figures:
-    """Run Keras's `step` on every batch; return the mean of its loss and accuracy over examples.
+    """Run Keras's `step` on every batch; return the mean of its loss and metrics over examples.
+    Raises FloatingPointError at the first loss that is not finite.
 
     Step by step rather than by fit, whose input threads cost more than they bring: reading a batch
     takes a hundredth of a step.
     """
-    totals: Figures = {"loss": 0.0, "accuracy": 0.0}
+    totals: Figures = {"loss": 0.0, "accuracy": 0.0}  # in this order, and others after them
     count = 0
     for inputs, labels, weights in examples:
         figures = step(inputs, labels, weights, return_dict=True)
         rows = int(np.count_nonzero(weights))
         count += rows
-        for metric in totals:
-            totals[metric] += float(figures[metric]) * rows
+        for metric, value in figures.items():
+            totals[metric] = totals.get(metric, 0.0) + float(value) * rows
+        if not math.isfinite(totals["loss"]):
+            raise FloatingPointError("its loss is not a finite number")
         if bar is not None:
             bar.update(rows)
     return {metric: total / count for metric, total in totals.items()}
