@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tench.core.errors import TenchError
 
+REFUSED = 3  # exit code of an error that is explained; a crash of Python has 1
 FORMATS = ("table", "csv", "markdown")
 
 
@@ -58,13 +59,15 @@ def main() -> None:
             from tench.compare.page import write_comparison
 
             write_comparison(result, given.page)
-        print(formats[given.format](result), flush=True)
+        print(tables.printable(formats[given.format](result)), flush=True)
         if given.format == "csv":
-            print(*(f"- {note}" for note in result.notes), sep="\n", file=sys.stderr)
+            notes = "\n".join(f"- {note}" for note in result.notes)
+            print(tables.printable(notes), file=sys.stderr)
         if given.page:
             print(f"the page: {given.page.resolve().as_uri()}", file=sys.stderr)
     except TenchError as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {tables.printable(str(error))}", file=sys.stderr)
+        sys.exit(REFUSED)
     except BrokenPipeError:  # who read it has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
