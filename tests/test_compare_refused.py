@@ -236,7 +236,8 @@ def test_no_escape_of_a_revision_reaches_the_terminal(
     monkeypatch.setattr(sys, "argv", ["compare", "--format", form, "--page", "page.html"])
     main()
     printed = "".join(capfd.readouterr())
-    assert "odd\\u202e\\x9b" in printed
+    # Markdown escapes the backslash
+    assert "odd\\u202e\\x9b" in printed.replace("\\\\", "\\")
     assert not {one for one in printed if is_control(one) or one in TURNING} - {"\n"}
 
 
