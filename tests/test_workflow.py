@@ -245,3 +245,11 @@ def test_it_may_do_no_more_than_it_must_and_has_the_actions_of_the_other_workflo
     assert all(f"uses: {action}\n" in others for action in actions)
     assert WORKFLOW["defaults"] == {"run": {"shell": "bash"}}
     assert "${{" not in "".join(step["run"] for step in STEPS)  # no title or branch is run
+
+
+def test_a_crash_of_the_comparison_fails_its_step(team: Any, origin: Path) -> None:
+    write_text("raise ValueError('broken')\n", origin / "tench/compare/command.py")
+    commit(origin)
+    job = team("push")
+    assert job.failed == STEPS[1]["name"]
+    assert "ValueError: broken" in job.summary
