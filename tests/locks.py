@@ -9,7 +9,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from tench.core.digests import dvc_digest
-from tench.core.quick_yaml import mapping
+from tench.core.yaml_files import read_mapping
 
 YAML_FILE = YAML(typ="safe", pure=True)
 
@@ -49,5 +49,5 @@ def relock(folder: Path) -> None:
 
 def values(file: Path, keys: list[str]) -> dict[str, Any]:
     """The values of dotted keys in a parameter file."""
-    content = mapping(file.read_bytes(), file)
+    content = read_mapping(file.read_bytes(), file)
     return {key: reduce(getitem, key.split("."), content) for key in keys}

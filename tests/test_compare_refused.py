@@ -1,20 +1,21 @@
 """What the comparison says of names that nothing has, and of revisions that hold no results."""
 
+import io
 import sys
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import pytest
-from clones import CHECKOUT, change, commit, git
+from clones import change, commit, git
 from experiments import experiment, keep, lock, make_repository, replaced, write_results
 from ruamel.yaml import YAML
 
-from tench.compare.__main__ import main
+from tench.compare.__main__ import REFUSED, main
 from tench.compare.command import compare
 from tench.compare.results import LOCKED
-from tench.core.errors import TenchError
 from tench.core.files import write_text
+from tench.core.names import TURNING, is_control
 from tench.core.paths import COSTS, FINETUNE_SCORES, PARAMS, PREDICTIONS, SCORES
-from tench.core.quick_yaml import mapping
 
 RATE = "finetune.learning_rate"
 
@@ -30,11 +31,12 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def refusal(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
     """The line in which the command refuses."""
     monkeypatch.setattr(sys, "argv", ["compare", *arguments])
-    with pytest.raises(SystemExit) as caught:
+    said = io.StringIO()
+    with redirect_stderr(said), pytest.raises(SystemExit) as caught:
         main()
-    assert isinstance(caught.value.code, str)  # which Python prints, and exits with 1
-    assert caught.value.code.startswith("error: ")
-    return caught.value.code
+    assert caught.value.code == REFUSED
+    assert said.getvalue().startswith("error: ")
+    return said.getvalue().rstrip("\n")
 
 
 def left_out(repository: Path, file: Path, text: str | None) -> list[str]:
@@ -195,10 +197,64 @@ def test_all_commits_goes_without_names(
     assert "--all-commits goes without REV" in capsys.readouterr().err
 
 
-def test_yaml_is_read_as_dvc_reads_it() -> None:
-    odd = b"a: 1e-05\nb: no\nc: 010\nd: 1:30\ne: 0x1f\nf: ~\ng:\nh: .5\ni: 1.\nj: '1'\nk: -.inf\n"
-    for text in (odd, *(CHECKOUT.joinpath(name).read_bytes() for name in (PARAMS, LOCKED))):
-        assert mapping(text, "file") == YAML(typ="safe", pure=True).load(text)
-    assert mapping(b"", "file") == {}
-    with pytest.raises(TenchError, match="file: not readable as YAML"):
-        mapping(b"a: {", "file")
+ESCAPE = '"\\e[31m\\n\\x9b2J\\u202e\\ud800"'  # a color, a line, a cleared screen, turned text
+ESCAPES = "\x1b[31m\x9b2J\u202e"
+LOCK = YAML(typ="safe", pure=True)
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "csv"])
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        (PARAMS, f"{ESCAPE}: 1\nseed: 1\n"),
+        (PARAMS, f"seed: {ESCAPE}\n"),
+        (PARAMS, f"data: {{{ESCAPE}: {ESCAPE}}}\n"),
+        (PARAMS, f"data: {{a: [{ESCAPE}, {{[1]: {ESCAPE}}}]}}\n"),
+        (PARAMS, f"{ESCAPE}: ["),
+        (PARAMS, f"a: !{ESCAPES} 1"),
+        (LOCKED, f"stages: {{{ESCAPE}: 1}}"),
+        (LOCKED, f"stages: {{evaluate: {{deps: [{{path: {ESCAPE}, md5: {ESCAPE}}}]}}}}"),
+        (LOCKED, f"stages: {{evaluate: {{params: {{params.yaml: {{{ESCAPE}: {ESCAPE}}}}}}}}}"),
+        (LOCKED, f"stages: {{evaluate: {{params: {{packages.yaml: {{{ESCAPE}: {ESCAPE}}}}}}}}}"),
+        (COSTS, '{"\\u001b[31m": {"seconds": "x"}}'),
+        (SCORES, '{"finetuned": "\\u001b[31m"}'),
+        (PREDICTIONS, f"path,label,prediction\n{ESCAPES},{ESCAPES},a\n"),
+    ],
+)
+def test_no_escape_of_a_revision_reaches_the_terminal(
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    file: Path,
+    text: str,
+    form: str,
+) -> None:
+    if file == PARAMS:
+        (repository / LOCKED).unlink()
+        commit(repository)
+    replaced(repository, "odd\u202e\x9b", file, text)
+    monkeypatch.setattr(sys, "argv", ["compare", "--format", form, "--page", "page.html"])
+    main()
+    printed = "".join(capfd.readouterr())
+    # Markdown escapes the backslash
+    assert "odd\\u202e\\x9b" in printed.replace("\\\\", "\\")
+    assert not {one for one in printed if is_control(one) or one in TURNING} - {"\n"}
+
+
+@pytest.mark.parametrize("file", [PARAMS, LOCKED])
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "\x00", "a: &a [*a]", "a: !!bool x", "#" * 20_000_000]
+)
+def test_hostile_files_of_a_revision_leave_it_out(repository: Path, file: Path, text: str) -> None:
+    (note, *_) = left_out(repository, file, text)
+    assert f"is left out: {file}: not readable as YAML: " in note
+
+
+def test_git_that_refuses_is_reported_in_its_own_words(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own switch for its tests
+    refused = refusal(monkeypatch, "HEAD")
+    assert "dubious ownership" in refused
+    assert "safe.directory" in refused
+    assert "not in a git repository" not in refused

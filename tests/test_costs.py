@@ -1,8 +1,11 @@
 """What runs cost, in a file for git: of every stage the last run, told by what it wrote."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from clones import CHECKOUT
 
 from tench.console.costs import read_costs, write_cost
 from tench.core.paths import COSTS
@@ -31,3 +34,16 @@ def test_a_file_that_cannot_be_read_is_begun_anew(content: bytes) -> None:
     assert read_costs() == {}
     write_cost("embed", {}, 1, 2)
     assert list(read_costs()) == ["embed"]
+
+
+def test_stages_that_end_at_once_keep_each_others_costs() -> None:
+    code = (
+        "import sys; from tench.console.costs import write_cost\n"
+        "for number in range(200): write_cost(f'{sys.argv[1]}-{number}', {}, 1, 2)"
+    )
+    environment = {"PYTHONPATH": str(CHECKOUT)}
+    running = [
+        subprocess.Popen([sys.executable, "-c", code, name], env=environment) for name in "ab"
+    ]
+    assert [one.wait() for one in running] == [0, 0]
+    assert set(read_costs()) == {f"{name}-{number}" for name in "ab" for number in range(200)}

@@ -13,6 +13,7 @@ from tench.console.record import (
     CODE,
     changed_files,
     find_record,
+    git_refusal,
     read_record,
     record_file,
     write_record,
@@ -161,3 +162,15 @@ def test_outside_of_git_there_is_no_commit() -> None:
     found = read_record(record("embed", write("out")))
     assert found is not None
     assert (found.commit, found.changed) == ("", [])
+
+
+def test_git_that_refuses_is_not_taken_for_no_repository(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert git_refusal() == ""  # no repository
+    git(project, "init", "--quiet")
+    assert git_refusal() == ""
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own switch for its tests
+    assert "safe.directory" in git_refusal()
+    record("embed", write("out"))
+    assert "dubious ownership" in capsys.readouterr().err

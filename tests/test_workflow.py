@@ -14,9 +14,9 @@ from locks import YAML_FILE, relock
 from packaging.requirements import Requirement
 
 from tench.core.files import read_csv, read_json, write_csv, write_json, write_text
+from tench.core.lock_yaml import read_lock
 from tench.core.paths import COSTS, PREDICTIONS, SCORES
 from tench.core.pipelines import digests
-from tench.core.quick_yaml import mapping
 
 pytestmark = pytest.mark.sharing
 
@@ -159,7 +159,7 @@ def rerun(folder: Path, rate: float) -> None:
     scores = read_json(folder / SCORES)
     write_json({**scores, "macro_f1": 0.5}, folder / SCORES)
     relock(folder)
-    locked = mapping((folder / "dvc.lock").read_bytes(), "dvc.lock")["stages"]
+    locked = read_lock((folder / "dvc.lock").read_bytes(), "dvc.lock")["stages"]
     cost = {"seconds": 61.0, "peak_mb": 9, "outs": [*digests(locked["finetune"], "outs").items()]}
     write_json({**read_json(folder / COSTS), "finetune": cost}, folder / COSTS)
     commit(folder)
@@ -245,3 +245,11 @@ def test_it_may_do_no_more_than_it_must_and_has_the_actions_of_the_other_workflo
     assert all(f"uses: {action}\n" in others for action in actions)
     assert WORKFLOW["defaults"] == {"run": {"shell": "bash"}}
     assert "${{" not in "".join(step["run"] for step in STEPS)  # no title or branch is run
+
+
+def test_a_crash_of_the_comparison_fails_its_step(team: Any, origin: Path) -> None:
+    write_text("raise ValueError('broken')\n", origin / "tench/compare/command.py")
+    commit(origin)
+    job = team("push")
+    assert job.failed == STEPS[1]["name"]
+    assert "ValueError: broken" in job.summary

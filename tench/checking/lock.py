@@ -15,7 +15,7 @@ from tench.core.errors import TenchError
 from tench.core.params import load_params
 from tench.core.paths import PARAMS, PIPELINES
 from tench.core.pipelines import all_digests, digests, locked, read_stages
-from tench.core.quick_yaml import mapping
+from tench.core.yaml_files import read_mapping
 from tench.reporting.parameters import ABSENT, Key, leaves, recorded, shown
 
 PIPELINE = PIPELINES[0]
@@ -64,7 +64,7 @@ def changes(
     if not lock:
         yield f"not in {LOCK}"
         return
-    if stage["cmd"] != lock["cmd"]:
+    if stage["cmd"] != lock.get("cmd"):
         yield f"another command: {stage['cmd']}"
     yield from changed_params(stage.get("params", []), lock)
     before = digests(lock, "deps")
@@ -88,7 +88,7 @@ def changed_params(
             keys = [tuple(name.split(".")) for name in names or []]
             sections.setdefault(file, []).extend(keys or [()])
     for file, keys in sections.items():
-        now = leaves(mapping(Path(file).read_bytes(), file)) if Path(file).exists() else {}
+        now = leaves(read_mapping(Path(file).read_bytes(), file)) if Path(file).exists() else {}
         before = {key: values[-1] for key, values in recorded({"": lock}, Path(file)).items()}
         for key in dict.fromkeys([*now, *before]):
             new, old = now.get(key, ABSENT), before.get(key, ABSENT)
@@ -112,7 +112,7 @@ def changed_dep(path: Path, before: str | None, made: Mapping[str, str], raw: st
         if made[name] != before:
             yield f"not run since {name} was made anew"
     elif tracked.exists():
-        if digests(mapping(tracked.read_bytes(), tracked), "outs").get(path.name) != before:
+        if digests(read_mapping(tracked.read_bytes(), tracked), "outs").get(path.name) != before:
             yield f"{name} has changed, by {tracked}"
     elif path.exists() or not (name == raw or any(name.startswith(f"{one}/") for one in made)):
         yield from changed_file(path, before)

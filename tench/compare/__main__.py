@@ -13,6 +13,7 @@ from pathlib import Path
 from tench.console.silence import ignore_closed_pipe
 from tench.core.errors import TenchError
 
+REFUSED = 3  # exit code of an error that is explained; a crash of Python has 1
 FORMATS = ("table", "csv", "markdown")
 
 
@@ -59,13 +60,15 @@ def main() -> None:
 
             write_comparison(result, given.page)
         with ignore_closed_pipe():
-            print(formats[given.format](result))
+            print(tables.printable(formats[given.format](result)), flush=True)
         if given.format == "csv":
-            print(*(f"- {note}" for note in result.notes), sep="\n", file=sys.stderr)
+            notes = "\n".join(f"- {note}" for note in result.notes)
+            print(tables.printable(notes), file=sys.stderr)
         if given.page:
             print(f"the page: {given.page.resolve().as_uri()}", file=sys.stderr)
     except TenchError as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {tables.printable(str(error))}", file=sys.stderr)
+        sys.exit(REFUSED)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from tench.compare.results import FILES, Run, read_run
 from tench.compare.revisions import Chosen, choose, commits, read_files
 from tench.compare.tables import Result
 from tench.core.errors import TenchError
+from tench.core.names import TURNING, visible
 from tench.core.paths import COSTS
 
 
@@ -31,7 +32,7 @@ def read_runs(chosen: Chosen) -> tuple[list[Run], list[str], dict[str, str]]:
             runs.append(run)
             notes += more
         except TenchError as error:
-            left_out[one.commit] = f"{one.name} is left out: {error}."
+            left_out[one.commit] = f"{one.name} is left out: {visible(str(error), TURNING)}."
     return runs, notes, left_out
 
 

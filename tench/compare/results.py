@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 from tench.compare.locking import Inputs, inputs, needed, stale
 from tench.compare.revisions import Revision
 from tench.core.errors import TenchError
+from tench.core.lock_yaml import read_lock
 from tench.core.paths import (
     COSTS,
     EXTRACT_TRAIN,
@@ -22,8 +23,8 @@ from tench.core.paths import (
     PREDICTIONS,
     SCORES,
 )
-from tench.core.pipelines import Stages, digests
-from tench.core.quick_yaml import mapping
+from tench.core.pipelines import Stages, digests, stages_in
+from tench.core.yaml_files import read_mapping
 from tench.reporting.parameters import Key, leaves
 
 LOCKED = PIPELINES[0].with_suffix(".lock")
@@ -208,9 +209,9 @@ def read_run(revision: Revision, files: Files, before: Files | None) -> tuple[Ru
     """
     if PARAMS not in files:
         raise TenchError(f"{PARAMS}: not there; run from the project's root")
-    params = leaves(mapping(files[PARAMS], PARAMS))
+    params = leaves(read_mapping(files[PARAMS], PARAMS))
     scores = parse(Evaluation, files, SCORES)
-    locked = mapping(files.get(LOCKED, b""), LOCKED).get("stages", {})
+    locked = stages_in(read_lock(files.get(LOCKED, b""), LOCKED), LOCKED)
     stages = needed(locked)
     if reason := stale(stages, params):
         raise TenchError(f"{reason}: run `dvc repro` and commit what it leaves")

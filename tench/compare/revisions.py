@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
-from tench.console.record import git
+from tench.console.record import git, git_refusal
 from tench.core.errors import TenchError
 
 # Where DVC keeps an experiment: the commit it stems from, in two parts, and its name. (DVC's own
@@ -153,6 +153,8 @@ def choose(names: Sequence[str], all_commits: bool, against: str | None) -> Chos
         TenchError: there is nothing to compare, or a name is unknown.
     """
     if git("rev-parse", "--is-inside-work-tree") != "true":
+        if refusal := git_refusal():
+            raise TenchError(f"git: {refusal}")
         raise TenchError(f"{Path.cwd()}: not in a git repository; run from the project's root")
     those, others = experiments()
     stems = [one.stem for one in those]

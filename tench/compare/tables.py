@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from tench.compare.groups import MADE_WITH, Group, Spread, settings, spread
 from tench.compare.locking import Inputs
 from tench.compare.pairing import Comparison
-from tench.core.names import inert
+from tench.core.names import TURNING, inert, visible
 from tench.reporting.parameters import ABSENT, Key
 from tench.reporting.tables import markdown_table
 
@@ -38,6 +38,17 @@ def plain(value: Any) -> str:
         return "(none)"
     text = json.dumps(value) if value is None or isinstance(value, bool) else str(value)
     return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def printable(text: str) -> str:
+    """Text without what moves a terminal's cursor, sets its colors or turns text around; such
+    characters become escapes like \\x1b. Lines are kept."""
+    return "\n".join(visible(line, TURNING) for line in text.split("\n"))
+
+
+def dotted(key: Key, between: str = ".") -> str:
+    """A parameter's key on one line, or with `between` where a line may end."""
+    return between.join(visible(part, TURNING) for part in key)
 
 
 def short(text: str) -> str:
@@ -83,7 +94,7 @@ def parameters(result: Result) -> tuple[dict[Key, list[Any]], list[str]]:
     lines = []
     for number, group in enumerate(result.groups):
         others = [
-            f"{'.'.join(key)} = {short(plain(values[number]))}"
+            f"{dotted(key)} = {short(plain(values[number]))}"
             for key, values in found.items()
             if repr(values[number]) != repr(values[place])
         ]
@@ -97,7 +108,7 @@ def score_rows(result: Result) -> Rows:
     groups, (differing, _) = result.groups, parameters(result)
     scores = [spreads(group) for group in groups]
     given = [name for name in scores[0] if any(one[name] for one in scores)]
-    names = (".\n".join(key) for key in differing)
+    names = (dotted(key, ".\n") for key in differing)
     breaks = (name.replace(" ", "\n") for name in given)
     rows: Rows = [("name", *names, "seeds", *breaks, "seconds\n(stages)")]
     for place, group in enumerate(groups):
@@ -131,15 +142,15 @@ def comparison_rows(result: Result) -> Rows:
         if found:
             counts = (found.pictures, found.only_second, found.only_first)
             p_values = (p_text(found.p_value), p_text(one.corrected))
-            seeds = short(", ".join(map(str, one.seeds)))
+            seeds = short(", ".join(map(plain, one.seeds)))
             figures = (seeds, *map(str, counts), f"{found.accuracy:+.4f}", *p_values)
         rows.append((one.group.name, *figures, one.verdict))
     return rows
 
 
-def one_line(rows: Rows, dotted: str = "") -> Rows:
-    """Rows whose header has no line ends, but `dotted` behind the dot in a parameter's key."""
-    joined = (cell.replace(".\n", f".{dotted}").replace("\n", " ") for cell in rows[0])
+def one_line(rows: Rows, between: str = "") -> Rows:
+    """Rows whose header has no line ends, but `between` after the dot in a parameter's key."""
+    joined = (cell.replace(".\n", f".{between}").replace("\n", " ") for cell in rows[0])
     return [tuple(joined), *rows[1:]]
 
 
@@ -175,7 +186,8 @@ def listed(sentences: Sequence[str]) -> str:
 
 def sentences(result: Result) -> list[str]:
     """What was compared and how, what differs where no column tells, what to bear in mind."""
-    return [*result.how, *parameters(result)[1], *result.notes]
+    found = [*result.how, *parameters(result)[1], *result.notes]
+    return [visible(one, TURNING) for one in found]
 
 
 def text(result: Result) -> str:
@@ -216,7 +228,7 @@ def spreadsheet(result: Result) -> str:
         row: dict[str, object] = {"name": group.name}
         row["revisions"] = " ".join(run.revision.name for run in group.runs)
         row["commits"] = " ".join(run.revision.commit for run in group.runs)
-        row |= {".".join(key): plain(values[place]) for key, values in differing.items()}
+        row |= {dotted(key): plain(values[place]) for key, values in differing.items()}
         row |= {"seeds": len(group.runs)}
         for name, found in spreads(group).items():
             column = name.lower().replace(" ", "_")
@@ -237,7 +249,7 @@ def spreadsheet(result: Result) -> str:
 def paired_cells(one: Comparison | None) -> dict[str, object]:
     """What the CSV has of a group beside the reference."""
     found = one.difference if one else None
-    seeds = " ".join(map(str, one.seeds)) if one else ""
+    seeds = " ".join(map(plain, one.seeds)) if one else ""
     return {
         "seeds_paired": seeds,
         "pictures_paired": found.pictures if found else "",

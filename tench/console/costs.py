@@ -1,12 +1,13 @@
 """What the stages' last runs cost, in metrics/costs.json: small enough for git, unlike the records,
 so that an experiment carries it along. DVC does not know of it: it differs between equal runs."""
 
+import fcntl
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from tench.core.files import read_json, write_json
-from tench.core.paths import COSTS
+from tench.core.paths import COSTS, UNFINISHED
 
 
 def read_costs() -> dict[str, Any]:
@@ -33,4 +34,8 @@ def write_cost(stage: str, digests: Mapping[str, str], seconds: float, peak_mb: 
         "peak_mb": round(peak_mb),
         "outs": sorted(digests.items()),
     }
-    write_json(dict(sorted({**read_costs(), stage: entry}.items())), COSTS)
+    UNFINISHED.mkdir(parents=True, exist_ok=True)
+    # two stages may end at once: the second must read what the first writes
+    with (UNFINISHED / "costs.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed
+        write_json(dict(sorted({**read_costs(), stage: entry}.items())), COSTS)

@@ -11,7 +11,7 @@ from tench.core.digests import dvc_digest
 from tench.core.errors import TenchError
 from tench.core.paths import PARAMS, POOLED, TAPPED
 from tench.core.pipelines import described
-from tench.core.quick_yaml import mapping
+from tench.core.yaml_files import read_mapping
 
 OPENED = (POOLED, TAPPED)  # large, and compared with digests of their own when they are opened
 
@@ -20,7 +20,7 @@ def reads(stage: str) -> list[Path]:
     """What a stage depends on, as its dvc.yaml has it; nothing of a stage in none. Raises
     TenchError."""
     deps = described(stage).get("deps", [])
-    raw = mapping(PARAMS.read_bytes(), PARAMS)["data"]["raw"] if deps else ""
+    raw = read_mapping(PARAMS.read_bytes(), PARAMS)["data"]["raw"] if deps else ""
     return [Path(dep.replace("${data.raw}", raw)) for dep in deps]
 
 

@@ -5,6 +5,7 @@ by the digest of what the run wrote: it is never shown beside the outputs of ano
 """
 
 import json
+import os
 import platform
 import resource
 import subprocess
@@ -69,6 +70,27 @@ def git(*arguments: str) -> str:
     return answer.stdout.strip() if answer.returncode == 0 else ""
 
 
+def git_refusal() -> str:
+    """Why git refuses to read this repository, in its own words; "" if it reads it, or if there is
+    no git or no repository."""
+    command = ["git", "rev-parse", "--is-inside-work-tree"]
+    english = {**os.environ, "LC_ALL": "C"}
+    try:
+        answer = subprocess.run(
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            env=english,
+            check=False,
+        )
+    except OSError:
+        return ""
+    if answer.returncode == 0 or "not a git repository" in answer.stderr:
+        return ""
+    return answer.stderr.strip()
+
+
 def changed_files() -> list[str]:
     """The files of CODE that are not as in the commit, or not in it."""
     paths = [path.as_posix() for path in CODE]
@@ -105,6 +127,8 @@ def write_record(
 ) -> None:
     """Write down what a stage's run was like, and cost. A folder that cannot be written to costs
     the record and a warning, not the run."""
+    if refusal := git_refusal():
+        print(f"warning: no commit in the record of this run: git: {refusal}", file=sys.stderr)
     try:
         digests = {out.as_posix(): dvc_digest(out) for out in outs}
         record = Record(

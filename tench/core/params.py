@@ -15,7 +15,6 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
 )
-from ruamel.yaml import YAML
 
 from tench.core.backbones import BACKBONES
 from tench.core.errors import TenchError
@@ -30,6 +29,7 @@ from tench.core.names import (
     shown,
 )
 from tench.core.paths import PARAMS
+from tench.core.yaml_files import load_yaml
 
 # The repr of a list that holds itself many times over, by way of aliases, can take all memory.
 BRIEF = Repr()
@@ -262,14 +262,7 @@ def load_params(file: Path = PARAMS) -> Params:
         raise TenchError(f"{file}: no such file; run from the project's root") from None
     except UnicodeDecodeError as error:
         raise TenchError(f"{file}: not readable as YAML: {error}") from None
-    try:
-        content = YAML(typ="safe", pure=True).load(text)
-    except MemoryError:
-        raise
-    # beside YAMLError: ValueError for the date 2001-99-99, KeyError for !!bool x, RecursionError, …
-    except Exception as error:
-        why = " ".join(str(error).split()) or type(error).__name__
-        raise TenchError(f"{file}: not readable as YAML: {shown(why)}") from None
+    content = load_yaml(text, file)
     try:
         return Params.model_validate(content, context=backbone_in(content))
     except ValidationError as error:

@@ -3,15 +3,21 @@
 from pathlib import Path
 from typing import Any
 
+from tench.core.errors import TenchError
+from tench.core.lock_yaml import read_lock
+from tench.core.names import shown
 from tench.core.paths import PIPELINES
-from tench.core.quick_yaml import mapping
+from tench.core.yaml_files import read_mapping
 
 Stages = dict[str, dict[str, Any]]  # what a lock file holds of every stage, by its name
+
+NAMES: dict[type[Any], str] = {dict: "mapping", list: "list", str: "string"}
 
 
 def digests(stage: dict[str, Any], kind: str) -> dict[str, str]:
     """The digests of a locked stage's `outs` or `deps`, by path."""
-    return {one["path"]: one.get("md5", "") for one in stage.get(kind, [])}
+    listed = (one for one in stage.get(kind, []) if isinstance(one, dict) and "path" in one)
+    return {one["path"]: one.get("md5", "") for one in listed}
 
 
 def all_digests(stages: Stages, kind: str) -> dict[str, str]:
@@ -19,10 +25,42 @@ def all_digests(stages: Stages, kind: str) -> dict[str, str]:
     return {path: md5 for stage in stages.values() for path, md5 in digests(stage, kind).items()}
 
 
+def stages_in(content: dict[str, Any], source: object) -> Stages:
+    """The stages in the content of a dvc.yaml or dvc.lock.
+
+    Raises:
+        TenchError: an entry that is read here is of another type than DVC writes; names it.
+    """
+
+    def check(value: Any, kind: type[Any], *keys: str) -> Any:
+        if not isinstance(value, kind):
+            raise TenchError(f"{source}: {shown('.'.join(keys))}: must be a {NAMES[kind]}")
+        return value
+
+    stages = check(content.get("stages") or {}, dict, "stages")
+    for name, stage in stages.items():
+        check(name, str, "stages", str(name))
+        check(stage, dict, "stages", name)
+        params = stage.get("params", [])
+        if isinstance(params, dict):  # of a dvc.lock
+            for file, values in params.items():
+                for key in check(values, dict, "stages", name, "params", str(file)):
+                    check(key, str, "stages", name, "params", str(file), str(key))
+        for kind in ("deps", "outs"):
+            for one in check(stage.get(kind, []), list, "stages", name, kind):
+                if isinstance(one, dict) and "path" in one:
+                    check(one["path"], str, "stages", name, kind, "path")
+                    check(one.get("md5", ""), str, "stages", name, kind, "md5")
+    return stages  # type: ignore[no-any-return]
+
+
 def read_stages(file: Path) -> Stages:
     """The stages that a dvc.yaml or dvc.lock holds, none if there is no such file. Raises
     TenchError."""
-    return mapping(file.read_bytes(), file).get("stages", {}) if file.exists() else {}
+    if not file.exists():
+        return {}
+    read = read_lock if file.suffix == ".lock" else read_mapping
+    return stages_in(read(file.read_bytes(), file), file)
 
 
 def described(stage: str) -> dict[str, Any]:

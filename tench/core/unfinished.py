@@ -18,7 +18,7 @@ from tench.core.digests import dvc_digest
 from tench.core.files import sweep, whole
 from tench.core.paths import MANIFEST, PARAMS, UNFINISHED
 from tench.core.pipelines import described
-from tench.core.quick_yaml import mapping
+from tench.core.yaml_files import read_mapping
 
 KILLED = (
     "the last run of {stage} in this folder was killed, by somebody or by the system (which does "
@@ -76,7 +76,7 @@ def fingerprint(stage: str) -> str:
     listed: dict[str, list[str]] = {str(PARAMS): []}
     for one in found["params"]:
         listed.update(one) if isinstance(one, dict) else listed[str(PARAMS)].append(one)
-    contents = {file: mapping(Path(file).read_bytes(), file) for file in listed}
+    contents = {file: read_mapping(Path(file).read_bytes(), file) for file in listed}
     values = [[file, key, value_of(contents[file], key)] for file in listed for key in listed[file]]
     paths = [Path(dep) for dep in found.get("deps", []) if not dep.startswith("${")]
     digests = [[str(file), dvc_digest(file)] for path in paths for file in telling(path)]

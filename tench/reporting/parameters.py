@@ -8,7 +8,7 @@ from typing import Any
 from tench.console.record import git
 from tench.core.errors import TenchError
 from tench.core.pipelines import Stages
-from tench.core.quick_yaml import mapping
+from tench.core.yaml_files import read_mapping
 
 Key = tuple[str, ...]  # the names of the sections and of the parameter
 ABSENT: Any = object()  # the value of what is not there
@@ -41,7 +41,7 @@ def recorded(stages: Stages, file: Path) -> dict[Key, list[Any]]:
 def committed(file: Path) -> dict[Key, Any]:
     """The values in a file as the commit has it; none if they cannot be read."""
     try:
-        return leaves(mapping(git("show", f"HEAD:./{file.as_posix()}").encode(), file))
+        return leaves(read_mapping(git("show", f"HEAD:./{file.as_posix()}").encode(), file))
     except TenchError:
         return {}
 
@@ -68,4 +68,7 @@ def differences(stages: Stages, file: Path) -> dict[Key, tuple[Any, Any]]:
 
 def shown(value: Any) -> str:
     """A value as it may stand in params.yaml, which takes JSON; or that there is none."""
-    return "(none)" if value is ABSENT else json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        return "(none)" if value is ABSENT else json.dumps(value, ensure_ascii=False, default=str)
+    except TypeError:  # a list with a mapping whose keys JSON does not have, such as dates
+        return repr(value)
