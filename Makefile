@@ -44,9 +44,9 @@ demo: setup  ## run every stage on drawn pictures, in demo/
 	cd demo && dvc repro
 	@cd demo && python -m tench.reporting.summary && python -m tench.reporting.publish
 
-adopt: setup  ## write params.yaml for your own pictures: make adopt PICTURES=../flowers
+adopt: setup  ## write params.yaml for your own images: make adopt PICTURES=../flowers (ARGS=--ignore)
 	@test -n "$$PICTURES" || { echo "error: which folder? make adopt PICTURES=../flowers" >&2; exit 1; }
-	@python -m tench.adopting -- "$$PICTURES"
+	@python -m tench.adopting $(ARGS) -- "$$PICTURES"
 
 serve: setup  ## a page on this machine to drop pictures on, and POST /predict (ARGS='--port 8001')
 	@python -m tench.serve $(ARGS)
