@@ -19,7 +19,7 @@ if machine not in {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64"
 endef
 export CHECK_PYTHON
 
-.PHONY: help setup demo adopt serve test test-backbones test-carried test-sharing test-experiments test-faults test-fuzz test-ray test-imagenette repro report lint lock licences sbom vulnerabilities clean
+.PHONY: help setup demo adopt serve test test-backbones test-carried test-sharing test-experiments test-faults test-fuzz test-ray test-imagenette repro report lint words lock licences sbom vulnerabilities clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -91,6 +91,10 @@ lint: setup  ## formatting, lint and types
 	ruff check .
 	mypy
 	lint-imports --no-cache
+	git ls-files -z | xargs -0 codespell
+
+words: setup  ## words that are not written here (tests/words.yaml), by file and line
+	@python tests/words.py
 
 lock: setup  ## pin the newest packages
 	uv pip compile --quiet --universal --upgrade --python-version 3.11 --fork-strategy fewest \
