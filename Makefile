@@ -19,7 +19,7 @@ if machine not in {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64"
 endef
 export CHECK_PYTHON
 
-.PHONY: help setup demo adopt serve test test-backbones test-carried test-sharing test-experiments test-faults test-fuzz test-ray test-imagenette repro report lint lock licences sbom vulnerabilities clean
+.PHONY: help setup demo adopt serve test test-backbones test-carried test-sharing test-experiments test-faults test-fuzz test-ray test-imagenette repro report lint words lock licences sbom vulnerabilities clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -44,9 +44,9 @@ demo: setup  ## run every stage on drawn pictures, in demo/
 	cd demo && dvc repro
 	@cd demo && python -m tench.reporting.summary && python -m tench.reporting.publish
 
-adopt: setup  ## write params.yaml for your own pictures: make adopt PICTURES=../flowers
+adopt: setup  ## write params.yaml for your own images: make adopt PICTURES=../flowers (ARGS=--ignore)
 	@test -n "$$PICTURES" || { echo "error: which folder? make adopt PICTURES=../flowers" >&2; exit 1; }
-	@python -m tench.adopting -- "$$PICTURES"
+	@python -m tench.adopting $(ARGS) -- "$$PICTURES"
 
 serve: setup  ## a page on this machine to drop pictures on, and POST /predict (ARGS='--port 8001')
 	@python -m tench.serve $(ARGS)
@@ -91,6 +91,10 @@ lint: setup  ## formatting, lint and types
 	ruff check .
 	mypy
 	lint-imports --no-cache
+	git ls-files -z | xargs -0 codespell
+
+words: setup  ## words that are not written here (tests/words.yaml), by file and line
+	@python tests/words.py
 
 lock: setup  ## pin the newest packages
 	uv pip compile --quiet --universal --upgrade --python-version 3.11 --fork-strategy fewest \

@@ -17,6 +17,7 @@ from tench.core.paths import PICTURES, PREPARED, READ, REJECTED
 from tench.core.unfinished import unfinished
 from tench.intake.packing import packs_of
 from tench.intake.preparing import check_rejected, packed_name, prepare_all, write_rejected
+from tench.intake.privacy import check_private
 from tench.intake.scan import scan
 from tench.pictures.index import Row, seen_by_backbone, write_index
 
@@ -65,8 +66,10 @@ def prepare(data: Data, work: Path) -> dict[str, int]:
 
 
 def main() -> None:
+    data = load_params().data
+    check_private(Path(data.raw))
     with unfinished("prepare") as work:
-        counts = prepare(load_params().data, work)
+        counts = prepare(data, work)
     write_json(counts, READ)
     if counts["rejected"]:
         print(f"{counts['rejected']} files could not be read; see {REJECTED}")

@@ -1,4 +1,4 @@
-"""raw: check that the folder data.raw names is there and can be read, before DVC reads it.
+"""raw: check that the folder data.raw names is there, can be read, and stays out of git.
 
 In:  data.raw.
 Out: data/raw.txt, that name. (The folders that data/dvc.yaml makes itself are not looked for.) In
@@ -14,14 +14,17 @@ from tench.core.files import write_text
 from tench.core.params import load_params
 from tench.intake.files import check_below
 from tench.intake.layouts import LAYOUTS, no_folder
-from tench.sources.borrowing import borrow
+from tench.intake.privacy import check_private
+from tench.sources.borrowing import borrow, checkout
 
 
 def check_raw(raw: str) -> None:
-    """Raise TenchError if the folder is missing, here and in the checkout it may be linked from, or
-    holds what nobody can read."""
+    """Raise TenchError if the folder is missing, here and in the checkout it may be linked from,
+    holds what nobody can read, or has images that git would commit."""
     folder = Path(raw)
     made = folder in {paths.IMAGENETTE, paths.SAMPLE}
+    if not made:
+        check_private(folder, checkout())
     if folder.is_dir() or (not made and borrow(folder)):
         check_below(folder)
     if made or folder.is_dir():

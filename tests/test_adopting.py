@@ -9,7 +9,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
-from clones import CHECKOUT, change, git, run
+from clones import CHECKOUT, change, git, pipeline, run
 from PIL import Image
 
 from tench.adopting.found import Found, look, read_header
@@ -293,3 +293,110 @@ def test_make_adopt_without_a_folder() -> None:
     made = run(CHECKOUT, "make", "--old-file=setup", "adopt", PICTURES="")
     assert made.returncode
     assert "error: which folder? make adopt PICTURES=../flowers\n" in made.stdout
+
+
+@pytest.fixture
+def repository(project: Path) -> Path:
+    """The project as a git repository with the committed pipelines."""
+    for name in ("dvc.yaml", "data/dvc.yaml", "baseline/dvc.yaml", ".gitignore", ".dvcignore"):
+        (project / name).parent.mkdir(exist_ok=True)
+        shutil.copy(CHECKOUT / name, project / name)
+    git(project, "init", "--quiet")
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--message=test")
+    return project
+
+
+@pytest.mark.parametrize("name", ["flowers", "data/flowers", "models/deep/x", "#1 [x]* "])
+def test_a_folder_that_git_sees_is_refused_and_nothing_changes(repository: Path, name: str) -> None:
+    draw_classes(name)
+    said = adopt(name, code=1)
+    assert said.startswith(f"error: {name}: git does not ignore this folder, so `dvc exp run`")
+    for way in ("--ignore --", "--track --", "move the folder out of the project"):
+        assert way in said
+    assert git(repository, "status", "--porcelain").count("\n") == 1  # the folder itself
+    assert PARAMS.read_text(encoding="utf-8") == COMMITTED
+
+
+@pytest.mark.parametrize("name", ["flowers", "data/flowers", "models/deep/x", "#1 [x]* "])
+@pytest.mark.parametrize("end", ["", "/other", "/latin-\xe9\n"])
+def test_ignore_keeps_any_folder_out_of_git(repository: Path, name: str, end: str) -> None:
+    draw_classes(name)
+    before = Path(".gitignore").read_bytes() + end.encode("latin-1")
+    Path(".gitignore").write_bytes(before)
+    adopt("--ignore", "--", name)
+    assert load_params().data.raw == name
+    assert Path(".gitignore").read_bytes().startswith(before)
+    git(repository, "add", "--all")
+    assert ".png" not in git(repository, "ls-files")
+    after = Path(".gitignore").read_bytes()
+    adopt("--ignore", "--", name)  # again, and without: nothing to add
+    adopt("--", name)
+    assert Path(".gitignore").read_bytes() == after
+
+
+def test_track_keeps_a_folder_out_of_git_too(repository: Path) -> None:
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], check=True)
+    draw_classes("data/flowers")
+    adopt("--track", "data/flowers")
+    git(repository, "add", "--all")
+    listed = git(repository, "ls-files")
+    assert "data/flowers.dvc" in listed
+    assert ".png" not in listed
+    adopt("data/flowers")
+
+
+@pytest.mark.parametrize("option", ["--ignore", "--track", "--"])
+def test_a_folder_that_git_tracks_is_refused_with_the_command(
+    repository: Path, option: str
+) -> None:
+    draw_classes("flowers")
+    git(repository, "add", "flowers")
+    said = adopt(option, "flowers", code=1)
+    assert "flowers: git tracks flowers/a/0.png" in said
+    command = said.partition("adopt the folder again: ")[2]
+    subprocess.run(["sh", "-c", command], check=True)
+    adopt("flowers")
+    git(repository, "add", "--all")
+    assert ".png" not in git(repository, "ls-files")
+
+
+OUTS = sorted({out for stage in pipeline().values() for out in stage.outs})
+MADE = {"data/imagenette", "data/sample"}
+
+
+@pytest.mark.parametrize("out", OUTS)
+def test_a_folder_that_contains_equals_or_lies_in_an_output_is_refused(
+    repository: Path, out: str
+) -> None:
+    if out not in MADE:
+        for folder in (out, f"{out}/deep"):
+            draw_classes(folder)
+            said = adopt("--ignore", folder, code=1)
+            assert said.startswith(f"error: {folder}: the pipeline writes {out} and deletes what ")
+            assert f"Move the images: mv -- {folder} data/mine\n" in said
+            shutil.rmtree(out)
+    for above in list(Path(out).parents)[:-1]:
+        draw_classes(f"{above}/train")
+        draw_classes(f"{above}/val")
+        said = adopt(str(above), code=1)
+        assert said.startswith(f"error: {above}: the pipeline writes {above}/")
+        goal = "data/mine"
+        assert f"mkdir {goal} && mv -- {above}/train {above}/val {goal}\n" in said
+        subprocess.run(["sh", "-c", said[said.index("mkdir") :]], check=True)
+        adopt("--ignore", goal)
+        shutil.rmtree(goal)
+
+
+@pytest.mark.parametrize("raw", ["data/sample", "data/imagenette", "data/sample/train"])
+def test_the_sets_that_stages_make_may_be_adopted(repository: Path, raw: str) -> None:
+    draw_classes(raw)
+    adopt(raw)
+    assert load_params().data.raw == raw
+
+
+def test_an_output_behind_a_link_is_found(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    Path("data/prepared").symlink_to(tmp_path / "disk")
+    draw_classes("../disk")
+    assert "the pipeline writes data/prepared and deletes" in adopt("../disk", code=1)

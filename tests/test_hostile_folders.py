@@ -59,12 +59,16 @@ def make(kind: str, file: Path) -> Iterator[object]:
         elif kind == "a pipe":
             os.mkfifo(file)
         else:
-            file.symlink_to("/dev/zero" if kind == "a device" else file.name)
+            file.symlink_to(
+                {"a device": "/dev/zero", "a link to nothing": "gone"}.get(kind, file.name)
+            )
         yield one
 
 
 @pytest.mark.parametrize("name", ["a/x.png", "x", ".git/x", "a/deep/x"])
-@pytest.mark.parametrize("kind", ["a pipe", "a socket", "a device", "a link to nothing"])
+@pytest.mark.parametrize(
+    "kind", ["a pipe", "a socket", "a device", "a link to nothing", "a link in a circle"]
+)
 def test_what_would_be_waited_for_is_refused_before_dvc_opens_it(kind: str, name: str) -> None:
     for _ in make(kind, RAW / name):
         said = error()
@@ -158,9 +162,12 @@ def test_data_classes_gives_no_name_that_leads_elsewhere(name: str) -> None:
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("../raw/a/1.png", "leads out of raw"),
-        ("a/../../raw/a/1.png", "leads out of raw"),
-        ("/etc/passwd", "leads out of raw"),
+        ("../raw/a/1.png", "has '..' in it; write 'a/1.png', its path from raw"),
+        ("a/../../raw/a/1.png", "has '..' in it; write 'a/1.png', its path from raw"),
+        ("../a/1.png", "has '..' in it; it is not in raw: put the image there"),
+        ("/etc/passwd", "is absolute; it is not in raw: put the image there"),
+        ("{raw}/a/1.png", "is absolute; write 'a/1.png', its path from raw"),
+        ("{raw}/../out.png", "is absolute; it is not in raw"),
         ("C:\\x.png", "there is no file raw/C:\\x.png"),
         ("~/x.png", "there is no file raw/~/x.png"),
         ("x" * 300, "too long a name"),
@@ -169,8 +176,18 @@ def test_data_classes_gives_no_name_that_leads_elsewhere(name: str) -> None:
     ],
 )
 def test_paths_of_a_csv_file_that_lead_elsewhere(path: str, said: str) -> None:
+    path = path.replace("{raw}", str(RAW.absolute()))
     (RAW / "labels.csv").write_text(f"path,label\na/1.png,x\n{path},y\n", encoding="utf-8")
     assert said in error()
+
+
+def test_an_absolute_path_through_a_link_to_the_folder_is_named_from_the_folder() -> None:
+    RAW.rename("elsewhere")
+    RAW.symlink_to("elsewhere")
+    for top in (RAW.absolute(), RAW.resolve()):
+        text = f"path,label\na/1.png,x\n{top}/b/2.png,y\n"
+        (RAW / "labels.csv").write_text(text, encoding="utf-8")
+        assert f"line 3: the path '{top}/b/2.png' is absolute; write 'b/2.png'" in error()
 
 
 @pytest.mark.parametrize("group", ["=1+1", "-1", "g;=1"])

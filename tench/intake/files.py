@@ -1,5 +1,6 @@
 """The files of a raw folder: which are part of the data, and which names can be kept."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterable
@@ -26,19 +27,35 @@ def hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in STRAY | IGNORED or name.endswith(".dvc")
 
 
+def in_circle(path: Path) -> bool:
+    """Whether a link leads back to itself."""
+    try:
+        path.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
+
+
 def refuse_link(path: Path) -> None:
     """Raise TenchError if a folder is a link, or a file a link to nothing or in a circle.
 
     DVC does not look behind a linked folder below data.raw: a change there would go unnoticed.
     Links to files it follows, wherever they lead, and so do we.
     """
-    if path.is_symlink() and (path.is_dir() or not path.exists()):
-        what = "a link to a folder" if path.is_dir() else "a link to nothing"
-        target = shown(str(path.readlink()))
+    if not path.is_symlink() or path.is_file():
+        return
+    target = shown(str(path.readlink()))
+    if path.is_dir():
         raise TenchError(
-            f"{shown(str(path))}: {what} ({target}); DVC sees no change behind it. Put the "
-            "pictures themselves there (cp -rL), or set data.raw to the folder that holds them: "
+            f"{shown(str(path))}: a link to a folder ({target}); DVC sees no change behind it. Put "
+            "the images themselves there (cp -rL), or set data.raw to the folder that holds them: "
             "data.raw itself may be a link"
+        )
+    if not path.exists():
+        what = "a link in a circle" if in_circle(path) else "a link to nothing"
+        raise TenchError(
+            f"{shown(str(path))}: {what} ({target}), on which DVC stops. Remove it, or put the "
+            "image itself there"
         )
 
 

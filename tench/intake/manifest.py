@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -50,13 +51,24 @@ def lines_of(table: Path) -> Iterator[tuple[int, list[str]]]:
         raise trouble(table, reader.line_num, f"not CSV: {error}") from None
 
 
+def from_top(file: Path, raw: Path) -> str:
+    """How a CSV file in `raw` must name a file: by its path from there, if it is in the folder."""
+    place = Path(os.path.normpath(file.absolute()))
+    for top in (Path(os.path.normpath(raw.absolute())), raw.resolve()):
+        if place.is_relative_to(top) and place != top:
+            return f"write {place.relative_to(top).as_posix()!r}, its path from {raw}"
+    return f"it is not in {raw}: put the image there, and write its path from there"
+
+
 def picture(raw: Path, path: str) -> Path:
     """The file that a path names. ValueError with the reason if it is none below `raw`, TenchError
     if DVC would see no change of it, or its name cannot be kept."""
     file = raw / path
     check_text(file)  # before the path is shown
-    if path.startswith("/") or ".." in path.split("/"):
-        raise ValueError(f"the path {path!r} leads out of {raw}")
+    if path.startswith("/"):
+        raise ValueError(f"the path {path!r} is absolute; {from_top(file, raw)}")
+    if ".." in path.split("/"):
+        raise ValueError(f"the path {path!r} has '..' in it; {from_top(file, raw)}")
     if len(path.encode()) > LONGEST or any(len(part.encode()) > 255 for part in file.parts):
         raise ValueError(f"there is no file {str(file)[:100]}…: too long a name")
     check_name(file, raw)

@@ -7,6 +7,9 @@ where nothing is but what git and DVC's cache hold.
 import os
 from pathlib import Path
 
+from tench.core.files import write_text
+from tench.core.gitignore import ignore_line
+
 TEMPORARY = (".dvc", "tmp", "exps")
 
 
@@ -16,10 +19,23 @@ def checkout() -> Path | None:
     return places[0].parents[2] if places else None
 
 
+def exclude(path: Path) -> None:
+    """Have git ignore a path in the repository it is in, if any, and nowhere else."""
+    for folder in path.parents:
+        if (folder / ".git").is_dir():
+            file = folder / ".git/info/exclude"
+            lines = file.read_text(encoding="utf-8") if file.exists() else ""
+            line = ignore_line(path.relative_to(folder))
+            if line not in lines.splitlines():
+                write_text(f"{lines.rstrip()}\n{line}\n".lstrip(), file)
+            return
+
+
 def borrow(folder: Path) -> bool:
     """Link what lies at `folder` in the checkout to the same place here; whether that was done.
 
-    Nothing is linked over what lies here, nor outside of DVC's temporary folders.
+    Nothing is linked over what lies here, nor outside of DVC's temporary folders. The temporary
+    folder's git ignores the link: DVC would commit it, or the images behind it.
     """
     project = checkout()
     here = Path(os.path.normpath(Path.cwd() / folder))
@@ -31,5 +47,6 @@ def borrow(folder: Path) -> bool:
     here.unlink(missing_ok=True)  # a link to what is no more
     here.parent.mkdir(parents=True, exist_ok=True)
     here.symlink_to(there.resolve(), target_is_directory=True)
+    exclude(here)
     print(f"{folder}: that of {project}")
     return True
