@@ -9,6 +9,7 @@ import pytest
 from clones import CHECKOUT, git, run
 from ruamel.yaml import YAML
 
+from tench.console import record as recording
 from tench.console.record import (
     CODE,
     changed_files,
@@ -17,6 +18,7 @@ from tench.console.record import (
     record_file,
     write_record,
 )
+from tench.core import arithmetic
 from tench.core.digests import dvc_digest
 from tench.core.paths import RUNS
 
@@ -161,3 +163,20 @@ def test_outside_of_git_there_is_no_commit() -> None:
     found = read_record(record("embed", write("out")))
     assert found is not None
     assert (found.commit, found.changed) == ("", [])
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"VmHWM:", b"VmHWM: no\n", b"model name\nmodel name : \xff\n"]
+)
+def test_odd_system_files_do_not_fail_a_run(
+    content: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = Path("system")
+    file.mkdir() if content is None else file.write_bytes(content)
+    monkeypatch.setattr(recording, "STATUS", file)
+    monkeypatch.setattr(arithmetic, "CPUINFO", file)
+    monkeypatch.setenv("PATH", "")  # no git
+    found = read_record(record("embed", write("out")))
+    assert found is not None
+    assert found.peak_mb > 1
+    assert found.commit == ""
