@@ -12,6 +12,7 @@ from small_pictures import RAW, draw, packed
 
 from stages.prepare import prepare
 from tench.core import parallel
+from tench.core.errors import TenchError
 from tench.core.packs import write_pack
 from tench.core.params import Data
 from tench.core.paths import PICTURES, PREPARED
@@ -119,6 +120,15 @@ def test_a_stopped_run_goes_on_at_the_pack(monkeypatch: pytest.MonkeyPatch) -> N
     assert read == sorted(source.file for pack in left for source in pack.sources)
     assert len(read) < 40
     assert tree(PREPARED) == whole
+
+
+def test_work_finished_before_too_many_were_rejected_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(TenchError, match=r"data\.max_rejected"):
+        prepare(DATA.model_copy(update={"max_rejected": 0.01}), Path("work"))
+    shutil.rmtree(PREPARED)  # as DVC does before a run
+    assert read_by(Path("work"), monkeypatch) == []
 
 
 @pytest.mark.parametrize("pictures", [1, 5, 13, 22, 40, 60])

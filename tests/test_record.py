@@ -9,6 +9,7 @@ import pytest
 from clones import CHECKOUT, git, run
 from ruamel.yaml import YAML
 
+from tench.console import record as recording
 from tench.console.record import (
     CODE,
     changed_files,
@@ -18,6 +19,7 @@ from tench.console.record import (
     record_file,
     write_record,
 )
+from tench.core import arithmetic
 from tench.core.digests import dvc_digest
 from tench.core.paths import RUNS
 
@@ -174,3 +176,20 @@ def test_git_that_refuses_is_not_taken_for_no_repository(
     assert "safe.directory" in git_refusal()
     record("embed", write("out"))
     assert "dubious ownership" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"VmHWM:", b"VmHWM: no\n", b"model name\nmodel name : \xff\n"]
+)
+def test_odd_system_files_do_not_fail_a_run(
+    content: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = Path("system")
+    file.mkdir() if content is None else file.write_bytes(content)
+    monkeypatch.setattr(recording, "STATUS", file)
+    monkeypatch.setattr(arithmetic, "CPUINFO", file)
+    monkeypatch.setenv("PATH", "")  # no git
+    found = read_record(record("embed", write("out")))
+    assert found is not None
+    assert found.peak_mb > 1
+    assert found.commit == ""

@@ -19,6 +19,7 @@ from tench.core.digests import dvc_digest
 from tench.core.errors import TenchError
 from tench.core.packages import installed
 from tench.core.paths import COSTS, PACKAGES, REPORT, UNFINISHED
+from tench.core.unfinished import fingerprint
 
 ROOT = Path(__file__).parent.parent
 
@@ -136,17 +137,26 @@ def test_a_stage_that_is_asked_to_end_says_so_too() -> None:
     assert 0 < left <= STOPS_WITHIN  # not what a test may take, which has the same clock
 
 
-def test_what_the_rest_of_a_stopped_run_took_is_no_cost() -> None:
+@pytest.mark.parametrize("seed", [1, 2])
+def test_cost_is_left_out_only_where_work_was_resumed(
+    seed: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     def main() -> None:
         Path("out").write_text("written")
 
-    (UNFINISHED / "test-stage-0123").mkdir(parents=True)
-    (UNFINISHED / "test-stage-0123/journal").touch()
+    Path("dvc.yaml").write_text("stages: {test-stage: {cmd: test, params: [seed]}}")
+    Path("params.yaml").write_text("{seed: 1, data: {raw: raw}}")
+    left = UNFINISHED / f"test-stage-{fingerprint('test-stage')}/journal"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    Path("params.yaml").write_text(f"{{seed: {seed}, data: {{raw: raw}}}}")
     run_stage(main, [Path("out")])
     found = find_record("test-stage", {"out": dvc_digest(Path("out"))})
     assert found is not None
-    assert found.facts == WENT_ON
-    assert not COSTS.exists()
+    resumed = seed == 1
+    assert found.facts == (WENT_ON if resumed else {})
+    assert COSTS.exists() != resumed
+    assert ("resumes" in capsys.readouterr().err) == resumed
     shutil.rmtree(UNFINISHED)
     run_stage(main, [Path("out")])
     assert COSTS.exists()

@@ -13,12 +13,20 @@ from clones import CHECKOUT, change
 from ruamel.yaml import YAML
 
 from tench.core.paths import UNFINISHED
-from tench.core.unfinished import alone, append, entries, fingerprint, keep_first, unfinished
+from tench.core.unfinished import (
+    alone,
+    append,
+    entries,
+    fingerprint,
+    has_checkpoint,
+    keep_first,
+    unfinished,
+)
 
 STAGE = {
     "cmd": "python -m stages.embed",
     "deps": ["code", "${data.raw}", "weights.h5", "features"],
-    "params": ["seed", "backbone.name", {"packages.yaml": ["keras"]}],
+    "params": ["seed", "backbone.name", "data.max_rejected", {"packages.yaml": ["keras"]}],
 }
 
 
@@ -26,7 +34,12 @@ STAGE = {
 def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     YAML().dump({"stages": {"embed": STAGE, "other": STAGE}}, Path("dvc.yaml"))
-    content = {"seed": 42, "export": 1, "backbone": {"name": "a", "tap_at": 2}}
+    content = {
+        "seed": 42,
+        "export": 1,
+        "backbone": {"name": "a", "tap_at": 2},
+        "data": {"max_rejected": 0},
+    }
     YAML().dump(content, Path("params.yaml"))
     YAML().dump({"keras": "3.15", "numpy": "2.0"}, Path("packages.yaml"))
     for file in (
@@ -63,6 +76,7 @@ def test_what_the_stage_depends_on_changes_the_name(changed: Callable[[], object
     "changed",
     [
         lambda: change(Path(), {"export": 2}),
+        lambda: change(Path(), {"data.max_rejected": 0.5}),
         lambda: change(Path(), {"backbone.tap_at": 3}),
         lambda: Path("packages.yaml").write_text("{keras: '3.15', numpy: '2.1'}"),
         lambda: Path("new.py").touch(),
@@ -93,6 +107,19 @@ def test_what_another_run_left_is_never_taken_and_goes() -> None:
     with unfinished("embed") as other:
         assert list(UNFINISHED.iterdir()) == [other]
         assert other != folder
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_only_work_of_equal_parameters_is_resumed(changed: bool) -> None:
+    assert not has_checkpoint("embed")
+    with pytest.raises(KeyboardInterrupt), unfinished("embed") as folder:  # noqa: PT012
+        (folder / "a").touch()
+        raise KeyboardInterrupt
+    if changed:
+        change(Path(), {"seed": 43})
+    resumed = has_checkpoint("embed")
+    with unfinished("embed") as again:
+        assert resumed == (again / "a").is_file() == (not changed)
 
 
 def test_one_at_a_time_and_the_other_says_for_whom_it_waits() -> None:

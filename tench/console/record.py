@@ -7,6 +7,7 @@ by the digest of what the run wrote: it is never shown beside the outputs of ano
 import json
 import os
 import platform
+import re
 import resource
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from tench.console.costs import write_cost
-from tench.core.arithmetic import CPUINFO, vector_instructions
+from tench.core.arithmetic import cpuinfo, vector_instructions
 from tench.core.digests import dvc_digest
 from tench.core.files import write_json
 from tench.core.parallel import cores
@@ -105,16 +106,25 @@ def peak_mb() -> float:
         resource.getrusage(who).ru_maxrss
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
-    if STATUS.exists():  # to Linux, ru_maxrss begins with what the process held that started this
-        own = int(STATUS.read_text(encoding="utf-8").split("VmHWM:")[1].split()[0])
+    own = status_peak() or own  # Linux's ru_maxrss begins with the memory of the parent process
     unit = 1 if sys.platform == "darwin" else 1024  # bytes that ru_maxrss counts in
     return max(own, others) * unit / 1e6
 
 
+def status_peak() -> int:
+    """The most memory that Linux counts for this process, in KiB; 0 where its status lacks it."""
+    try:
+        text = STATUS.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return 0
+    found = re.search(r"^VmHWM:\s*(\d+)", text, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
 def processor() -> str:
     """The processor's name."""
-    lines = CPUINFO.read_text().splitlines() if CPUINFO.exists() else []
-    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    lines = cpuinfo().splitlines()
+    named = (one.split(":", 1)[1].strip() for one in lines if re.match(r"model name\s*:", one))
     return next(named, platform.processor() or platform.machine())
 
 

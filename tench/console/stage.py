@@ -15,7 +15,7 @@ from tench.console.inputs import check_inputs
 from tench.console.record import WENT_ON, write_record
 from tench.core.errors import TenchError
 from tench.core.packages import check_installed, pinned
-from tench.core.unfinished import alone
+from tench.core.unfinished import alone, has_checkpoint
 
 # What the machine refuses, with the way out; whatever else goes wrong is a bug and keeps its trace.
 WAYS_OUT = {
@@ -59,10 +59,13 @@ def run_stage(main: Callable[[], Mapping[str, str] | None], outs: Sequence[Path]
         packages = pinned()
         check_installed(packages)
         stage = Path(str(module.__file__)).stem.replace("_", "-")
-        with alone(stage) as begun:
+        with alone(stage):
             started = time.monotonic()
             check_inputs(stage)
-            facts = {**(main() or {}), **(WENT_ON if begun else {})}
+            resumed = has_checkpoint(stage)
+            if resumed:
+                print(f"{stage} resumes what an earlier run had finished", file=sys.stderr)
+            facts = {**(main() or {}), **(WENT_ON if resumed else {})}
             write_record(stage, outs, time.monotonic() - started, packages, facts)
     except TenchError as error:
         sys.exit(f"error: {error}")

@@ -10,10 +10,17 @@ from pathlib import Path
 CPUINFO = Path("/proc/cpuinfo")
 
 
+def cpuinfo() -> str:
+    """What Linux reports about the processor; empty where there is no such file or it is denied."""
+    try:
+        return CPUINFO.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
 def vector_instructions() -> set[str]:
     """Which of the instruction sets that matter here the processor has, where the system says."""
-    flags = set(CPUINFO.read_text().split()) if CPUINFO.exists() else set()
-    return flags & {"avx2", "fma", "avx512f"}
+    return set(cpuinfo().split()) & {"avx2", "fma", "avx512f"}
 
 
 def fix_arithmetic() -> None:

@@ -22,9 +22,10 @@ from tench.core.yaml_files import read_mapping
 
 KILLED = (
     "the last run of {stage} in this folder was killed, by somebody or by the system (which does "
-    "so when memory runs out){kept}"
+    "so when memory runs out)"
 )
-KEPT = "; what it had finished is taken over"
+# What a stage only checks its finished work against: another value leaves that work as good.
+CHECKED_AGAINST = {"data.max_rejected"}
 
 
 @contextmanager
@@ -42,10 +43,10 @@ def unfinished(stage: str) -> Iterator[Path]:
 
 
 @contextmanager
-def alone(stage: str) -> Iterator[bool]:
+def alone(stage: str) -> Iterator[None]:
     """Let one process at a time run `stage` in this folder; others wait, and say for whom: DVC does
     not know of a stage that goes on after DVC itself was killed. Say also if the last was killed:
-    it could not. Gives whether an earlier run has left something to go on from."""
+    it could not."""
     UNFINISHED.mkdir(parents=True, exist_ok=True)
     with (UNFINISHED / f"{stage}.lock").open("a+") as lock:
         try:
@@ -56,31 +57,44 @@ def alone(stage: str) -> Iterator[bool]:
             other = f"process {number}" if number else "another process"
             print(f"waiting for {other}, which runs {stage} in this folder", file=sys.stderr)
             fcntl.flock(lock, fcntl.LOCK_EX)
-        begun = any(UNFINISHED.glob(f"{stage}-*/*"))
         if os.fstat(lock.fileno()).st_size:
-            print(KILLED.format(stage=stage, kept=KEPT if begun else ""), file=sys.stderr)
+            print(KILLED.format(stage=stage), file=sys.stderr)
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
         try:
-            yield begun
+            yield
         finally:
             lock.truncate(0)
+
+
+def has_checkpoint(stage: str) -> bool:
+    """Whether an earlier run of `stage` with the same inputs and parameters left work to resume.
+
+    Work left by a run with other parameters does not count: `unfinished` deletes it."""
+    folders = {file.parent.name for file in UNFINISHED.glob(f"{stage}-*/*")}
+    return bool(folders) and f"{stage}-{fingerprint(stage)}" in folders
 
 
 def fingerprint(stage: str) -> str:
     """A name that follows from all that a stage depends on as dvc.yaml has it: its command, its
     parameters, and the content of its dependencies. Of features, that of their manifests, which
-    have the digests of the rest; of the raw pictures nothing, since `prepare` asks one by one."""
+    have the digests of the rest; of the raw pictures nothing, since `prepare` asks one by one.
+    Parameters that finished work is only checked against are left out (CHECKED_AGAINST)."""
     found = described(stage)
     listed: dict[str, list[str]] = {str(PARAMS): []}
     for one in found["params"]:
         listed.update(one) if isinstance(one, dict) else listed[str(PARAMS)].append(one)
     contents = {file: read_mapping(Path(file).read_bytes(), file) for file in listed}
-    values = [[file, key, value_of(contents[file], key)] for file in listed for key in listed[file]]
+    values = [
+        [file, key, value_of(contents[file], key)]
+        for file in listed
+        for key in listed[file]
+        if key not in CHECKED_AGAINST
+    ]
     paths = [Path(dep) for dep in found.get("deps", []) if not dep.startswith("${")]
     digests = [[str(file), dvc_digest(file)] for path in paths for file in telling(path)]
-    text = json.dumps([found["cmd"], values, digests], sort_keys=True)
+    text = json.dumps([found["cmd"], values, digests], sort_keys=True, default=str)  # dates
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
