@@ -4,8 +4,8 @@ KILLS ?= 50
 IN_TWO := -n 2 --dist=loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # a folder may be called $(shell …): its name is never expanded
-override PICTURES := $(value PICTURES)
-export PICTURES
+override IMAGES := $(value IMAGES)
+export IMAGES
 export PYTHONDONTWRITEBYTECODE =
 
 # TensorFlow has wheels for these and no others.
@@ -19,7 +19,7 @@ if machine not in {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64"
 endef
 export CHECK_PYTHON
 
-.PHONY: help setup demo adopt serve test test-backbones test-carried test-sharing test-experiments test-faults test-fuzz test-ray test-imagenette repro report lint words lock licences sbom vulnerabilities clean
+.PHONY: help setup demo adopt serve test test-backbones test-carried test-sharing test-experiments test-faults test-fuzz test-ray test-imagenette repro report lint words lock licenses sbom vulnerabilities clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -35,23 +35,23 @@ setup: .venv/ready  ## make .venv from requirements.lock
 	.venv/bin/uv pip install --python .venv --compile-bytecode --require-hashes -r requirements.lock
 	@touch .venv/ready
 
-demo: setup  ## run every stage on drawn pictures, in demo/
+demo: setup  ## run every stage on drawn images, in demo/
 	@test -d demo/.git || git clone --quiet . demo
 	@cd demo && git fetch --quiet origin HEAD && \
 	  { git diff --quiet HEAD FETCH_HEAD || git checkout --quiet --force FETCH_HEAD; }
 	@cd demo && git show HEAD:params.yaml | \
 	  sed 's|^  raw:.*|  raw: data/sample|; s|^  groups:.*|  groups: null|' > params.yaml
 	cd demo && dvc repro
-	@cd demo && python -m tench.reporting.summary && python -m tench.reporting.publish
+	@cd demo && python -m tench.report.metrics_table && python -m tench.report.page.publish
 
-adopt: setup  ## write params.yaml for your own images: make adopt PICTURES=../flowers (ARGS=--ignore)
-	@test -n "$$PICTURES" || { echo "error: which folder? make adopt PICTURES=../flowers" >&2; exit 1; }
-	@python -m tench.adopting $(ARGS) -- "$$PICTURES"
+adopt: setup  ## write params.yaml for your own images: make adopt IMAGES=../flowers (ARGS=--ignore)
+	@test -n "$$IMAGES" || { echo "error: which folder? make adopt IMAGES=../flowers" >&2; exit 1; }
+	@python -m tench.data.init $(ARGS) -- "$$IMAGES"
 
-serve: setup  ## a page on this machine to drop pictures on, and POST /predict (ARGS='--port 8001')
+serve: setup  ## a page on this machine to drop images on, and POST /predict (ARGS='--port 8001')
 	@python -m tench.serve $(ARGS)
 
-test: setup  ## run the tests on the drawn pictures, but for those of the targets below
+test: setup  ## run the tests on the drawn images, but for those of the targets below
 	python -m pytest $(IN_TWO)
 
 test-backbones: setup  ## compare every backbone in two parts with the whole, and get weights from everywhere
@@ -63,7 +63,7 @@ test-carried: setup  ## run the exported classifier where nothing else is, and i
 test-sharing: setup  ## share results through real S3 and SSH servers, in a registry and a workflow (apt: radosgw ceph-mon ceph-osd openssh-server)
 	python -m pytest $(IN_TWO) -m sharing
 
-test-experiments: setup  ## run the pipeline on own pictures, elsewhere on one core, in a queue, a temporary folder, the workspace
+test-experiments: setup  ## run the pipeline on own images, elsewhere on one core, in a queue, a temporary folder, the workspace
 	python -m pytest $(IN_TWO) -m experiments
 
 test-faults: setup  ## kill the pipeline at random moments (KILLS=50 times), fill disks, damage DVC's cache, spoil inputs
@@ -81,10 +81,10 @@ test-imagenette: setup  ## run the whole pipeline on Imagenette and compare with
 
 repro: setup  ## run the pipeline on what data.raw names: Imagenette, unless you changed it
 	dvc repro
-	@python -m tench.reporting.summary && python -m tench.reporting.publish
+	@python -m tench.report.metrics_table && python -m tench.report.page.publish
 
 report: setup  ## write report/index.html anew, after dvc exp apply or dvc repro baseline/dvc.yaml
-	@python -m tench.reporting.publish
+	@python -m tench.report.page.publish
 
 lint: setup  ## formatting, lint and types
 	ruff format --check .
@@ -93,17 +93,17 @@ lint: setup  ## formatting, lint and types
 	lint-imports --no-cache
 	git ls-files -z | xargs -0 codespell
 
-words: setup  ## words that are not written here (tests/words.yaml), by file and line
-	@python tests/words.py
+words: setup  ## words that are not written here (tests/lint/words.yaml), by file and line
+	@python tests/lint/words.py
 
 lock: setup  ## pin the newest packages
 	uv pip compile --quiet --universal --upgrade --python-version 3.11 --fork-strategy fewest \
 	  --generate-hashes --no-annotate --no-header --group dev pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --no-header --group serve --constraint requirements.lock -o requirements-serve.lock
-	python -m tench.core.packages
+	python -m tench.run.packages
 
-licences: setup  ## write docs/packages.md, every package's licence, after make lock and make setup
+licenses: setup  ## write docs/packages.md, every package's license, after make lock and make setup
 	uv tool run --quiet --from pip-licenses==5.5.5 pip-licenses --python .venv/bin/python \
 	  --format=markdown --with-urls --with-system \
 	  | grep -vE '^\| +\| +\|' > docs/packages.md

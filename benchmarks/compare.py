@@ -1,4 +1,4 @@
-"""The harness: the twin and the pipeline on the same pictures, in one run.
+"""The harness: the twin and the pipeline on the same images, in one run.
 
     python -m benchmarks.compare [--raw data/sample] [--peer .venv-peer/bin/python] [--keep]
 
@@ -14,102 +14,120 @@ from operator import add
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cloning import REPRO, change, cold_clone, machine, tell
-from benchmarks.measure import Run, embed_rates, measure, stages_of, summary
+from benchmarks.cloning import (
+    REPRO_COMMAND,
+    cold_clone,
+    describe_machine,
+    report_results,
+    set_params,
+)
+from benchmarks.measure import (
+    MeasuredRun,
+    embed_rates,
+    measure_command,
+    stage_figures,
+    summarize_run,
+)
 from benchmarks.scripts import python_with_torch, script_command
-from tench.core.names import MODELS
+from tench.core.names import MODEL_NAMES
 from tench.core.params import load_params
 from tench.core.paths import IMAGENETTE, SAMPLE
-from tench.reporting.history import COLUMNS, history
-from tench.reporting.tables import markdown_table
+from tench.report.page.history import HISTORY_COLUMNS, read_history
+from tench.report.page.tables import markdown_table
 
-EMBED_TARGET, MEMORY_TARGET, NOTHING_TARGET = 450, 2500, 2.5  # pictures/s, MB, s
-CHANGES: list[tuple[str, dict[str, Any]]] = [
+EMBED_TARGET, MEMORY_TARGET, NOTHING_TARGET = 450, 2500, 2.5  # images/s, MB, s
+PARAM_CHANGES: list[tuple[str, dict[str, Any]]] = [
     ("finetune.learning_rate = 1e-5", {"finetune.learning_rate": 1e-5}),
     ("finetune.fine_tune_at = 135", {"finetune.fine_tune_at": 135}),
     ("extract_train.learning_rate = 1e-3", {"extract_train.learning_rate": 1e-3}),
 ]
-TARGETS = [(9, 12), (9, 12), (8, 12)]  # how many times faster than the twin: at least, aim
-COLD_TARGET = (4, 5)
-WHOLE = "export and report too"
-BOTH = {"seconds": add, "process_mb": max, "tree_mb": max}  # one run and the next
+SPEEDUP_TARGETS = [(9, 12), (9, 12), (8, 12)]  # how many times faster than the twin: at least, aim
+COLD_SPEEDUP_TARGET = (4, 5)
+FULL_PIPELINE_LABEL = "export and report too"
+COMBINE_FIGURES = {"seconds": add, "process_mb": max, "tree_mb": max}  # one run and the next
 
 
 def pipeline_scores(clone: Path) -> dict[str, Any]:
     """Validation accuracy of every epoch and the test scores, from a clone's metrics."""
-    place = COLUMNS.index(("val", "accuracy"))
+    place = HISTORY_COLUMNS.index(("val", "accuracy"))
     accuracy = [
         values[place]
         for stage in ("extract-train", "finetune")
-        for _, values in history(stage, clone / "metrics")
+        for _, values in read_history(stage, clone / "metrics")
     ]
     test = json.loads((clone / "metrics/evaluate.json").read_text(encoding="utf-8"))
     return {
         "val_accuracy": accuracy,
-        **{name: {k: test[name][k] for k in ("accuracy", "loss")} for name in MODELS},
+        **{name: {k: test[name][k] for k in ("accuracy", "loss")} for name in MODEL_NAMES},
     }
 
 
-def compare(clone: Path, folder: Path, raw: dict[str, Any], peer: str | None) -> dict[str, Any]:
+def run_comparison(
+    clone: Path, folder: Path, raw: dict[str, Any], peer: str | None
+) -> dict[str, Any]:
     """Measure the cold pipeline, the twin, its peer where there is a Python for it, and the
     pipeline after each change, in this order."""
 
-    def repro(label: str, name: str, *targets: str) -> Run:
+    def repro(label: str, name: str, *targets: str) -> MeasuredRun:
         print(f"{label} ...", file=sys.stderr, flush=True)
-        run = measure([*REPRO, *targets], clone, folder / f"{name}.log")
-        runs.append({"run": label, **summary(run), **pipeline_scores(clone)})
+        run = measure_command([*REPRO_COMMAND, *targets], clone, folder / f"{name}.log")
+        runs.append({"run": label, **summarize_run(run), **pipeline_scores(clone)})
         return run
 
     def script(name: str, python: str) -> None:
         print(f"{name} ...", file=sys.stderr, flush=True)
-        run = measure(script_command(python, name, params), clone, folder / f"{name}.log")
+        run = measure_command(script_command(python, name, params), clone, folder / f"{name}.log")
         scores = json.loads(run.lines[-1][1])
         scores["val_accuracy"] = scores.pop("history")["val_accuracy"]
-        runs.append({**scores, "run": name, **summary(run)})
+        runs.append({**scores, "run": name, **summarize_run(run)})
 
     runs: list[dict[str, Any]] = []
-    params = change(clone, raw)
+    params = set_params(clone, raw)
     cold = repro("pipeline, cold", "cold")
-    stages = stages_of(cold)
+    stages = stage_figures(cold)
     script("twin", sys.executable)
     if peer:
         script("peer", peer)
     repro("nothing changed", "nothing")
-    for number, (label, changes) in enumerate(CHANGES):
-        change(clone, raw | changes)
+    for number, (label, changes) in enumerate(PARAM_CHANGES):
+        set_params(clone, raw | changes)
         repro(label, f"change-{number + 1}", "evaluate")
         scored = runs[-1]
-        repro(f"{label}, {WHOLE}", f"change-{number + 1}-whole")
-        runs[-1] |= {key: combine(runs[-1][key], scored[key]) for key, combine in BOTH.items()}
+        repro(f"{label}, {FULL_PIPELINE_LABEL}", f"change-{number + 1}-whole")
+        runs[-1] |= {
+            key: combine(runs[-1][key], scored[key]) for key, combine in COMBINE_FIGURES.items()
+        }
     embed = embed_rates(cold, stages["embed"]["seconds"])
     return {"runs": runs, "stages": stages, "embed": embed}
 
 
-def verdict(value: float, least: float, aim: float) -> str:
+def judge_ratio(value: float, least: float, aim: float) -> str:
     """Whether a ratio meets its target."""
     return f"yes, and the aim of {aim}" if value >= aim else "yes" if value >= least else "no"
 
 
-def rate(pictures: float) -> str:
-    """Pictures per second, and whether they meet the target."""
-    return f"{pictures:.0f} ({'met' if pictures >= EMBED_TARGET else 'missed'})"
+def judge_rate(images: float) -> str:
+    """Images per second, and whether they meet the target."""
+    return f"{images:.0f} ({'met' if images >= EMBED_TARGET else 'missed'})"
 
 
-def show(result: dict[str, Any]) -> str:
+def format_comparison(result: dict[str, Any]) -> str:
     """The comparison as Markdown."""
     runs, stages, embed = result["runs"], result["stages"], result["embed"]
     twin = next(run["seconds"] for run in runs if run["run"] == "twin")
-    wanted = {runs[0]["run"]: COLD_TARGET}
-    wanted |= {label: target for (label, _), target in zip(CHANGES, TARGETS, strict=True)}
+    wanted = {runs[0]["run"]: COLD_SPEEDUP_TARGET}
+    wanted |= {
+        label: target for (label, _), target in zip(PARAM_CHANGES, SPEEDUP_TARGETS, strict=True)
+    }
     rows: list[tuple[str, ...]] = [
-        ("Run", "Seconds", "Peak MB", "all processes", "twin / this", "Target", "Met")
+        ("MeasuredRun", "Seconds", "Peak MB", "all processes", "twin / this", "Target", "Met")
     ]
     for run in runs:
         ratio = twin / run["seconds"]
         target, met = "", ""
         if run["run"] in wanted:
             least, aim = wanted[run["run"]]
-            target, met = f"{least} ({aim})", verdict(ratio, least, aim)
+            target, met = f"{least} ({aim})", judge_ratio(ratio, least, aim)
         elif run["run"] == "nothing changed":
             target = f"under {NOTHING_TARGET} s"
             met = "yes" if run["seconds"] < NOTHING_TARGET else "no"
@@ -133,13 +151,13 @@ def show(result: dict[str, Any]) -> str:
         scores.append((run["run"], val, *test))
     return f"""{markdown_table(rows)}
 
-The cold run gets pictures and weights and verifies them ({fetching:.1f} s of it); the twin finds
+The cold run gets images and weights and verifies them ({fetching:.1f} s of it); the twin finds
 them there, and downloads nothing.
 
 {markdown_table(cold)}
 
-embed, pictures/s, target {EMBED_TARGET}: {rate(embed["by_bar"])} by its progress bar, \
-{rate(embed["by_stage"])} by the
+embed, images/s, target {EMBED_TARGET}: {judge_rate(embed["by_bar"])} by its progress bar, \
+{judge_rate(embed["by_stage"])} by the
 stage's wall time, with TensorFlow's start-up and DVC's hashing.
 Largest process of any stage: {peak:.0f} MB; target under {MEMORY_TARGET}, met: \
 {"yes" if peak < MEMORY_TARGET else "no"}.
@@ -158,14 +176,14 @@ def main() -> None:
     if args.peer:
         args.peer = python_with_torch(args.peer)
     with cold_clone(args.keep) as (folder, clone):
-        about = machine()
+        about = describe_machine()
         about["raw"] = args.raw or load_params(clone / "params.yaml").data.raw
         raw: dict[str, Any] = {}
         if args.raw:
             own = Path(args.raw) in (IMAGENETTE, SAMPLE)  # the clone makes these itself
             raw["data.raw"] = args.raw if own else str(Path(args.raw).resolve())
-        result = compare(clone, folder, raw, args.peer)
-        tell(about, result, folder, show(result))
+        result = run_comparison(clone, folder, raw, args.peer)
+        report_results(about, result, folder, format_comparison(result))
 
 
 if __name__ == "__main__":

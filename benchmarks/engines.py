@@ -1,10 +1,10 @@
-"""What the choice of engine and of picture format rests on, measured here.
+"""What the choice of engine and of image format rests on, measured here.
 
-    python -m benchmarks.engines PICTURES [--weights models/backbone.weights.h5] [--count 512]
+    python -m benchmarks.engines IMAGES [--weights models/backbone.weights.h5] [--count 512]
 
-First table: pictures per second through the frozen trunk (activations at layer 125, and pooled
-features), without decoding. Second: writing and reading resized pictures in several formats.
-PICTURES is any folder with pictures in it, at any depth.
+First table: images per second through the frozen trunk (activations at layer 125, and pooled
+features), without decoding. Second: writing and reading resized images in several formats.
+IMAGES is any folder with images in it, at any depth.
 """
 
 import argparse
@@ -25,13 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tench.core.parallel import cores
-from tench.pictures.prepared import RGB, resize
-from tench.pictures.reading import UnreadableError, read_picture
-from tench.reporting.tables import markdown_table
+from tench.core.parallel import available_cores
+from tench.data.decode.decoder import UnreadableError, read_image
+from tench.data.decode.resize import RGB, resize
+from tench.report.page.tables import markdown_table
 
 REPEATS = 3
-TAP, SIZE = 125, 160
+CACHE_AT, SIZE = 125, 160
 Pooled = NDArray[np.float32]  # (n, 1280)
 Forward = Callable[[RGB], list[NDArray[np.float32]]]  # one batch to the trunk's outputs
 
@@ -44,38 +44,38 @@ FORMATS: dict[str, dict[str, Any]] = {
 }
 
 
-def load_pictures(folder: Path, count: int) -> list[Image.Image]:
-    """`count` pictures of a folder, spread evenly over it, resized to SIZE x SIZE."""
+def load_images(folder: Path, count: int) -> list[Image.Image]:
+    """`count` images of a folder, spread evenly over it, resized to SIZE x SIZE."""
     files = sorted(file for file in folder.rglob("*") if file.is_file())
-    pictures = []
+    images = []
     for place in np.linspace(0, len(files) - 1, min(count, len(files)), dtype=int):
         try:
-            pictures.append(resize(read_picture(files[place]), SIZE))
+            images.append(resize(read_image(files[place]), SIZE))
         except UnreadableError as error:
             print(f"left out: {files[place]}: {error}", file=sys.stderr)
-    return pictures
+    return images
 
 
-def in_batches(forward: Forward, batch: int, threads: int) -> Callable[[RGB], Pooled]:
+def map_batches(forward: Forward, batch: int, threads: int) -> Callable[[RGB], Pooled]:
     """Run `forward` on batches in a pool of threads; return the pooled features, the last output.
 
-    Pictures left over after the last full batch are not run: some engines take full ones only.
+    Images left over after the last full batch are not run: some engines take full ones only.
     """
 
-    def run(pictures: RGB) -> Pooled:
-        starts = range(0, len(pictures) - batch + 1, batch)
+    def run(images: RGB) -> Pooled:
+        starts = range(0, len(images) - batch + 1, batch)
         with ThreadPoolExecutor(threads) as pool:
-            outputs = pool.map(lambda start: forward(pictures[start : start + batch])[-1], starts)
+            outputs = pool.map(lambda start: forward(images[start : start + batch])[-1], starts)
             return np.concatenate(list(outputs))
 
     return run
 
 
-def litert(content: bytes, interpreters: int, threads: int) -> Forward:
+def litert_forward(content: bytes, interpreters: int, threads: int) -> Forward:
     """A LiteRT model on so many interpreters of so many threads each."""
     from ai_edge_litert.interpreter import Interpreter
 
-    from tench.console.silence import silenced_stderr
+    from tench.run.silence import silenced_stderr
 
     idle: SimpleQueue[Any] = SimpleQueue()
     with silenced_stderr():
@@ -84,10 +84,10 @@ def litert(content: bytes, interpreters: int, threads: int) -> Forward:
             net.allocate_tensors()
             idle.put(net)
 
-    def forward(pictures: RGB) -> list[NDArray[np.float32]]:
+    def forward(images: RGB) -> list[NDArray[np.float32]]:
         net = idle.get()
         try:
-            net.set_tensor(net.get_input_details()[0]["index"], pictures.astype(np.float32))
+            net.set_tensor(net.get_input_details()[0]["index"], images.astype(np.float32))
             net.invoke()
             details = sorted(net.get_output_details(), key=lambda one: str(one["name"]))
             return [net.get_tensor(one["index"]) for one in details]
@@ -97,7 +97,7 @@ def litert(content: bytes, interpreters: int, threads: int) -> Forward:
     return forward
 
 
-def openvino(trunk: Any) -> Forward:
+def openvino_forward(trunk: Any) -> Forward:
     """The trunk on OpenVINO, tuned for throughput."""
     import openvino as ov
 
@@ -106,15 +106,15 @@ def openvino(trunk: Any) -> Forward:
         model = ov.convert_model(folder)
     compiled = ov.compile_model(model, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT"})
 
-    def forward(pictures: RGB) -> list[NDArray[np.float32]]:
+    def forward(images: RGB) -> list[NDArray[np.float32]]:
         request = compiled.create_infer_request()
-        outputs = request.infer([pictures.astype(np.float32)]).values()
+        outputs = request.infer([images.astype(np.float32)]).values()
         return sorted(outputs, key=lambda one: -one.ndim)  # pooled last
 
     return forward
 
 
-def onnx_runtime(trunk: Any) -> Forward:
+def onnx_runtime_forward(trunk: Any) -> Forward:
     """The trunk on ONNX Runtime with one thread a call."""
     import onnxruntime as ort
 
@@ -126,8 +126,8 @@ def onnx_runtime(trunk: Any) -> Forward:
         session = ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
 
-    def forward(pictures: RGB) -> list[NDArray[np.float32]]:
-        outputs = session.run(None, {name: pictures.astype(np.float32)})
+    def forward(images: RGB) -> list[NDArray[np.float32]]:
+        outputs = session.run(None, {name: images.astype(np.float32)})
         return sorted(outputs, key=lambda one: -one.ndim)
 
     return forward
@@ -136,58 +136,63 @@ def onnx_runtime(trunk: Any) -> Forward:
 def make_engines(trunk: Any, opened: ExitStack) -> dict[str, Callable[[RGB], Pooled]]:
     """Every engine that can be had here, by its name in the table; Keras predict first. They stay
     `opened` until that is closed."""
-    from tench.embedding.engine import LITERT_BATCH, litert_engine, tensorflow_engine, to_litert
+    from tench.model.embed.engine import (
+        LITERT_BATCH,
+        convert_base_to_litert,
+        litert_engine,
+        tensorflow_engine,
+    )
 
-    def predict(pictures: RGB) -> Pooled:
-        return np.asarray(trunk.predict(pictures.astype(np.float32), batch_size=32, verbose=0)[-1])
+    def predict(images: RGB) -> Pooled:
+        return np.asarray(trunk.predict(images.astype(np.float32), batch_size=32, verbose=0)[-1])
 
     traced = opened.enter_context(tensorflow_engine(trunk)).forward
     engines: dict[str, Callable[[RGB], Pooled]] = {"Keras predict, batch 32": predict}
     for batch in (8, 32):
-        engines[f"TensorFlow function, batch {batch}"] = in_batches(traced, batch, cores())
-    content = {batch: to_litert(trunk, batch) for batch in (1, 8, 32)}
+        engines[f"TensorFlow function, batch {batch}"] = map_batches(
+            traced, batch, available_cores()
+        )
+    content = {batch: convert_base_to_litert(trunk, batch) for batch in (1, 8, 32)}
     for batch, model in content.items():
-        one = litert(model, 1, cores())
-        engines[f"LiteRT, one interpreter, all threads, batch {batch}"] = in_batches(one, batch, 1)
+        one = litert_forward(model, 1, available_cores())
+        engines[f"LiteRT, one interpreter, all threads, batch {batch}"] = map_batches(one, batch, 1)
     for batch, model in content.items():
         own = batch == LITERT_BATCH  # then Tench's own engine, not its like
         tench = opened.enter_context(litert_engine(trunk)).forward if own else None
-        many = tench or litert(model, cores(), 1)
+        many = tench or litert_forward(model, available_cores(), 1)
         name = f"LiteRT, one interpreter a core, batch {batch}{' (Tench)' if own else ''}"
-        engines[name] = in_batches(many, batch, cores())
+        engines[name] = map_batches(many, batch, available_cores())
     for module, needs, make in (
-        ("openvino", ("openvino",), openvino),
-        ("onnxruntime", ("onnxruntime", "tf2onnx", "onnx"), onnx_runtime),
+        ("openvino", ("openvino",), openvino_forward),
+        ("onnxruntime", ("onnxruntime", "tf2onnx", "onnx"), onnx_runtime_forward),
     ):
         missing = [need for need in needs if importlib.util.find_spec(need) is None]
         if missing:
             print(f"{module}: left out, not installed: {', '.join(missing)}", file=sys.stderr)
         else:
-            engines[f"{module}, batch 8"] = in_batches(make(trunk), 8, cores())
+            engines[f"{module}, batch 8"] = map_batches(make(trunk), 8, available_cores())
     return engines
 
 
-def measure_engines(pictures: RGB, weights: Path) -> str:
-    """The table of engines: median of REPEATS runs over all pictures, the engines taking turns."""
-    from tench.network.backbone import cut_at, load_backbone
-    from tench.network.trunk import build_trunk
+def measure_engines(images: RGB, weights: Path) -> str:
+    """The table of engines: median of REPEATS runs over all images, the engines taking turns."""
+    from tench.model.network.backbone import latest_cut, load_backbone
+    from tench.model.network.frozen_base import build_frozen_base
 
     backbone = load_backbone(weights, "MobileNetV2", SIZE)
-    trunk = build_trunk(backbone, "MobileNetV2", cut_at(backbone, TAP), pooled=True)
+    trunk = build_frozen_base(backbone, "MobileNetV2", latest_cut(backbone, CACHE_AT), pooled=True)
     with ExitStack() as opened:
         engines = make_engines(trunk, opened)
-        results = {name: run(pictures) for name, run in engines.items()}  # warms up, too
+        results = {name: run(images) for name, run in engines.items()}  # warms up, too
         seconds: dict[str, list[float]] = {name: [] for name in engines}
         for _ in range(REPEATS):
             for name, run in engines.items():
                 started = time.perf_counter()
-                run(pictures)
+                run(images)
                 seconds[name].append(time.perf_counter() - started)
     rates = {name: len(results[name]) / statistics.median(seconds[name]) for name in engines}
     base = next(iter(engines))
-    rows: list[tuple[str, ...]] = [
-        ("Engine", "Pictures/s", "to Keras predict", "largest difference")
-    ]
+    rows: list[tuple[str, ...]] = [("Engine", "Images/s", "to Keras predict", "largest difference")]
     for name, rate in rates.items():
         features = results[name]
         difference = float(np.abs(features - results[base][: len(features)]).max())
@@ -195,29 +200,29 @@ def measure_engines(pictures: RGB, weights: Path) -> str:
     return markdown_table(rows)
 
 
-def measure_formats(pictures: Sequence[Image.Image]) -> str:
+def measure_formats(images: Sequence[Image.Image]) -> str:
     """The table of formats: medians of REPEATS turns, one thread, files in a temporary folder."""
     figures: dict[str, list[tuple[float, float]]] = {name: [] for name in FORMATS}
     notes: dict[str, tuple[float, bool]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        files = [Path(folder, str(number)) for number in range(len(pictures))]
+        files = [Path(folder, str(number)) for number in range(len(images))]
         for _ in range(REPEATS):
             for name, options in FORMATS.items():
                 started = time.perf_counter()
-                for picture, file in zip(pictures, files, strict=True):
-                    picture.save(file, **options)
+                for image, file in zip(images, files, strict=True):
+                    image.save(file, **options)
                 written = time.perf_counter()
                 read = [np.asarray(Image.open(io.BytesIO(file.read_bytes()))) for file in files]
                 figures[name].append((written - started, time.perf_counter() - written))
                 same = all(
-                    np.array_equal(one, np.asarray(picture))
-                    for one, picture in zip(read, pictures, strict=True)
+                    np.array_equal(one, np.asarray(image))
+                    for one, image in zip(read, images, strict=True)
                 )
                 notes[name] = (statistics.mean(file.stat().st_size for file in files), same)
-    rows: list[tuple[str, ...]] = [("Format", "Bytes a picture", "write ms", "read ms", "lossless")]
+    rows: list[tuple[str, ...]] = [("Format", "Bytes an image", "write ms", "read ms", "lossless")]
     for name, times in figures.items():
         write, back = (
-            f"{statistics.median(column) / len(pictures) * 1000:.2f}"
+            f"{statistics.median(column) / len(images) * 1000:.2f}"
             for column in zip(*times, strict=True)
         )
         size, same = notes[name]
@@ -229,14 +234,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("pictures", type=Path)
+    parser.add_argument("images", type=Path)
     parser.add_argument("--weights", type=Path, default=Path("models/backbone.weights.h5"))
-    parser.add_argument("--count", type=int, default=512, help="pictures to use at most")
+    parser.add_argument("--count", type=int, default=512, help="images to use at most")
     args = parser.parse_args()
-    pictures = load_pictures(args.pictures, args.count)
-    print(f"{len(pictures)} pictures of {SIZE} x {SIZE} pixels, {cores()} cores\n")
-    print(measure_engines(np.stack([np.asarray(one) for one in pictures]), args.weights) + "\n")
-    print(measure_formats(pictures))
+    images = load_images(args.images, args.count)
+    print(f"{len(images)} images of {SIZE} x {SIZE} pixels, {available_cores()} cores\n")
+    print(measure_engines(np.stack([np.asarray(one) for one in images]), args.weights) + "\n")
+    print(measure_formats(images))
 
 
 if __name__ == "__main__":

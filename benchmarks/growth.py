@@ -1,4 +1,4 @@
-"""How time and memory of every stage grow with the pictures, from one in 32 to all of them.
+"""How time and memory of every stage grow with the images, from one in 32 to all of them.
 
     python -m benchmarks.growth [--raw ../shared/imagenette] [--out docs/growth.svg] [--keep]
 
@@ -13,24 +13,30 @@ import shutil
 import sys
 from pathlib import Path
 
-from benchmarks.cloning import REPRO, change, cold_clone, machine, tell
-from benchmarks.measure import BESIDE, measure, stages_of
-from benchmarks.plots import two_plots
-from tench.pictures.index import evenly
-from tench.reporting.tables import markdown_table
+from benchmarks.cloning import (
+    REPRO_COMMAND,
+    cold_clone,
+    describe_machine,
+    report_results,
+    set_params,
+)
+from benchmarks.measure import SHARED_IMAGENETTE, measure_command, stage_figures
+from benchmarks.plots import side_by_side_axes
+from tench.data.index import evenly_spaced
+from tench.report.page.tables import markdown_table
 
-SHARES = (32, 16, 8, 4, 1)  # one in so many
-SHOWN = ("prepare", "embed", "audit", "finetune", "evaluate", "export")
-Sizes = dict[int, dict[str, dict[str, float]]]  # pictures to stage to its figures
+SUBSET_DIVISORS = (32, 16, 8, 4, 1)  # one in so many
+STAGES_SHOWN = ("prepare", "embed", "audit", "finetune", "evaluate", "export")
+StageFiguresBySize = dict[int, dict[str, dict[str, float]]]  # images to stage to its figures
 
 
-def part_of(raw: Path, share: int, out: Path) -> int:
-    """Fill `out` with one in `share` pictures of every folder of `raw`, as hard links where that
+def link_subset(raw: Path, share: int, out: Path) -> int:
+    """Fill `out` with one in `share` images of every folder of `raw`, as hard links where that
     can be; return how many there are."""
     count = 0
     for folder in sorted(path for path in raw.rglob("*") if path.is_dir()):
         files = sorted(path for path in folder.iterdir() if path.is_file())
-        for place in evenly(len(files), len(files) // share):
+        for place in evenly_spaced(len(files), len(files) // share):
             target = out / files[place].relative_to(raw)
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -41,22 +47,24 @@ def part_of(raw: Path, share: int, out: Path) -> int:
     return count
 
 
-def grow(raw: Path, folder: Path, clone: Path) -> Sizes:
-    """The figures of every stage on each part of the pictures."""
-    sizes: Sizes = {}
-    for share in SHARES:
+def measure_growth(raw: Path, folder: Path, clone: Path) -> StageFiguresBySize:
+    """The figures of every stage on each part of the images."""
+    sizes: StageFiguresBySize = {}
+    for share in SUBSET_DIVISORS:
         part = folder / f"part-{share}"
-        pictures = part_of(raw, share, part)
-        # of some twenty test pictures, one or two more mistakes in 8 bits would stop the run
-        change(clone, {"data.raw": str(part), "export.max_drop": 1.0})
-        print(f"{pictures} pictures ...", file=sys.stderr, flush=True)
-        sizes[pictures] = stages_of(measure(REPRO, clone, folder / f"{pictures}.log"))
+        images = link_subset(raw, share, part)
+        # of some twenty test images, one or two more mistakes in 8 bits would stop the run
+        set_params(clone, {"data.raw": str(part), "export.max_accuracy_drop": 1.0})
+        print(f"{images} images ...", file=sys.stderr, flush=True)
+        sizes[images] = stage_figures(
+            measure_command(REPRO_COMMAND, clone, folder / f"{images}.log")
+        )
         shutil.rmtree(part)
     return sizes
 
 
-def show(sizes: Sizes) -> str:
-    """Seconds and peak MB of every stage as Markdown, a column for each number of pictures."""
+def format_growth(sizes: StageFiguresBySize) -> str:
+    """Seconds and peak MB of every stage as Markdown, a column for each number of images."""
     last = max(sizes)
     rows: list[tuple[str, ...]] = [
         ("stage", *(f"{count}: s" for count in sizes), *(f"{count}: MB" for count in sizes))
@@ -71,15 +79,15 @@ def show(sizes: Sizes) -> str:
     return markdown_table(rows)
 
 
-def plot(sizes: Sizes, out: Path) -> None:
-    """Seconds and peak memory against pictures, a line a stage."""
+def plot_growth(sizes: StageFiguresBySize, out: Path) -> None:
+    """Seconds and peak memory against images, a line a stage."""
     kinds = (("seconds", "seconds", 1.0), ("process_mb", "peak memory, GB", 1e-3))
-    with two_plots(out) as both:
+    with side_by_side_axes(out) as both:
         for axes, (key, title, scale) in zip(both, kinds, strict=True):
-            for name in SHOWN:
+            for name in STAGES_SHOWN:
                 values = [stages[name][key] * scale for stages in sizes.values()]
                 axes.plot(list(sizes), values, "o-", markersize=3, label=name)
-            axes.set(xlabel="pictures", ylabel=title, xlim=(0, None), ylim=(0, None))
+            axes.set(xlabel="images", ylabel=title, xlim=(0, None), ylim=(0, None))
             axes.set_xticks([count for count in sizes if count > max(sizes) / 10])
         both[0].legend(frameon=False)
 
@@ -88,18 +96,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--raw", type=Path, default=BESIDE, help="a folder with train/ and val/")
+    parser.add_argument(
+        "--raw", type=Path, default=SHARED_IMAGENETTE, help="a folder with train/ and val/"
+    )
     parser.add_argument("--out", type=Path, help="the plot, an SVG file")
     parser.add_argument("--keep", action="store_true", help="leave the clone where it is")
     args = parser.parse_args()
     if not args.raw.is_dir():
         parser.error(f"--raw {args.raw}: there is no such folder")
     with cold_clone(args.keep) as (folder, clone):
-        about = {**machine(), "raw": str(args.raw)}
-        sizes = grow(args.raw.resolve(), folder, clone)
-        tell(about, {"growth": sizes}, folder, show(sizes))
+        about = {**describe_machine(), "raw": str(args.raw)}
+        sizes = measure_growth(args.raw.resolve(), folder, clone)
+        report_results(about, {"growth": sizes}, folder, format_growth(sizes))
     if args.out:
-        plot(sizes, args.out)
+        plot_growth(sizes, args.out)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,12 @@
 import socket
 import time
 
-SECONDS = 30
+TIMEOUT_SECONDS = 30
 
 
-def listens(port: int) -> bool:
+def wait_until_listening(port: int) -> bool:
     """Whether a server on this machine accepts connections at a port before SECONDS are over."""
-    until = time.monotonic() + SECONDS
+    until = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < until:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()

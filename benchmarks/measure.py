@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 import psutil
 
-BESIDE = Path(__file__).resolve().parents[1] / "../shared/imagenette"
-INTERVAL = 0.1  # seconds between two looks at the memory
-MB = 1e6
-STAGE = re.compile(r"Running stage '(?:.*:)?([^':]+)'")
-BAR = re.compile(r"embed +:.*?(\d+)/\1 \[.*?([\d.]+) pictures/s")  # at its end
+SHARED_IMAGENETTE = Path(__file__).resolve().parents[1] / "../shared/imagenette"
+SAMPLE_INTERVAL = 0.1  # seconds between two looks at the memory
+BYTES_PER_MB = 1e6
+STAGE_LINE = re.compile(r"Running stage '(?:.*:)?([^':]+)'")
+EMBED_BAR_LINE = re.compile(r"embed +:.*?(\d+)/\1 \[.*?([\d.]+) images/s")  # at its end
 
 
-class Sample(NamedTuple):
+class MemorySample(NamedTuple):
     """One look at the memory."""
 
     time: float
@@ -29,16 +29,16 @@ class Sample(NamedTuple):
     processes: int
 
 
-class Run(NamedTuple):
+class MeasuredRun(NamedTuple):
     """One command, measured."""
 
     started: float
     ended: float
-    samples: list[Sample]
+    samples: list[MemorySample]
     lines: list[tuple[float, str]]  # when it arrived, and what
 
 
-def look(root: psutil.Process) -> Sample:
+def sample_memory(root: psutil.Process) -> MemorySample:
     """Sum up the resident memory of a process and its descendants."""
     sizes = []
     try:
@@ -49,15 +49,15 @@ def look(root: psutil.Process) -> Sample:
                 continue
     except psutil.NoSuchProcess:
         pass
-    return Sample(time.perf_counter(), max(sizes, default=0), sum(sizes), len(sizes))
+    return MemorySample(time.perf_counter(), max(sizes, default=0), sum(sizes), len(sizes))
 
 
-def measure(command: list[str], folder: Path, log: Path) -> Run:
+def measure_command(command: list[str], folder: Path, log: Path) -> MeasuredRun:
     """Run a command, look at its memory every INTERVAL, keep its output; exit if it fails."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    if BESIDE.is_dir():  # the clone lies elsewhere and would not find it
-        environment.setdefault("IMAGENETTE_DIR", str(BESIDE.resolve()))
-    samples: list[Sample] = []
+    if SHARED_IMAGENETTE.is_dir():  # the clone lies elsewhere and would not find it
+        environment.setdefault("IMAGENETTE_DIR", str(SHARED_IMAGENETTE.resolve()))
+    samples: list[MemorySample] = []
     lines: list[tuple[float, str]] = []
     over = threading.Event()
     started = time.perf_counter()
@@ -71,14 +71,14 @@ def measure(command: list[str], folder: Path, log: Path) -> Run:
         root = psutil.Process(child.pid)
 
         def watch() -> None:
-            while not over.wait(INTERVAL):
-                samples.append(look(root))
+            while not over.wait(SAMPLE_INTERVAL):
+                samples.append(sample_memory(root))
 
         watcher = threading.Thread(target=watch)
         watcher.start()
         try:
             assert child.stdout is not None
-            lines.extend(lines_of(child.stdout.fileno()))
+            lines.extend(read_timed_lines(child.stdout.fileno()))
             code = child.wait()
             ended = time.perf_counter()
         finally:
@@ -87,10 +87,10 @@ def measure(command: list[str], folder: Path, log: Path) -> Run:
     log.write_text("".join(f"{at - started:8.2f}  {text}\n" for at, text in lines), "utf-8")
     if code:
         sys.exit(f"{' '.join(command)} failed; its output is in {log}")
-    return Run(started, ended, samples, lines)
+    return MeasuredRun(started, ended, samples, lines)
 
 
-def lines_of(descriptor: int) -> Iterator[tuple[float, str]]:
+def read_timed_lines(descriptor: int) -> Iterator[tuple[float, str]]:
     """The lines that come from a pipe, each with when its first character came. A bar's \\r ends
     one too, but comes with the next drawing of the bar, ten seconds later."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -107,19 +107,19 @@ def lines_of(descriptor: int) -> Iterator[tuple[float, str]]:
         yield came, text
 
 
-def summary(run: Run) -> dict[str, float]:
+def summarize_run(run: MeasuredRun) -> dict[str, float]:
     """Wall seconds and peak MB of a run."""
     return {
         "seconds": run.ended - run.started,
-        "process_mb": max(sample.largest for sample in run.samples) / MB,
-        "tree_mb": max(sample.tree for sample in run.samples) / MB,
+        "process_mb": max(sample.largest for sample in run.samples) / BYTES_PER_MB,
+        "tree_mb": max(sample.tree for sample in run.samples) / BYTES_PER_MB,
     }
 
 
-def stages_of(run: Run) -> dict[str, dict[str, float]]:
+def stage_figures(run: MeasuredRun) -> dict[str, dict[str, float]]:
     """Per stage of a `dvc repro`: seconds up to the next stage (with DVC's own work), seconds until
     its first progress bar (0 if it has none) and in which its process was alive, peak MB."""
-    marks = [(at, match[1]) for at, text in run.lines if (match := STAGE.match(text))]
+    marks = [(at, match[1]) for at, text in run.lines if (match := STAGE_LINE.match(text))]
     marks = [(run.started, "(DVC starts)"), *marks]
     ends = [at for at, _ in marks[1:]] + [run.ended]
     stages = {}
@@ -130,18 +130,18 @@ def stages_of(run: Run) -> dict[str, dict[str, float]]:
         stages[name] = {
             "seconds": end - start,
             "start_seconds": next(bars, start) - start,
-            "own_seconds": alive[-1] - alive[0] + INTERVAL if alive else 0.0,
-            "process_mb": max((sample.largest for sample in samples), default=0) / MB,
-            "tree_mb": max((sample.tree for sample in samples), default=0) / MB,
+            "own_seconds": alive[-1] - alive[0] + SAMPLE_INTERVAL if alive else 0.0,
+            "process_mb": max((sample.largest for sample in samples), default=0) / BYTES_PER_MB,
+            "tree_mb": max((sample.tree for sample in samples), default=0) / BYTES_PER_MB,
         }
     return stages
 
 
-def embed_rates(run: Run, seconds: float) -> dict[str, float]:
-    """Pictures per second of embed: by the stage's wall time, and by its progress bar (which
+def embed_rates(run: MeasuredRun, seconds: float) -> dict[str, float]:
+    """Images per second of embed: by the stage's wall time, and by its progress bar (which
     starts when the network is ready). ValueError where the bar did not come to its end."""
-    ends = [bar for _, text in run.lines if (bar := BAR.search(text))]
+    ends = [bar for _, text in run.lines if (bar := EMBED_BAR_LINE.search(text))]
     if not ends:
         raise ValueError("no progress bar of embed that came to its end")
-    pictures, rate = int(ends[-1][1]), float(ends[-1][2])
-    return {"pictures": pictures, "by_stage": pictures / seconds, "by_bar": rate}
+    images, rate = int(ends[-1][1]), float(ends[-1][2])
+    return {"images": images, "by_stage": images / seconds, "by_bar": rate}

@@ -4,7 +4,7 @@ import argparse
 import json
 
 
-def arguments(description: str | None) -> argparse.Namespace:
+def parse_arguments(description: str | None) -> argparse.Namespace:
     """The command line; the defaults are those of params.yaml."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -25,7 +25,7 @@ def arguments(description: str | None) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def tell(
+def print_results(
     history: dict[str, list[float]],
     frozen: dict[str, float],
     finetuned: dict[str, float],

@@ -3,9 +3,9 @@
     python -m benchmarks.peer [--raw data/imagenette] [--weights models/backbone.weights.h5] ...
 
 The network is torchvision's MobileNetV2 with the twin's weights. What the twin freezes is frozen
-here, BatchNorm's statistics too; what it fine-tunes uses a batch's own there and here. Pictures are
+here, BatchNorm's statistics too; what it fine-tunes uses a batch's own there and here. Images are
 resized with antialiasing, which torchvision does where the twin's loader does not, and the test set
-is a fifth of the validation pictures, drawn once.
+is a fifth of the validation images, drawn once.
 
 The last line printed is JSON in the twin's form: history, test scores, seconds.
 """
@@ -16,7 +16,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from benchmarks.options import arguments, tell
+from benchmarks.options import parse_arguments, print_results
 
 try:
     import torch
@@ -25,28 +25,28 @@ try:
     from torchvision import transforms
     from torchvision.datasets import ImageFolder
 
-    from benchmarks.peer_network import FEATURES, keras_mobilenet
+    from benchmarks.peer_network import FEATURE_COUNT, keras_mobilenet
 except ModuleNotFoundError as error:
-    arguments(__doc__)  # --help needs no torch
+    parse_arguments(__doc__)  # --help needs no torch
     sys.exit(
         f"error: {sys.executable} has no {error.name}; make a Python that has: "
         "uv venv .venv-peer && "
         "uv pip install --python .venv-peer --torch-backend cpu --group peer"
     )
 
-LAST = {"sigmoid": nn.LogSigmoid(), "softmax": nn.LogSoftmax(dim=1)}
+OUTPUT_ACTIVATIONS = {"sigmoid": nn.LogSigmoid(), "softmax": nn.LogSoftmax(dim=1)}
 
 
 def run_epoch(
     model: nn.Module, data: DataLoader, optimizer: torch.optim.Optimizer | None = None
 ) -> dict[str, float]:
     """Go through the data once, learning where there is an optimizer; mean loss and accuracy."""
-    # of the logarithm of Keras's output; normalises it, as Keras does
+    # of the logarithm of Keras's output; normalizes it, as Keras does
     criterion = nn.CrossEntropyLoss()
     loss_sum, right, seen = 0.0, 0, 0
     with torch.set_grad_enabled(optimizer is not None):
-        for pictures, labels in data:
-            outputs = model(pictures)
+        for images, labels in data:
+            outputs = model(images)
             loss = criterion(outputs, labels)
             if optimizer:
                 optimizer.zero_grad()
@@ -59,7 +59,7 @@ def run_epoch(
 
 
 def main() -> None:
-    args = arguments(__doc__)
+    args = parse_arguments(__doc__)
     started = time.perf_counter()
     torch.manual_seed(args.seed)
 
@@ -76,18 +76,18 @@ def main() -> None:
     workers = os.cpu_count() or 1
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads and {workers} workers")
     train_data, val_data, test_data = (
-        DataLoader(pictures, args.batch_size, shuffle=pictures is train_set, num_workers=workers)
-        for pictures in (train_set, val_set, test_set)
+        DataLoader(images, args.batch_size, shuffle=images is train_set, num_workers=workers)
+        for images in (train_set, val_set, test_set)
     )
 
     backbone, layers = keras_mobilenet(Path(args.weights))
     backbone.requires_grad_(False)
     head = nn.Sequential(
-        nn.Linear(FEATURES, args.dense_units),
+        nn.Linear(FEATURE_COUNT, args.dense_units),
         nn.ReLU(),
         nn.Dropout(args.dropout),
         nn.Linear(args.dense_units, classes),
-        LAST[args.activation],
+        OUTPUT_ACTIVATIONS[args.activation],
     )
     for layer in head:
         if isinstance(layer, nn.Linear):  # as Keras begins
@@ -120,7 +120,7 @@ def main() -> None:
     fit(args.fine_tune_learning_rate, args.fine_tune_epochs, layers[: args.fine_tune_at])
     finetuned = run_epoch(model, test_data)
 
-    tell(history, frozen, finetuned, time.perf_counter() - started)
+    print_results(history, frozen, finetuned, time.perf_counter() - started)
 
 
 if __name__ == "__main__":

@@ -14,11 +14,11 @@ from torch.nn import functional as F  # noqa: N812 (the name everybody gives it)
 from torchvision.models import mobilenet_v2
 from torchvision.models.mobilenetv2 import InvertedResidual
 
-FEATURES = 1280
-LAYERS = 154  # of Keras's MobileNetV2 without its top
+FEATURE_COUNT = 1280
+LAYER_COUNT = 154  # of Keras's MobileNetV2 without its top
 
 
-def pad_as_keras(_: nn.Module, inputs: tuple[Tensor]) -> Tensor:
+def pad_like_keras(_: nn.Module, inputs: tuple[Tensor]) -> Tensor:
     """Pad a strided 3 x 3 convolution's input, (N, C, H, W), as TensorFlow's `same` and Keras's
     `correct_pad` do: below and on the right, on the other sides only where the size is odd."""
     height, width = inputs[0].shape[-2:]
@@ -67,16 +67,16 @@ def load_keras_weights(layers: list[nn.Module], file: Path) -> None:
 
 def keras_mobilenet(weights: Path) -> tuple[nn.Module, list[nn.Module]]:
     """torchvision's MobileNetV2 without its top, which computes what Keras's does with `weights`:
-    pictures (N, 3, H, W) in -1 ... 1 to activations (N, 1280, H / 32, W / 32); and its parts in the
+    images (N, 3, H, W) in -1 ... 1 to activations (N, 1280, H / 32, W / 32); and its parts in the
     order of Keras's layers."""
     # Keras's momentum of 0.999 is the share of the old average, torch's that of the new batch
-    normalised = partial(nn.BatchNorm2d, eps=1e-3, momentum=1 - 0.999)
-    features = mobilenet_v2(weights=None, norm_layer=normalised).features
+    normalized = partial(nn.BatchNorm2d, eps=1e-3, momentum=1 - 0.999)
+    features = mobilenet_v2(weights=None, norm_layer=normalized).features
     layers = keras_layers(features)
-    assert len(layers) == LAYERS
+    assert len(layers) == LAYER_COUNT
     for layer in layers:
         if isinstance(layer, nn.Conv2d) and layer.stride == (2, 2):
             layer.padding = (0, 0)
-            layer.register_forward_pre_hook(pad_as_keras)
+            layer.register_forward_pre_hook(pad_like_keras)
     load_keras_weights(layers, weights)
     return features, layers

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from tench.core.files import read_csv
 
 
-def results(description: str | None, writer: str) -> tuple[list[dict[str, str]], Path]:
+def read_result_rows(description: str | None, writer: str) -> tuple[list[dict[str, str]], Path]:
     """What the command line names: the rows of a CSV file that `writer` wrote, and the plot."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -24,7 +24,7 @@ def results(description: str | None, writer: str) -> tuple[list[dict[str, str]],
 
 
 @contextmanager
-def two_plots(out: Path) -> Iterator[tuple[Axes, Axes]]:
+def side_by_side_axes(out: Path) -> Iterator[tuple[Axes, Axes]]:
     """Two axes to draw on, side by side; then they are written to `out`."""
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "tench", "font.size": 10}):
         figure = Figure((9, 3.6), layout="constrained")

@@ -1,11 +1,11 @@
-"""What every stage takes at 1,000, 10,000 and 100,000 pictures: seconds, memory, disk, files.
+"""What every stage takes at 1,000, 10,000 and 100,000 images: seconds, memory, disk, files.
 
-    python -m benchmarks.scale --pictures 1000 10000 100000 --memory-gb 8
+    python -m benchmarks.scale --images 1000 10000 100000 --memory-gb 8
 
-Makes so many small pictures of Imagenette's (benchmarks.many), runs `dvc repro` on them from
+Makes so many small images of Imagenette's (benchmarks.many), runs `dvc repro` on them from
 nothing in a temporary clone of the checkout's HEAD, one number after the other, and then once more
 with nothing changed. Adds a row a stage to --out, and takes the place of those of an earlier run on
-as many pictures. benchmarks.scale_plot makes a table and a plot of them. Each run's output and its
+as many images. benchmarks.scale_plot makes a table and a plot of them. Each run's output and its
 metrics/ stay in benchmarks/results/TIME/.
 """
 
@@ -20,24 +20,30 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from benchmarks.cloning import REPRO, change, cold_clone, machine
-from benchmarks.many import make
-from benchmarks.measure import BESIDE, Run, measure, stages_of, summary
+from benchmarks.cloning import REPRO_COMMAND, cold_clone, describe_machine, set_params
+from benchmarks.many import write_dataset
+from benchmarks.measure import (
+    SHARED_IMAGENETTE,
+    MeasuredRun,
+    measure_command,
+    stage_figures,
+    summarize_run,
+)
 from tench.core.files import read_csv, read_json, write_csv
-from tench.core.paths import AUDIT, COSTS, METRICS, PIPELINES
+from tench.core.paths import AUDIT_METRICS, COSTS, METRICS, PIPELINES
 
-CLASSES, LEAST = 1000, 10  # classes, where each has so many pictures
-GROUPS = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")  # version 1, version 2
-LIMITS = "memory.limit_in_bytes", "memory.max"
-COLUMNS = (
-    *("pictures", "classes", "image_size", "memory_gb", "stage"),
+MAX_CLASSES, MIN_IMAGES_PER_CLASS = 1000, 10  # classes, where each has so many images
+CGROUP_FOLDERS = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")  # version 1, version 2
+CGROUP_LIMIT_FILES = "memory.limit_in_bytes", "memory.max"
+RESULT_COLUMNS = (
+    *("images", "classes", "image_size", "memory_gb", "stage"),
     *("seconds", "own_seconds", "peak_mb", "bytes", "files"),
 )
-AGAIN = "(nothing changed)"
+UNCHANGED_LABEL = "(nothing changed)"
 
 
 @contextmanager
-def limited(gigabytes: float | None) -> Iterator[list[str]]:
+def memory_limited(gigabytes: float | None) -> Iterator[list[str]]:
     """What to put before a command, so that it and all that it starts get no more memory than that,
     their files in the page cache included; the kernel kills what wants more.
 
@@ -49,10 +55,10 @@ def limited(gigabytes: float | None) -> Iterator[list[str]]:
     place, limit = next(
         (
             (one / f"tench-{os.getpid()}", name)
-            for one, name in zip(GROUPS, LIMITS, strict=True)
+            for one, name in zip(CGROUP_FOLDERS, CGROUP_LIMIT_FILES, strict=True)
             if (one / "cgroup.procs").is_file()
         ),
-        (GROUPS[0], ""),
+        (CGROUP_FOLDERS[0], ""),
     )
     try:
         place.mkdir()
@@ -65,9 +71,9 @@ def limited(gigabytes: float | None) -> Iterator[list[str]]:
         place.rmdir()
 
 
-def outputs(clone: Path) -> dict[str, tuple[int, int]]:
+def stage_output_sizes(clone: Path) -> dict[str, tuple[int, int]]:
     """Bytes and files of what each stage left, by stage, as the lock files have them; and of the
-    raw pictures, as `raw pictures`."""
+    raw images, as `raw images`."""
     found: dict[str, tuple[int, int]] = {}
     for pipeline in PIPELINES:
         lock = clone / pipeline.with_suffix(".lock")
@@ -75,84 +81,88 @@ def outputs(clone: Path) -> dict[str, tuple[int, int]]:
             continue
         for name, stage in YAML(typ="safe").load(lock)["stages"].items():
             outs = stage.get("outs", [])
-            found[name] = sum_of(outs)
+            found[name] = total_size(outs)
             if name == "prepare":
                 raw = [dep for dep in stage["deps"] if Path(dep["path"]).is_absolute()]
-                found["raw pictures"] = sum_of(raw)
+                found["raw images"] = total_size(raw)
     return found
 
 
-def sum_of(entries: Sequence[dict[str, Any]]) -> tuple[int, int]:
+def total_size(entries: Sequence[dict[str, Any]]) -> tuple[int, int]:
     """Bytes and files of a lock file's entries."""
     return sum(one["size"] for one in entries), sum(one.get("nfiles", 1) for one in entries)
 
 
-def rows_of(run: Run, again: Run, clone: Path) -> dict[str, tuple[Any, ...]]:
+def stage_result_rows(
+    run: MeasuredRun, again: MeasuredRun, clone: Path
+) -> dict[str, tuple[Any, ...]]:
     """Each stage's figures in the order of COLUMNS from `seconds` on: with DVC's own work, of its
     process alone, peak memory of a process, and what it left."""
-    costs, kept = read_json(clone / COSTS), outputs(clone)
-    table: dict[str, tuple[Any, ...]] = {"raw pictures": ("", "", "", *kept.pop("raw pictures"))}
-    for name, figures in stages_of(run).items():
+    costs, kept = read_json(clone / COSTS), stage_output_sizes(clone)
+    table: dict[str, tuple[Any, ...]] = {"raw images": ("", "", "", *kept.pop("raw images"))}
+    for name, figures in stage_figures(run).items():
         own = costs.get(name, {})
         peak = max(own.get("peak_mb", 0), round(figures["process_mb"]))
         measured = (round(figures["seconds"], 1), own.get("seconds", ""), peak)
         table[name] = (*measured, *kept.get(name, ("", "")))
-    for name, one in ((AGAIN, summary(again)), ("all", summary(run))):
+    for name, one in ((UNCHANGED_LABEL, summarize_run(again)), ("all", summarize_run(run))):
         table[name] = (round(one["seconds"], 1), "", round(one["process_mb"]), "", "")
     return table
 
 
-def run_on(count: int, options: argparse.Namespace, folder: Path, clone: Path) -> list[Any]:
-    """Make `count` pictures and run the pipeline on them; the rows of COLUMNS."""
-    classes, raw = min(CLASSES, count // LEAST), folder / f"raw-{count}"
-    make(options.raw.resolve(), count, classes, raw)
-    change(
+def run_with_images(
+    count: int, options: argparse.Namespace, folder: Path, clone: Path
+) -> list[Any]:
+    """Make `count` images and run the pipeline on them; the rows of COLUMNS."""
+    classes, raw = min(MAX_CLASSES, count // MIN_IMAGES_PER_CLASS), folder / f"raw-{count}"
+    write_dataset(options.raw.resolve(), count, classes, raw)
+    set_params(
         clone,
         {
             "data.raw": str(raw),
             "data.image_size": options.image_size,
             "audit.max_leaks": count,  # they are counted, but stop nothing here
-            "export.max_drop": 1.0,
+            "export.max_accuracy_drop": 1.0,
         },
     )
-    with limited(options.memory_gb) as within:
-        run = measure([*within, *REPRO], clone, folder / f"{count}.log")
-        again = measure([*within, *REPRO], clone, folder / f"{count}-again.log")
+    with memory_limited(options.memory_gb) as within:
+        run = measure_command([*within, *REPRO_COMMAND], clone, folder / f"{count}.log")
+        again = measure_command([*within, *REPRO_COMMAND], clone, folder / f"{count}-again.log")
     shutil.copytree(clone / METRICS, folder / f"metrics-{count}", dirs_exist_ok=True)
-    audit = read_json(clone / AUDIT)
-    print(f"{count} pictures: {audit['duplicates']}, {audit['label_suspects']} suspects")
+    audit = read_json(clone / AUDIT_METRICS)
+    print(f"{count} images: {audit['duplicates']}, {audit['label_suspects']} suspects")
     shutil.rmtree(raw)
     about = (count, classes, options.image_size, options.memory_gb or "")
-    return [(*about, name, *rest) for name, rest in rows_of(run, again, clone).items()]
+    return [(*about, name, *rest) for name, rest in stage_result_rows(run, again, clone).items()]
 
 
-def keep(rows: Sequence[Sequence[Any]], out: Path) -> None:
-    """Put rows of some number of pictures into a table, in the place of those that it has."""
+def merge_rows(rows: Sequence[Sequence[Any]], out: Path) -> None:
+    """Put rows of some number of images into a table, in the place of those that it has."""
     counts = {str(row[0]) for row in rows}
     before = read_csv(out) if out.exists() else []
-    kept = [tuple(row.values()) for row in before if row["pictures"] not in counts]
-    write_csv(COLUMNS, sorted([*kept, *rows], key=lambda row: int(row[0])), out)
+    kept = [tuple(row.values()) for row in before if row["images"] not in counts]
+    write_csv(RESULT_COLUMNS, sorted([*kept, *rows], key=lambda row: int(row[0])), out)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--pictures", type=int, nargs="+", default=[1000, 10_000, 100_000])
+    parser.add_argument("--images", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--image-size", type=int, default=32, help="pixels a side, from 32 on")
     parser.add_argument("--memory-gb", type=float, help="no more memory than that (needs root)")
-    parser.add_argument("--raw", type=Path, default=BESIDE, help="Imagenette's pictures")
+    parser.add_argument("--raw", type=Path, default=SHARED_IMAGENETTE, help="Imagenette's images")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/scale.csv"))
     parser.add_argument("--keep", action="store_true", help="leave the clone where it is")
     options = parser.parse_args()
     if not options.raw.is_dir():
         parser.error(f"--raw {options.raw}: there is no such folder")
-    if min(options.pictures) < 20 * LEAST:
-        parser.error(f"--pictures: from {20 * LEAST} on")
+    if min(options.images) < 20 * MIN_IMAGES_PER_CLASS:
+        parser.error(f"--images: from {20 * MIN_IMAGES_PER_CLASS} on")
     with cold_clone(options.keep) as (folder, clone):
-        print("\n".join(f"{key}: {value}" for key, value in machine().items()), flush=True)
-        for count in options.pictures:
-            keep(run_on(count, options, folder, clone), options.out.absolute())
+        print("\n".join(f"{key}: {value}" for key, value in describe_machine().items()), flush=True)
+        for count in options.images:
+            merge_rows(run_with_images(count, options, folder, clone), options.out.absolute())
 
 
 if __name__ == "__main__":

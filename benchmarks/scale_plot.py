@@ -1,9 +1,9 @@
 """What benchmarks.scale measured, as tables and a plot for docs/scale.md, and what follows for a
-million pictures.
+million images.
 
     python -m benchmarks.scale_plot benchmarks/scale.csv docs/scale.svg
 
-Prints the tables as Markdown. From the two largest numbers of pictures n of which a stage was
+Prints the tables as Markdown. From the two largest numbers of images n of which a stage was
 measured, a + b n is drawn on to a million; of audit's seconds, whose index compares a row with some
 root of n others, a + b n^1.5. `growth` is the power of n by which the figure grew between them.
 """
@@ -13,34 +13,43 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from benchmarks.plots import results, two_plots
-from tench.reporting.tables import markdown_table
+from benchmarks.plots import read_result_rows, side_by_side_axes
+from tench.report.page.tables import markdown_table
 
 MILLION = 1_000_000
-POWERS = {"audit": 1.5}  # of n, with which seconds grow; all else with n
-SHOWN = ("prepare", "embed", "audit", "probe", "extract-train", "finetune", "evaluate", "export")
-# Stages that pass pictures one by one, and so can be spread over cores and machines.
-SPREAD = ("prepare", "embed")
-TOTALS = ("(nothing changed)", "all")
+GROWTH_EXPONENTS = {"audit": 1.5}  # of n, with which seconds grow; all else with n
+STAGES_SHOWN = (
+    "prepare",
+    "embed",
+    "audit",
+    "probe",
+    "extract-train",
+    "finetune",
+    "evaluate",
+    "export",
+)
+# Stages that pass images one by one, and so can be spread over cores and machines.
+DISTRIBUTED_STAGES = ("prepare", "embed")
+TOTAL_LABELS = ("(nothing changed)", "all")
 # Amazon EC2, Linux, on demand, us-east-1, dollars an hour: docs/scale.md has date and sources.
-PRICES = {"m7g.large (2 cores, 8 GiB)": (2, 0.0816), "m7g.4xlarge (16 cores)": (16, 0.6528)}
+MACHINE_PRICES = {"m7g.large (2 cores, 8 GiB)": (2, 0.0816), "m7g.4xlarge (16 cores)": (16, 0.6528)}
 CORES, MACHINES = 2, 20  # measured on so many; asked for so many
 
-Points = dict[int, float]  # pictures to a figure
+Points = dict[int, float]  # images to a figure
 Figures = dict[str, Points]  # stage to them
 
 
-def figures(rows: list[dict[str, str]], column: str) -> Figures:
-    """A column of the table, by stage and pictures, where it has a figure."""
+def read_figures(rows: list[dict[str, str]], column: str) -> Figures:
+    """A column of the table, by stage and images, where it has a figure."""
     found: Figures = {}
     for row in rows:
         if row[column]:
-            found.setdefault(row["stage"], {})[int(row["pictures"])] = float(row[column])
+            found.setdefault(row["stage"], {})[int(row["images"])] = float(row[column])
     return found
 
 
-def drawn_on(points: Points, power: float = 1.0) -> float | None:
-    """The figure to be expected of a million pictures; None of fewer than two points."""
+def extrapolate(points: Points, power: float = 1.0) -> float | None:
+    """The figure to be expected of a million images; None of fewer than two points."""
     if len(points) < 2:
         return None
     (n, before), (m, last) = sorted(points.items())[-2:]
@@ -48,21 +57,21 @@ def drawn_on(points: Points, power: float = 1.0) -> float | None:
     return float(last + slope * (MILLION**power - m**power))
 
 
-def growth(points: Points) -> str:
-    """The power of the pictures by which a figure grew between the two largest numbers of them."""
+def growth_exponent(points: Points) -> str:
+    """The power of the images by which a figure grew between the two largest numbers of them."""
     if len(points) < 2:
         return ""
     (n, before), (m, last) = sorted(points.items())[-2:]
     return f"{math.log(last / before) / math.log(m / n):.2f}" if min(before, last) > 0 else ""
 
 
-def table(
+def format_table(
     found: Figures,
     digits: int,
     scale: float = 1.0,
     powers: Mapping[str, float] = MappingProxyType({}),
 ) -> str:
-    """A row a stage, a column a number of pictures, and what is to be expected of a million."""
+    """A row a stage, a column a number of images, and what is to be expected of a million."""
     counts = sorted({count for points in found.values() for count in points})
     lines: list[tuple[str, ...]] = [
         ("stage", *(f"{count:,}" for count in counts), "growth", "1,000,000, drawn on")
@@ -70,29 +79,29 @@ def table(
     for stage, points in found.items():
         numbers = [points.get(count) for count in counts]
         cells = ["" if one is None else f"{one * scale:,.{digits}f}" for one in numbers]
-        end = None if stage == "all" else drawn_on(points, powers.get(stage, 1.0))
+        end = None if stage == "all" else extrapolate(points, powers.get(stage, 1.0))
         drawn = "" if end is None else f"{end * scale:,.{digits}f}"
-        lines.append((stage, *cells, growth(points), drawn))
+        lines.append((stage, *cells, growth_exponent(points), drawn))
     return markdown_table(lines)
 
 
-def dollars(seconds: Figures) -> str:
-    """What a million pictures cost on one machine and on MACHINES, of each of PRICES.
+def format_costs(seconds: Figures) -> str:
+    """What a million images cost on one machine and on MACHINES, of each of PRICES.
 
     The stages of SPREAD are taken to go as many times faster as there are cores, those of all
     machines together; all others to take what they took on CORES, on one machine.
     """
     expected = {
-        stage: drawn_on(points, POWERS.get(stage, 1.0)) or max(points.values())
+        stage: extrapolate(points, GROWTH_EXPONENTS.get(stage, 1.0)) or max(points.values())
         for stage, points in seconds.items()
-        if stage not in TOTALS
+        if stage not in TOTAL_LABELS
     }
-    shared = sum(expected.get(stage, 0.0) for stage in SPREAD) / 3600
+    shared = sum(expected.get(stage, 0.0) for stage in DISTRIBUTED_STAGES) / 3600
     alone = sum(expected.values()) / 3600 - shared
     lines: list[tuple[str, ...]] = [
         ("machine", "dollars an hour", "one: hours", "dollars", f"{MACHINES}: hours", "dollars")
     ]
-    for name, (cores, price) in PRICES.items():
+    for name, (cores, price) in MACHINE_PRICES.items():
         cells = []
         for machines in (1, MACHINES):
             together = shared * CORES / cores / machines
@@ -101,33 +110,33 @@ def dollars(seconds: Figures) -> str:
     return markdown_table(lines)
 
 
-def plot(seconds: Figures, memory: Figures, out: Path) -> None:
-    """Seconds and peak memory against pictures, both in powers of ten, a line a stage; dashed what
+def plot_scale(seconds: Figures, memory: Figures, out: Path) -> None:
+    """Seconds and peak memory against images, both in powers of ten, a line a stage; dashed what
     is expected."""
-    kinds = ((seconds, "seconds", 1.0, POWERS), (memory, "peak memory, GB", 1e-3, {}))
-    with two_plots(out) as both:
+    kinds = ((seconds, "seconds", 1.0, GROWTH_EXPONENTS), (memory, "peak memory, GB", 1e-3, {}))
+    with side_by_side_axes(out) as both:
         for axes, (found, title, scale, powers) in zip(both, kinds, strict=True):
-            for stage in (stage for stage in SHOWN if stage in found):
+            for stage in (stage for stage in STAGES_SHOWN if stage in found):
                 points = dict(sorted(found[stage].items()))
                 values = [value * scale for value in points.values()]
                 (line,) = axes.plot(list(points), values, "o-", markersize=3, label=stage)
-                end = drawn_on(points, powers.get(stage, 1.0))
+                end = extrapolate(points, powers.get(stage, 1.0))
                 if end is not None:
                     x, y = [max(points), MILLION], [values[-1], end * scale]
                     axes.plot(x, y, "--", color=line.get_color(), linewidth=1)
-            axes.set(xlabel="pictures", ylabel=title, xscale="log", yscale="log")
+            axes.set(xlabel="images", ylabel=title, xscale="log", yscale="log")
         both[0].legend(frameon=False, fontsize=8)
 
 
 def main() -> None:
-    rows, out = results(__doc__, "benchmarks.scale")
-    seconds, memory = figures(rows, "seconds"), figures(rows, "peak_mb")
-    plot(seconds, memory, out)
-    print(f"Seconds, with DVC's own work:\n\n{table(seconds, 1, powers=POWERS)}\n")
-    print(f"Peak memory of a process, MB:\n\n{table(memory, 0)}\n")
-    print(f"On disk, MB:\n\n{table(figures(rows, 'bytes'), 1, 1e-6)}\n")
-    print(f"Files:\n\n{table(figures(rows, 'files'), 0)}\n")
-    print(f"Dollars:\n\n{dollars(seconds)}")
+    rows, out = read_result_rows(__doc__, "benchmarks.scale")
+    seconds, memory = read_figures(rows, "seconds"), read_figures(rows, "peak_mb")
+    plot_scale(seconds, memory, out)
+    print(f"Seconds, with DVC's own work:\n\n{format_table(seconds, 1, powers=GROWTH_EXPONENTS)}\n")
+    print(f"Peak memory of a process, MB:\n\n{format_table(memory, 0)}\n")
+    print(f"On disk, MB:\n\n{format_table(read_figures(rows, 'bytes'), 1, 1e-6)}\n")
+    print(f"Files:\n\n{format_table(read_figures(rows, 'files'), 0)}\n")
+    print(f"Dollars:\n\n{format_costs(seconds)}")
 
 
 if __name__ == "__main__":

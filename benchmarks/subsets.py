@@ -1,11 +1,11 @@
-"""How good the recipes are on few pictures: subsets of a data set, from features embedded once.
+"""How good the recipes are on few images: subsets of a data set, from features embedded once.
 
     python -m benchmarks.subsets [--seeds 0 1 2] [--out results.csv]
 
 Run it in a project where `dvc repro embed` has been done, on all of Imagenette and with
 `data.image_size: 224` for the published table. Each cell draws so many classes and training
-pictures a class, a quarter as many validation pictures (at least two), and is tested on test and
-validation pictures that it has not drawn. Training is that of the stages; only where the features
+images a class, a quarter as many validation images (at least two), and is tested on test and
+validation images that it has not drawn. Training is that of the stages; only where the features
 come from is not. Writes one row a cell.
 """
 
@@ -22,32 +22,32 @@ from numpy.typing import NDArray
 import stages  # noqa: F401  fixes the arithmetic
 from tench.core.files import write_csv
 from tench.core.params import Params, load_params
-from tench.core.paths import BACKBONE, POOLED, TAPPED
-from tench.pictures.index import labels_of, of_split, read_index
-from tench.pictures.shards import Shards, only, open_shards, read_rows
-from tench.probing import logistic
+from tench.core.paths import BACKBONE, CACHED_FEATURES, POOLED_FEATURES
+from tench.data.index import read_index, row_labels, rows_in_split
+from tench.data.store.shards import Shards, open_shards, read_rows, select_rows
+from tench.model import linear_probe
 
-CLASSES, PICTURES = (2, 10), (5, 20, 100, 0)  # 0: all
-TESTED = 1500  # pictures at most
-COLUMNS = ("classes", "pictures", "smallest", "seed", "train", "val", "test")
-MODELS = ("regression", "recipe", "paper_head", "paper")
+CLASS_COUNTS, IMAGES_PER_CLASS = (2, 10), (5, 20, 100, 0)  # 0: all
+MAX_TEST_IMAGES = 1500  # images at most
+RESULT_COLUMNS = ("classes", "images", "smallest", "seed", "train", "val", "test")
+MODEL_NAMES = ("regression", "recipe", "paper_head", "paper")
 
-Places = list[tuple[str, int]]  # split and row of each picture
+ImageIndices = list[tuple[str, int]]  # split and row of each image
 
 
-class Cell(NamedTuple):
-    """A subset: places and labels of its pictures."""
+class SubsetSplit(NamedTuple):
+    """A subset: places and labels of its images."""
 
-    train: Places
-    val: Places
-    test: Places
+    train: ImageIndices
+    val: ImageIndices
+    test: ImageIndices
     labels: dict[str, NDArray[np.int32]]
 
 
-def draw(
+def draw_subset(
     labels: dict[str, NDArray[np.int32]], classes: int, counts: Sequence[int], seed: int
-) -> Cell:
-    """Draw classes, and of each as many training pictures as `counts` says (0: all)."""
+) -> SubsetSplit:
+    """Draw classes, and of each as many training images as `counts` says (0: all)."""
     rng = np.random.default_rng((classes, max(counts), seed))
     parts: dict[str, list[tuple[str, int, int]]] = {"train": [], "val": [], "test": []}
     for label, source in enumerate(rng.permutation(10)[:classes]):
@@ -58,30 +58,32 @@ def draw(
         parts["val"] += [("val", n, label) for n in rows["val"][:watched]]
         parts["test"] += [("test", n, label) for n in rows["test"]]
         parts["test"] += [("val", n, label) for n in rows["val"][watched:]]
-    tested = sorted(rng.permutation(len(parts["test"]))[:TESTED])
+    tested = sorted(rng.permutation(len(parts["test"]))[:MAX_TEST_IMAGES])
     parts["test"] = [parts["test"][place] for place in tested]
     places = {name: [(split, int(n)) for split, n, _ in part] for name, part in parts.items()}
     known = {name: np.array([n for *_, n in part], np.int32) for name, part in parts.items()}
-    return Cell(**places, labels=known)
+    return SubsetSplit(**places, labels=known)
 
 
-def read(stored: dict[str, Shards], places: Places, rows: NDArray[np.int64]) -> NDArray[Any]:
+def read_stored_rows(
+    stored: dict[str, Shards], places: ImageIndices, rows: NDArray[np.int64]
+) -> NDArray[Any]:
     """The stored rows of some of the places."""
     chosen = [places[row] for row in rows]
     return np.concatenate([read_rows(stored[split], np.array([n])) for split, n in chosen])
 
 
-class Features(NamedTuple):
-    """A cell's pictures as `embed` stored them, pooled or tapped."""
+class SubsetFeatures(NamedTuple):
+    """A cell's images as `embed` stored them, pooled or tapped."""
 
-    cell: Cell
+    cell: SubsetSplit
     stored: dict[str, Shards]
 
     def examples(self, part: str) -> Any:
-        from tench.training.loop import Examples
+        from tench.model.train.loop import Examples
 
         places = getattr(self.cell, part)
-        return Examples(partial(read, self.stored, places), self.cell.labels[part])
+        return Examples(partial(read_stored_rows, self.stored, places), self.cell.labels[part])
 
     def rows(self, part: str) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """All rows of a part at once, and their labels."""
@@ -90,17 +92,19 @@ class Features(NamedTuple):
 
     def accuracy(self, logits: Any) -> float:
         """The test accuracy of a model, every class weighing the same."""
-        from tench.training.keeping import right
+        from tench.model.train.acceptance import predict_correct
 
-        return by_class(right(logits, self.examples("test")), self.cell.labels["test"])
+        return balanced_accuracy(
+            predict_correct(logits, self.examples("test")), self.cell.labels["test"]
+        )
 
 
-def by_class(right: NDArray[np.bool_], labels: NDArray[np.int32]) -> float:
+def balanced_accuracy(right: NDArray[np.bool_], labels: NDArray[np.int32]) -> float:
     """The share that is right, every class weighing the same."""
     return float(np.mean([right[labels == label].mean() for label in np.unique(labels)]))
 
 
-def run_regression(pooled: Features, balanced: bool) -> float:
+def run_regression(pooled: SubsetFeatures, balanced: bool) -> float:
     """scikit-learn's logistic regression on the pooled features, C chosen by itself."""
     from sklearn.linear_model import LogisticRegressionCV
 
@@ -115,38 +119,40 @@ def run_regression(pooled: Features, balanced: bool) -> float:
         use_legacy_attributes=False,
         n_jobs=-1,
     ).fit(train, labels)
-    return by_class(model.predict(test) == truth, truth)
+    return balanced_accuracy(model.predict(test) == truth, truth)
 
 
-def models(params: Params, classes: int, solver: str) -> tuple[Any, Any]:
+def build_models(params: Params, classes: int, solver: str) -> tuple[Any, Any]:
     """A new head, and the trainable tail with it: pooled features, and activations, to logits."""
-    from tench.network.backbone import layer_number, load_backbone, tapped_cut
-    from tench.network.classifier import build_head, on_activations
-    from tench.network.runtime import keras
-    from tench.network.tail import trainable_tail
+    from tench.model.network.backbone import cache_cut, load_backbone, resolve_layer_number
+    from tench.model.network.classifier import build_head, connect_top_and_head
+    from tench.model.network.keras_setup import keras
+    from tench.model.network.trainable_top import build_trainable_top
 
     keras.backend.clear_session()
     keras.utils.set_random_seed(params.seed)
     backbone = load_backbone(BACKBONE, params.backbone.name, params.data.image_size)
     settings = params.extract_train.model_copy(update={"solver": solver})
     head = build_head(settings, backbone.output_shape[-1], classes)
-    cut = tapped_cut(backbone, params.backbone.tap_at)
-    tail = trainable_tail(backbone, cut, layer_number(backbone, params.finetune.fine_tune_at))
-    return head, on_activations(tail, head)
+    cut = cache_cut(backbone, params.backbone.cache_at)
+    tail = build_trainable_top(
+        backbone, cut, resolve_layer_number(backbone, params.finetune.fine_tune_at)
+    )
+    return head, connect_top_and_head(tail, head)
 
 
 def run_recipe(
-    pooled: Features, tapped: Features, params: Params, classes: int, balanced: bool
+    pooled: SubsetFeatures, tapped: SubsetFeatures, params: Params, classes: int, balanced: bool
 ) -> float:
     """A logistic regression, fine-tuned where validation clearly says so."""
-    from tench.training.keeping import fit_if_better
-    from tench.training.settings import Training
+    from tench.model.train.acceptance import fit_if_better
+    from tench.model.train.training_config import TrainingConfig
 
     seed = params.seed
-    linear, _ = logistic.fit_best(*pooled.rows("train"), balanced, seed)
-    head, logits = models(params, classes, "logistic")
+    linear, _ = linear_probe.fit_with_selected_strength(*pooled.rows("train"), balanced, seed)
+    head, logits = build_models(params, classes, "logistic")
     head.get_layer("logits").set_weights(linear)
-    how = Training(2, 21, 3e-4, 32, seed, True, balanced, 30, 3)
+    how = TrainingConfig(2, 21, 3e-4, 32, seed, True, balanced, 30, 3)
     train, val = tapped.examples("train"), tapped.examples("val")
     with tempfile.TemporaryDirectory() as folder:
         fit_if_better(
@@ -155,21 +161,23 @@ def run_recipe(
     return tapped.accuracy(logits)
 
 
-def run_paper(pooled: Features, tapped: Features, params: Params, classes: int) -> dict[str, float]:
+def run_paper(
+    pooled: SubsetFeatures, tapped: SubsetFeatures, params: Params, classes: int
+) -> dict[str, float]:
     """The paper's head and its fine-tuning, three epochs each."""
-    from tench.network.classifier import with_output
-    from tench.training.loop import fit
-    from tench.training.settings import Training
+    from tench.model.network.classifier import with_activation
+    from tench.model.train.loop import train_model
+    from tench.model.train.training_config import TrainingConfig
 
-    head, logits = models(params, classes, "adam")
+    head, logits = build_models(params, classes, "adam")
     scores = {}
     parts = (("paper_head", pooled, head, 0), ("paper", tapped, logits, 3))
     for name, features, model, before in parts:
-        how = Training(before + 1, before + 3, 1e-4, 32, params.seed, average_weights=before > 0)
+        how = TrainingConfig(before + 1, before + 3, 1e-4, 32, params.seed, ema=before > 0)
         train, val = features.examples("train"), features.examples("val")
         with tempfile.TemporaryDirectory() as folder:
-            fit(
-                with_output(model, "sigmoid"),
+            train_model(
+                with_activation(model, "sigmoid"),
                 train,
                 val,
                 how,
@@ -189,20 +197,22 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("subsets.csv"), help="where to write")
     options = parser.parse_args()
     params, rows = load_params(), read_index()
-    parts = {split: of_split(rows, split) for split in ("train", "val", "test")}
-    labels = {split: labels_of(part) for split, part in parts.items()}
+    parts = {split: rows_in_split(rows, split) for split in ("train", "val", "test")}
+    labels = {split: row_labels(part) for split, part in parts.items()}
     stored = {
-        name: {split: only(open_shards(folder, rows), part) for split, part in parts.items()}
-        for name, folder in (("pooled", POOLED), ("tapped", TAPPED))
+        name: {split: select_rows(open_shards(folder, rows), part) for split, part in parts.items()}
+        for name, folder in (("pooled", POOLED_FEATURES), ("activations", CACHED_FEATURES))
     }
-    cells = [(c, [n] * c, seed) for n in PICTURES for c in CLASSES for seed in options.seeds]
+    cells = [
+        (c, [n] * c, seed) for n in IMAGES_PER_CLASS for c in CLASS_COUNTS for seed in options.seeds
+    ]
     skewed = [round(100 * 20 ** (-n / 9)) for n in range(10)]  # 1 : 20
     cells += [(10, skewed, seed) for seed in options.seeds]
     table: list[tuple[object, ...]] = []
     for classes, counts, seed in cells:
-        cell = draw(labels, classes, counts, seed)
+        cell = draw_subset(labels, classes, counts, seed)
         settings = params.model_copy(update={"seed": seed})
-        both = [Features(cell, stored[name]) for name in ("pooled", "tapped")]
+        both = [SubsetFeatures(cell, stored[name]) for name in ("pooled", "activations")]
         balanced = min(counts) < max(counts)
         found = {
             "regression": run_regression(both[0], balanced),
@@ -210,10 +220,10 @@ def main() -> None:
             **run_paper(*both, settings, classes),
         }
         sizes = [len(part) for part in (cell.train, cell.val, cell.test)]
-        figures = [f"{found[name]:.4f}" for name in MODELS]
+        figures = [f"{found[name]:.4f}" for name in MODEL_NAMES]
         table.append((classes, max(counts), min(counts), seed, *sizes, *figures))
-        print(dict(zip((*COLUMNS, *MODELS), table[-1], strict=True)), flush=True)
-        write_csv((*COLUMNS, *MODELS), table, options.out)
+        print(dict(zip((*RESULT_COLUMNS, *MODEL_NAMES), table[-1], strict=True)), flush=True)
+        write_csv((*RESULT_COLUMNS, *MODEL_NAMES), table, options.out)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python -m benchmarks.twin [--raw data/imagenette] [--weights models/backbone.weights.h5] ...
 
-Pictures are read and decoded in every epoch and go through the whole network in every epoch. The
+Images are read and decoded in every epoch and go through the whole network in every epoch. The
 test set is a fifth of the validation batches, set aside as in TensorFlow's transfer-learning
 tutorial; as there, the data set is shuffled anew each time it is read, so the fifth is another one
 each time. Nothing is chosen by these scores, so that harms neither them nor the time.
@@ -15,11 +15,11 @@ import time
 import keras
 import tensorflow as tf
 
-from benchmarks.options import arguments, tell
+from benchmarks.options import parse_arguments, print_results
 
 
 def main() -> None:
-    args = arguments(__doc__)
+    args = parse_arguments(__doc__)
     started = time.perf_counter()
     keras.utils.set_random_seed(args.seed)
 
@@ -77,7 +77,7 @@ def main() -> None:
     finetuned = model.evaluate(test_ds, verbose=2, return_dict=True)
 
     history = {name: first.history[name] + second.history[name] for name in first.history}
-    tell(history, frozen, finetuned, time.perf_counter() - started)
+    print_results(history, frozen, finetuned, time.perf_counter() - started)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def settings(trial: optuna.Trial) -> dict[str, str]:
     return {
         "finetune.learning_rate": f"{rate:.1e}",
         "finetune.fine_tune_at": str(first),
-        "backbone.tap_at": str(FIRST_LAYERS[first]),
+        "backbone.cache_at": str(FIRST_LAYERS[first]),
     }
 
 

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from tench.core.errors import TenchError
-from tench.spread.address import ADDRESS, check_answers
+from tench.run.executor.ray_address import RAY_ADDRESS, check_reachable
 
 try:
     import ray
@@ -56,7 +56,9 @@ def experiment(search: Search, name: str, settings: list[str]) -> str:
     # Ray gives its workers one OpenMP thread; a stage that knew of the cluster would wait for cores
     # of it that this experiment has.
     kept = {
-        key: value for key, value in os.environ.items() if key not in {"OMP_NUM_THREADS", ADDRESS}
+        key: value
+        for key, value in os.environ.items()
+        if key not in {"OMP_NUM_THREADS", RAY_ADDRESS}
     }
     path = os.pathsep.join([str(Path(sys.executable).parent), kept["PATH"]])
     told = [part for one in settings for part in ("-S", one)]
@@ -96,9 +98,9 @@ def main() -> None:
     add("--cache", type=Path, help="folder of DVC's cache that every machine sees")
     add("--cores", type=int, default=2, help="of a machine for an experiment (%(default)s)")
     options = parser.parse_args()
-    address = os.environ.get(ADDRESS, "")
+    address = os.environ.get(RAY_ADDRESS, "")
     try:
-        check_answers(address)
+        check_reachable(address)
     except TenchError as error:
         sys.exit(f"error: {error}")
     if here("git", "status", "--porcelain", "--untracked-files=no"):

@@ -3,13 +3,12 @@
 import importlib.util
 import sys
 
-from tench.core.arithmetic import fix_arithmetic
-from tench.core.memory import share_one_heap
+from tench.run.process_setup import limit_malloc_arenas, pin_cpu_kernels
 
 if importlib.util.find_spec("tensorflow") is None:
     sys.exit(
         f"error: Tench's packages are missing from this Python ({sys.executable}): "
         "run `make setup` once, then `source .venv/bin/activate` in every new terminal"
     )
-fix_arithmetic()
-share_one_heap()
+pin_cpu_kernels()
+limit_malloc_arenas()

@@ -1,48 +1,58 @@
-"""audit: look for what is wrong with the pictures before anyone believes a score.
+"""audit: look for what is wrong with the images before anyone believes a score.
 
 In:  data.raw, data/prepared, data/features/pooled, audit, extract_train.dense_units, seed.
 Out: metrics/audit.json (how many of each kind), metrics/audit/duplicates.csv (pairs, those across
      splits first), metrics/audit/labels.csv (labels that are probably wrong),
-     metrics/audit/pictures.csv (dark, light, blurred, almost empty, of odd size or shape), the
-     worst first in each; metrics/audit/pictures.zip (those that the report shows).
+     metrics/audit/images.csv (dark, light, blurred, almost empty, of odd size or shape), the
+     worst first in each; metrics/audit/images.zip (those that the report shows).
 
-The stage fails if more than audit.max_leaks pictures are in another split too, by their pixels: the
-test would then ask what training has told. Pictures whose features alone are alike are listed.
+The stage fails if more than audit.max_leaks images are in another split too, by their pixels: the
+test would then ask what training has told. Images whose features alone are alike are listed.
 """
 
 from pathlib import Path
 
-from tench.audit.duplicates import exact_pairs, near_pairs, worst_first
-from tench.audit.labels import out_of_fold, suspects
-from tench.audit.lists import check_leaks, summarise, worst, write_found, write_lists
-from tench.audit.quality import look_at
-from tench.console.stage import run_stage
 from tench.core.files import write_json
 from tench.core.names import SPLITS
 from tench.core.params import Params, load_params
-from tench.core.paths import AUDIT, LISTS, POOLED
-from tench.pictures.index import Row, labels_of, of_split, read_index
-from tench.pictures.shards import only, open_shards
+from tench.core.paths import AUDIT_DIR, AUDIT_METRICS, POOLED_FEATURES
+from tench.data.audit.duplicates import (
+    find_exact_duplicates,
+    find_near_duplicates,
+    sort_worst_first,
+)
+from tench.data.audit.findings import (
+    check_leaks,
+    summarize_audit,
+    worst_findings,
+    write_audit_images,
+    write_audit_lists,
+)
+from tench.data.audit.image_quality import check_image_quality
+from tench.data.audit.label_errors import find_label_suspects, fit_out_of_fold
+from tench.data.index import Row, read_index, row_labels, rows_in_split
+from tench.data.store.shards import open_shards, select_rows
+from tench.run.runner import run_stage
 
 
-def audit(params: Params, rows: list[Row]) -> None:
+def audit_images(params: Params, rows: list[Row]) -> None:
     """Write the lists and the counts; check the leaks."""
-    shards = open_shards(POOLED, rows)
-    parts = [only(shards, of_split(rows, split)) for split in SPLITS]
-    issues, seen = look_at(rows, Path(params.data.raw))
-    alike = near_pairs(rows, parts, seen, params.audit.near_duplicate)
-    pairs = worst_first(exact_pairs(rows) + alike)
+    shards = open_shards(POOLED_FEATURES, rows)
+    parts = [select_rows(shards, rows_in_split(rows, split)) for split in SPLITS]
+    issues, seen = check_image_quality(rows, Path(params.data.raw))
+    alike = find_near_duplicates(rows, parts, seen, params.audit.near_duplicate)
+    pairs = sort_worst_first(find_exact_duplicates(rows) + alike)
     units = params.extract_train.dense_units
-    doubts = suspects(rows, out_of_fold(parts, labels_of(rows), units, params.seed))
-    write_lists(pairs, doubts, issues)
-    write_found(worst(pairs, doubts, issues))
-    write_json(summarise(rows, pairs, doubts, issues), AUDIT)
+    doubts = find_label_suspects(rows, fit_out_of_fold(parts, row_labels(rows), units, params.seed))
+    write_audit_lists(pairs, doubts, issues)
+    write_audit_images(worst_findings(pairs, doubts, issues))
+    write_json(summarize_audit(rows, pairs, doubts, issues), AUDIT_METRICS)
     check_leaks(pairs, params.audit.max_leaks)
 
 
 def main() -> None:
-    audit(load_params(), read_index())
+    audit_images(load_params(), read_index())
 
 
 if __name__ == "__main__":
-    run_stage(main, [AUDIT, LISTS])
+    run_stage(main, [AUDIT_METRICS, AUDIT_DIR])

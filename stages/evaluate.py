@@ -1,19 +1,19 @@
-"""evaluate: score the model before and after fine-tuning on the test pictures.
+"""evaluate: score the model before and after fine-tuning on the test images.
 
-In:  data/asked, data/features/tapped, models/classifier.keras, models/check.npy,
+In:  data/eval_subset, data/features/activations, models/classifier.keras, models/check.npy,
      models/backbone.weights.h5, models/head.weights.h5, seed (of the bootstrap).
 Out: metrics/evaluate.json (accuracy and loss of the frozen and of the fine-tuned model with their
-     95 % intervals, for all test pictures and for those the backbone has and has not seen;
+     95 % intervals, for all test images and for those the backbone has and has not seen;
      calibration; whether the two models differ), metrics/predictions.csv (what both say of every
-     test picture), metrics/probabilities.npy (what the saved classifier says of each and every
-     class, float32 (pictures, classes)), metrics/per_class.csv, metrics/calibration/,
+     test image), metrics/probabilities.npy (what the saved classifier says of each and every
+     class, float32 (images, classes)), metrics/per_class.csv, metrics/calibration/,
      metrics/mistakes/ (RANK-ROW.jpg: the surest mistakes, ROW of predictions.csv counted from 0;
      right of each, what is bright and orange spoke for the class that the model named),
      metrics/model.txt (Keras's summary of the model).
 
 The scores are those of the saved classifier in plain Keras. The stage fails if it says something
-else than the model in memory said before it was saved, of some validation pictures; or than trunk
-and tail say, as in training, of the test pictures.
+else than the model in memory said before it was saved, of some validation images; or than trunk
+and tail say, as in training, of the test images.
 """
 
 import os
@@ -22,96 +22,104 @@ from typing import Any
 
 import numpy as np
 
-from tench.console.stage import run_stage
-from tench.core.files import whole, write_text
-from tench.core.names import MODELS
+from tench.core.files import atomic_file, write_text
+from tench.core.names import MODEL_NAMES
 from tench.core.params import Params, load_params
 from tench.core.paths import (
-    ASKED,
     BACKBONE,
-    CHECK,
+    CACHED_FEATURES,
+    CHECK_PROBABILITIES,
     CLASSIFIER,
+    EVAL_SUBSET,
     HEAD,
     MISTAKES,
     MODEL_SUMMARY,
     PREDICTIONS,
     PROBABILITIES,
     SCORES,
-    TAPPED,
 )
-from tench.pictures.asked import CHECKED, some
-from tench.pictures.index import Row, labels_of, of_split, read_index, seen_with
-from tench.pictures.shards import only, open_shards, read_rows
-from tench.scoring.results import worst_mistakes, write_results
-from tench.scoring.scores import Outcome, outcome
+from tench.data.index import Row, read_index, row_labels, rows_in_split, seen_with
+from tench.data.split.eval_subset import CHECK_IMAGES, evenly_spaced_rows
+from tench.data.store.shards import open_shards, read_rows, select_rows
+from tench.evaluate.results import most_confident_errors, write_results
+from tench.evaluate.scores import Predictions, evaluate_predictions
+from tench.run.runner import run_stage
 
-SHOWN = 12  # mistakes, with their heat maps
+MAX_MISTAKES_DRAWN = 12  # mistakes, with their heat maps
 COLUMNS = "100"  # of the model's summary
 
 
-def check_saved(both: Any, rows: list[Row]) -> None:
+def check_saved_classifier(both: Any, rows: list[Row]) -> None:
     """Ask the saved classifier, as `with_activations` gives it, what was asked of it before it was
-    saved, of the validation pictures `rows`. Raises TenchError."""
-    from tench.network.answers import check_agreement, of_pictures
+    saved, of the validation images `rows`. Raises TenchError."""
+    from tench.model.network.batch_predict import check_agreement, predict_images
 
-    asked = some(rows, CHECKED)
-    (after,) = of_pictures(asked, lambda batch: both.predict_on_batch(batch)[1:], "check", ASKED)
+    asked = evenly_spaced_rows(rows, CHECK_IMAGES)
+    (after,) = predict_images(
+        asked, lambda batch: both.predict_on_batch(batch)[1:], "check", EVAL_SUBSET
+    )
     what = "the classifier before and after it was saved"
-    print(f"{what} agree to {check_agreement(np.load(CHECK), after, asked, what):.1e}")
+    print(
+        f"{what} agree to {check_agreement(np.load(CHECK_PROBABILITIES), after, asked, what):.1e}"
+    )
 
 
-def evaluate(params: Params, rows: list[Row], classifier: Any) -> dict[str, Outcome]:
-    """What the frozen and the fine-tuned model say of the test pictures among all `rows`, once
+def evaluate_models(params: Params, rows: list[Row], classifier: Any) -> dict[str, Predictions]:
+    """What the frozen and the fine-tuned model say of the test images among all `rows`, once
     the classifier is seen to be the one that was saved. Raises TenchError."""
-    from tench.network import classifier as net
-    from tench.network.answers import check_agreement, of_activations, of_pictures
-    from tench.network.backbone import layer_number, load_backbone, training_cut
-    from tench.network.tail import build_tail
+    from tench.model.network import classifier as net
+    from tench.model.network.backbone import load_backbone, resolve_layer_number, training_cut
+    from tench.model.network.batch_predict import (
+        check_agreement,
+        predict_activations,
+        predict_images,
+    )
+    from tench.model.network.trainable_top import build_top
 
     original = load_backbone(BACKBONE, params.backbone.name, params.data.image_size)
     channels, classes = original.output_shape[-1], classifier.output_shape[-1]
     head = net.build_head(params.extract_train, channels, classes)
     head.load_weights(HEAD)
-    first = layer_number(original, params.finetune.fine_tune_at)
-    cut = training_cut(original, first, params.backbone.tap_at)
-    frozen = net.with_output(net.on_activations(build_tail(original, cut), head))
-    tuned = net.with_output(net.on_activations(*net.split_classifier(classifier, cut)))
+    first = resolve_layer_number(original, params.finetune.fine_tune_at)
+    cut = training_cut(original, first, params.backbone.cache_at)
+    frozen = net.with_activation(net.connect_top_and_head(build_top(original, cut), head))
+    tuned = net.with_activation(net.connect_top_and_head(*net.split_classifier(classifier, cut)))
     both = net.with_activations(classifier, cut)
-    check_saved(both, of_split(rows, "val"))
+    check_saved_classifier(both, rows_in_split(rows, "val"))
 
     def ask(batch: Any) -> list[Any]:  # up to the cut both models are the same
         entering, finetuned = both.predict_on_batch(batch)
         return [frozen.predict_on_batch(entering), finetuned]
 
-    test = of_split(rows, "test")
-    plain = of_pictures(test, ask, "evaluate", ASKED)
-    with whole(PROBABILITIES) as part:
-        np.save(part, plain[MODELS.index("finetuned")])
+    test = rows_in_split(rows, "test")
+    plain = predict_images(test, ask, "evaluate", EVAL_SUBSET)
+    with atomic_file(PROBABILITIES) as part:
+        np.save(part, plain[MODEL_NAMES.index("finetuned")])
     outcomes = {}
-    read = partial(read_rows, only(open_shards(TAPPED, rows), test))
-    for name, model, slow in zip(MODELS, (frozen, tuned), plain, strict=True):
-        quick = of_activations(read, np.arange(len(test)), model)
+    read = partial(read_rows, select_rows(open_shards(CACHED_FEATURES, rows), test))
+    for name, model, slow in zip(MODEL_NAMES, (frozen, tuned), plain, strict=True):
+        quick = predict_activations(read, np.arange(len(test)), model)
         what = f"plain Keras and trunk-then-tail ({name})"
         print(f"{what} agree to {check_agreement(slow, quick, test, what):.1e}")
-        outcomes[name] = outcome(slow, labels_of(test))
+        outcomes[name] = evaluate_predictions(slow, row_labels(test))
     return outcomes
 
 
-def draw_mistakes(said: Outcome, rows: list[Row], classifier: Any) -> None:
+def draw_confident_errors(said: Predictions, rows: list[Row], classifier: Any) -> None:
     """Draw the surest mistakes with their heat maps into metrics/mistakes, as RANK-ROW.jpg: the
     row of predictions.csv, counted from 0."""
-    from tench.explaining.gradcam import heat_maps
-    from tench.pictures.checked import read_asked
-    from tench.pictures.overlay import overlay
+    from tench.data.heat_map import overlay_heat_map
+    from tench.data.store.prepared_images import read_eval_image
+    from tench.model.explain import grad_cam
 
     # images alone: `dvc plots show` reports any other file as a plot that failed to load
     MISTAKES.mkdir(parents=True, exist_ok=True)
-    places = worst_mistakes(said, SHOWN)
-    pictures = [read_asked(rows[place]) for place in places]
-    if pictures:
-        maps = heat_maps(classifier, np.stack(pictures), said.predicted[places])
-        for rank, (place, picture, heat) in enumerate(zip(places, pictures, maps, strict=True), 1):
-            overlay(picture, heat).save(MISTAKES / f"{rank:02d}-{place}.jpg", quality=88)
+    places = most_confident_errors(said, MAX_MISTAKES_DRAWN)
+    images = [read_eval_image(rows[place]) for place in places]
+    if images:
+        maps = grad_cam(classifier, np.stack(images), said.predicted[places])
+        for rank, (place, image, heat) in enumerate(zip(places, images, maps, strict=True), 1):
+            overlay_heat_map(image, heat).save(MISTAKES / f"{rank:02d}-{place}.jpg", quality=88)
 
 
 def model_summary(model: Any) -> str:
@@ -124,14 +132,14 @@ def model_summary(model: Any) -> str:
 
 def main() -> None:
     params = load_params()
-    from tench.network.classifier import load_classifier
+    from tench.model.network.classifier import load_classifier
 
     rows = read_index()
-    test = seen_with(of_split(rows, "test"), params.backbone.weights)
+    test = seen_with(rows_in_split(rows, "test"), params.backbone.weights)
     classifier = load_classifier(CLASSIFIER)
-    outcomes = evaluate(params, rows, classifier)
+    outcomes = evaluate_models(params, rows, classifier)
     write_results(outcomes, test, params.seed)
-    draw_mistakes(outcomes["finetuned"], test, classifier)
+    draw_confident_errors(outcomes["finetuned"], test, classifier)
     write_text(model_summary(classifier), MODEL_SUMMARY)
 
 

@@ -9,40 +9,42 @@ from pathlib import Path
 
 import numpy as np
 
-from tench.console.stage import run_stage
 from tench.core.params import Params, load_params
-from tench.core.paths import EXTRACT_TRAIN, HEAD, POOLED, PROBE
-from tench.core.unfinished import unfinished
-from tench.pictures.index import class_names, read_index
+from tench.core.paths import EXTRACT_TRAIN, HEAD, POOLED_FEATURES, PROBE
+from tench.data.index import class_names, read_index
+from tench.run.resume import resume_folder
+from tench.run.runner import run_stage
 
 
-def extract_train(params: Params, work: Path) -> None:
+def train_head(params: Params, work: Path) -> None:
     """Train the head and write its weights."""
-    from tench.network.classifier import build_head, with_output
-    from tench.network.runtime import keras
-    from tench.network.saving import save_weights
-    from tench.training.loop import features_of, fit, log_fitted, stored
-    from tench.training.settings import settings_of
+    from tench.model.network.classifier import build_head, with_activation
+    from tench.model.network.keras_setup import keras
+    from tench.model.network.save import save_weights
+    from tench.model.train.loop import feature_count, load_examples, log_single_fit, train_model
+    from tench.model.train.training_config import training_config
 
     settings = params.extract_train
     rows = read_index()
-    train, val = stored(POOLED, rows)
+    train, val = load_examples(POOLED_FEATURES, rows)
     keras.utils.set_random_seed(params.seed)
-    head = build_head(settings, features_of(train), len(class_names(rows)))
-    how = settings_of(settings, params, 0)
+    head = build_head(settings, feature_count(train), len(class_names(rows)))
+    how = training_config(settings, params, 0)
     if settings.solver == "logistic":
         fitted = np.load(PROBE)
         head.get_layer("logits").set_weights([fitted[:-1], fitted[-1]])
-        log_fitted(with_output(head), train, val, how.batch_size, how.balanced, EXTRACT_TRAIN)
+        log_single_fit(
+            with_activation(head), train, val, how.batch_size, how.balanced, EXTRACT_TRAIN
+        )
     else:
-        output = with_output(head, settings.output)
-        fit(output, train, val, how, EXTRACT_TRAIN, work, "extract-train")
+        output = with_activation(head, settings.output)
+        train_model(output, train, val, how, EXTRACT_TRAIN, work, "extract-train")
     save_weights(head, HEAD)
 
 
 def main() -> None:
-    with unfinished("extract-train") as work:
-        extract_train(load_params(), work)
+    with resume_folder("extract-train") as work:
+        train_head(load_params(), work)
 
 
 if __name__ == "__main__":

@@ -7,40 +7,40 @@ Out: data/raw.txt, that name. (The folders that data/dvc.yaml makes itself are n
 
 from pathlib import Path
 
-from tench.console.stage import run_stage
 from tench.core import paths
 from tench.core.errors import TenchError
 from tench.core.files import write_text
 from tench.core.params import load_params
-from tench.intake.files import check_below
-from tench.intake.layouts import LAYOUTS, no_folder
-from tench.intake.privacy import check_private
-from tench.sources.borrowing import borrow, checkout
+from tench.data.ingest.file_rules import check_raw_tree
+from tench.data.ingest.layouts import LAYOUT_HELP, missing_folder_reason
+from tench.data.ingest.privacy import check_private
+from tench.data.sources.checkout_link import find_checkout, link_from_checkout
+from tench.run.runner import run_stage
 
 
-def check_raw(raw: str) -> None:
+def check_raw_folder(raw: str) -> None:
     """Raise TenchError if the folder is missing, here and in the checkout it may be linked from,
     holds what nobody can read, or has images that git would commit."""
     folder = Path(raw)
     made = folder in {paths.IMAGENETTE, paths.SAMPLE}
     if not made:
-        check_private(folder, checkout())
-    if folder.is_dir() or (not made and borrow(folder)):
-        check_below(folder)
+        check_private(folder, find_checkout())
+    if folder.is_dir() or (not made and link_from_checkout(folder)):
+        check_raw_tree(folder)
     if made or folder.is_dir():
         return
     raise TenchError(
-        f"{paths.PARAMS}: data.raw = {raw}: {no_folder(folder)} ({Path.cwd()}). Three ways on:\n"
-        "  1. your own pictures: set data.raw to a folder in one of the layouts below\n"
+        f"{paths.PARAMS}: data.raw = {raw}: {missing_folder_reason(folder)} ({Path.cwd()}). Three ways on:\n"
+        "  1. your own images: set data.raw to a folder in one of the layouts below\n"
         f"  2. Imagenette: set data.raw to {paths.IMAGENETTE}, which dvc repro fetches\n"
         f"  3. the drawn sample: set data.raw to {paths.SAMPLE}, which needs no network\n"
-        f"{LAYOUTS}"
+        f"{LAYOUT_HELP}"
     )
 
 
 def main() -> None:
     raw = load_params().data.raw
-    check_raw(raw)
+    check_raw_folder(raw)
     write_text(f"{raw}\n", paths.RAW)
 
 

@@ -1,4 +1,4 @@
-"""sample: draw ten classes, each with 40 training and 20 validation pictures.
+"""sample: draw ten classes, each with 40 training and 20 validation images.
 
 In:  nothing but the code.
 Out: data/sample/{train,val}/WORDNET-ID/NAME.jpg, the same bytes on every run with one Pillow. A
@@ -7,24 +7,29 @@ Out: data/sample/{train,val}/WORDNET-ID/NAME.jpg, the same bytes on every run wi
 
 from pathlib import Path
 
-from tench.console.stage import run_stage
 from tench.core import paths
-from tench.core.files import whole_folder
-from tench.drawing.dataset import draw_dataset
-from tench.sources.folders import is_free, is_ours, mark, refuse
+from tench.core.files import atomic_folder
+from tench.data.sample.dataset import draw_dataset
+from tench.data.sources.generated_folder import (
+    is_missing_or_empty,
+    is_unchanged_since_marked,
+    occupied_folder_error,
+    write_marker,
+)
+from tench.run.runner import run_stage
 
 
-def draw(out: Path) -> None:
+def draw_sample(out: Path) -> None:
     """Draw the sample at `out`. Raises TenchError if something lies there that is not ours."""
-    if not (is_free(out) or is_ours(out)):
-        raise refuse(out, "this is not the sample as it was drawn", "the sample")
-    with whole_folder(out) as part:
+    if not (is_missing_or_empty(out) or is_unchanged_since_marked(out)):
+        raise occupied_folder_error(out, "this is not the sample as it was drawn", "the sample")
+    with atomic_folder(out) as part:
         draw_dataset(part)
-        mark(part)
+        write_marker(part)
 
 
 def main() -> None:
-    draw(paths.SAMPLE)
+    draw_sample(paths.SAMPLE)
 
 
 if __name__ == "__main__":

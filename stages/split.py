@@ -1,43 +1,52 @@
-"""split: hold out the validation and the test pictures, where the raw folder does not.
+"""split: hold out the validation and the test images, where the raw folder does not.
 
 In:  data/prepared, metrics/prepare.json, data.val_fraction, data.test_fraction, seed.
-Out: data/split/index.csv (data/prepared/pictures.csv with the side of every picture, train before
-     val before test: the order every later stage goes by), data/asked/ (what data/prepared has of
-     the test pictures and of some others, which is all that evaluate and export look at),
-     metrics/split.json (how many pictures each side has of every class), metrics/examples.jpg
+Out: data/split/index.csv (data/prepared/images.csv with the side of every image, train before
+     val before test: the order every later stage goes by), data/eval_subset/ (what data/prepared has of
+     the test images and of some others, which is all that evaluate and export look at),
+     metrics/split.json (how many images each side has of every class), metrics/examples.jpg
      (some of every class).
 """
 
-from tench.console.stage import run_stage
-from tench.core.files import read_json, whole, whole_folder, write_json
+from tench.core.files import atomic_file, atomic_folder, read_json, write_json
 from tench.core.names import SPLITS
 from tench.core.params import Data, load_params
-from tench.core.paths import ASKED, COUNTS, EXAMPLES, INDEX, PICTURES, PREPARED, READ, SPLIT
-from tench.intake.overview import contact_sheet, counts
-from tench.intake.splitting import choose_sides
-from tench.pictures.asked import asked, write_asked
-from tench.pictures.index import Row, read_index, write_index
+from tench.core.paths import (
+    EVAL_SUBSET,
+    EXAMPLES,
+    INDEX,
+    PREPARE_METRICS,
+    PREPARED,
+    PREPARED_INDEX,
+    SPLIT,
+    SPLIT_METRICS,
+)
+from tench.data.index import Row, read_index, write_index
+from tench.data.split.assignment import assign_splits
+from tench.data.split.eval_subset import select_eval_subset, write_eval_subset
+from tench.data.split.overview import contact_sheet, count_images
+from tench.run.runner import run_stage
 
 
-def split(pictures: list[Row], data: Data, seed: int) -> list[Row]:
-    """The pictures with their sides, train before val before test."""
+def split_dataset(images: list[Row], data: Data, seed: int) -> list[Row]:
+    """The images with their sides, train before val before test."""
     fractions = {"test": data.test_fraction, "val": data.val_fraction}
-    sides = choose_sides(pictures, [row.sha256 for row in pictures], fractions, seed)
-    rows = [row._replace(split=side) for row, side in zip(pictures, sides, strict=True)]
+    sides = assign_splits(images, [row.sha256 for row in images], fractions, seed)
+    rows = [row._replace(split=side) for row, side in zip(images, sides, strict=True)]
     return sorted(rows, key=lambda row: SPLITS.index(row.split))
 
 
 def main() -> None:
     params = load_params()
-    rows = split(read_index(PICTURES), params.data, params.seed)
-    with whole_folder(SPLIT) as part:
+    rows = split_dataset(read_index(PREPARED_INDEX), params.data, params.seed)
+    with atomic_folder(SPLIT) as part:
         write_index(rows, part / INDEX.name)
-    with whole_folder(ASKED) as part:
-        write_asked(asked(rows), part)
-    write_json(counts(rows, read_json(READ)["rejected"]), COUNTS)
-    with whole(EXAMPLES) as image:
+    with atomic_folder(EVAL_SUBSET) as part:
+        write_eval_subset(select_eval_subset(rows), part)
+    write_json(count_images(rows, read_json(PREPARE_METRICS)["rejected"]), SPLIT_METRICS)
+    with atomic_file(EXAMPLES) as image:
         contact_sheet(rows, PREPARED).save(image, quality=85)
 
 
 if __name__ == "__main__":
-    run_stage(main, [SPLIT, ASKED, COUNTS, EXAMPLES])
+    run_stage(main, [SPLIT, EVAL_SUBSET, SPLIT_METRICS, EXAMPLES])

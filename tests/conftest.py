@@ -9,13 +9,20 @@ from pathlib import Path
 
 import pytest
 from browsers import find_browser
-from clones import Finished, Twin, copied, finish, finish_otherwise, once
+from classifier_server import RunningServer, start_server
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
-from own_folder import Own, finish_own
+from own_images import OwnImagesRun, run_own_images_pipeline
+from pipeline_clones import (
+    FinishedRun,
+    RepeatedRun,
+    copy_finished_run,
+    run_base_pipeline,
+    run_once,
+    run_pipeline_again,
+)
 from playwright.sync_api import Browser, sync_playwright
-from reports import make_project
-from serving import Server, serving
+from report_project import make_report_project
 
 # How many inputs every fuzz test makes: the same few in every run, or ten thousand others each
 # time, 100,000 in all (--hypothesis-profile=long). Nothing is kept of them in the checkout.
@@ -92,44 +99,44 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def base(shared: Path) -> Finished:
+def base(shared: Path) -> FinishedRun:
     """The finished pipeline on the sample, with the committed parameters. Not to be changed."""
     folder = shared / "base"
-    return Finished(folder, **once(folder, finish))
+    return FinishedRun(folder, **run_once(folder, run_base_pipeline))
 
 
 @pytest.fixture(scope="session")
-def twin(shared: Path, base: Finished) -> Twin:
+def twin(shared: Path, base: FinishedRun) -> RepeatedRun:
     """The pipeline a second time: another folder, another hash seed, one core. (That the sample and
     the weights come out the same has tests of its own.)"""
     folder = shared / "the twin's földer"
-    return Twin(folder, **once(folder, partial(finish_otherwise, base.folder)))
+    return RepeatedRun(folder, **run_once(folder, partial(run_pipeline_again, base.folder)))
 
 
 @pytest.fixture(scope="session")
-def own(shared: Path, base: Finished) -> Own:
-    """The finished pipeline on a user's own folder of pictures. Not to be changed."""
+def own(shared: Path, base: FinishedRun) -> OwnImagesRun:
+    """The finished pipeline on a user's own folder of images. Not to be changed."""
     folder = shared / "own"
-    return Own(folder, **once(folder, partial(finish_own, base.folder)))
+    return OwnImagesRun(folder, **run_once(folder, partial(run_own_images_pipeline, base.folder)))
 
 
 @pytest.fixture
-def own_project(own: Own, tmp_path: Path) -> Path:
+def own_project(own: OwnImagesRun, tmp_path: Path) -> Path:
     """A copy of the pipeline on a user's own folder for one test."""
-    (tmp_path / "own pictures").symlink_to(own.folder.with_name("own pictures"))
-    return copied(own.folder, tmp_path / "project")
+    (tmp_path / "own images").symlink_to(own.folder.with_name("own images"))
+    return copy_finished_run(own.folder, tmp_path / "project")
 
 
 @pytest.fixture(scope="module")
-def unchanged(base: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unchanged(base: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the finished pipeline for the tests of a module that leave it as it was."""
-    return copied(base.folder, tmp_path_factory.mktemp("copy") / "project")
+    return copy_finished_run(base.folder, tmp_path_factory.mktemp("copy") / "project")
 
 
 @pytest.fixture(scope="module")
-def server(base: Finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(base: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A server for the tests of a module, and what its log must never hold."""
-    with serving(base.folder / "models/export", tmp_path_factory.mktemp("server")) as one:
+    with start_server(base.folder / "models/export", tmp_path_factory.mktemp("server")) as one:
         yield one
         log = one.log.read_text()
         assert "Traceback" not in log
@@ -137,15 +144,15 @@ def server(base: Finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture(scope="module")
-def fish(base: Finished) -> bytes:
-    """A picture file of the sample."""
+def fish(base: FinishedRun) -> bytes:
+    """An image file of the sample."""
     return sorted((base.folder / "data/sample/val/n01440764").iterdir())[0].read_bytes()
 
 
 @pytest.fixture
-def project(base: Finished, tmp_path: Path) -> Path:
+def project(base: FinishedRun, tmp_path: Path) -> Path:
     """A copy of the finished pipeline for one test."""
-    return copied(base.folder, tmp_path / "project")
+    return copy_finished_run(base.folder, tmp_path / "project")
 
 
 @pytest.fixture
@@ -154,7 +161,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "made"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    make_project(folder)
+    make_report_project(folder)
     return folder
 
 

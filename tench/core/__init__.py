@@ -1,1 +1,1 @@
-"""What every room may use: errors, parameters, paths, names, tables, threads. Imports no other."""
+"""Errors, files, names, paths, parameters and constants: pure code that imports nothing of ours."""

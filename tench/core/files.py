@@ -12,7 +12,7 @@ from typing import Any
 
 
 @contextmanager
-def whole(file: Path) -> Iterator[Path]:
+def atomic_file(file: Path) -> Iterator[Path]:
     """A path beside `file`, with its suffix, to write to; it becomes `file` once all is written.
 
     So what a killed run or a full disk left half-written never has the final name.
@@ -27,33 +27,33 @@ def whole(file: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path) -> Iterator[Path]:
     """A new folder beside `folder` to fill; it takes its place once all is in it.
 
     What lies at `folder` is deleted then: ask first whether it may be.
     """
     part = folder.with_name(f".part-{folder.name}")
-    sweep(part)  # what a killed run left
+    remove_folder(part)  # what a killed run left
     part.mkdir(parents=True)
     try:
         yield part
-        take_place(part, folder)
+        replace_folder(part, folder)
     finally:
-        sweep(part)
+        remove_folder(part)
 
 
-def take_place(part: Path, folder: Path) -> None:
+def replace_folder(part: Path, folder: Path) -> None:
     """Give a folder that is whole its name, on the same disk; what had that name is deleted."""
     old = folder.with_name(f".part-old-{folder.name}")
-    sweep(old)
+    remove_folder(old)
     folder.parent.mkdir(parents=True, exist_ok=True)
     if folder.exists():
         folder.rename(old)  # and deleted after: half-deleted it would be nobody's
     part.rename(folder)
-    sweep(old)
+    remove_folder(old)
 
 
-def sweep(folder: Path) -> None:
+def remove_folder(folder: Path) -> None:
     """Delete a folder, if it is there."""
     if folder.exists():
         shutil.rmtree(folder)
@@ -65,14 +65,14 @@ def file_sha256(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def is_file_of(file: Path, sha256: str) -> bool:
+def has_sha256(file: Path, sha256: str) -> bool:
     """Whether a file is there and has that SHA-256."""
     return file.is_file() and file_sha256(file) == sha256
 
 
 def write_text(text: str, file: Path) -> None:
     """Write text with plain line ends."""
-    with whole(file) as part:
+    with atomic_file(file) as part:
         part.write_text(text, encoding="utf-8", newline="\n")
 
 
@@ -89,7 +89,7 @@ def read_json(file: Path) -> Any:
 
 def write_csv(columns: Iterable[str], rows: Iterable[Iterable[object]], file: Path) -> None:
     """Write rows as CSV under a header."""
-    with whole(file) as part, part.open("w", newline="", encoding="utf-8") as out:
+    with atomic_file(file) as part, part.open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)

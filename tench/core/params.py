@@ -16,77 +16,77 @@ from pydantic import (
     ValidationInfo,
 )
 
-from tench.core.backbones import BACKBONES
 from tench.core.errors import TenchError
 from tench.core.names import (
-    CHECKPOINTS,
-    MOST,
-    Fit,
-    class_name,
-    folder_name,
-    is_control,
-    same_name,
-    shown,
+    MAX_MESSAGE_CHARS,
+    PRETRAINED_SIZES,
+    ResizeMode,
+    is_control_character,
+    normalize_name,
+    printable,
+    validate_class_name,
+    validate_folder_name,
 )
 from tench.core.paths import PARAMS
+from tench.core.specs import BACKBONES
 from tench.core.yaml_files import load_yaml
 
 # The repr of a list that holds itself many times over, by way of aliases, can take all memory.
-BRIEF = Repr()
-BRIEF.maxlevel, BRIEF.maxlist, BRIEF.maxtuple, BRIEF.maxdict = 3, 10, 10, 20
-BRIEF.maxstring = BRIEF.maxlong = BRIEF.maxother = MOST
+VALUE_REPR = Repr()
+VALUE_REPR.maxlevel, VALUE_REPR.maxlist, VALUE_REPR.maxtuple, VALUE_REPR.maxdict = 3, 10, 10, 20
+VALUE_REPR.maxstring = VALUE_REPR.maxlong = VALUE_REPR.maxother = MAX_MESSAGE_CHARS
 
 
-def brief(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as a message of one line may hold it."""
     if isinstance(value, float) and math.isnan(value):
         return "not a finite number"
     try:
-        text = BRIEF.repr(value)
+        text = VALUE_REPR.repr(value)
     except ValueError:  # Python does not write it out
         return "a number of thousands of digits"
-    return shown(text)
+    return printable(text)
 
 
-def one_line(text: str) -> str:
+def validate_one_line(text: str) -> str:
     """Return `text` if it may be a path or a layer's name; ValueError if a message or a file of one
     name a line could not hold it."""
-    if any(map(is_control, text)):
+    if any(map(is_control_character, text)):
         raise ValueError("must be text on one line, without control characters")
     return text
 
 
-def distinct_names(classes: dict[str, str] | None) -> dict[str, str]:
+def validate_distinct_names(classes: dict[str, str] | None) -> dict[str, str]:
     """Return the mapping (None as {}) if no two folders get one name; ValueError if they do."""
     folders: dict[str, str] = {}
     for folder, name in (classes or {}).items():
-        other = folders.setdefault(same_name(name), folder)
+        other = folders.setdefault(normalize_name(name), folder)
         if other != folder:
             raise ValueError(f"{other} and {folder} must not both be named {name!r}")
     return classes or {}
 
 
-def known_backbone(name: str) -> str:
+def validate_backbone_name(name: str) -> str:
     """Return `name` if there is such a backbone; ValueError if not."""
     if name not in BACKBONES:
         raise ValueError(f"must be one of {', '.join(BACKBONES)} (python -m tench.backbones)")
     return name
 
 
-def known_weights(weights: str, info: ValidationInfo) -> str:
+def validate_backbone_weights(weights: str, info: ValidationInfo) -> str:
     """Return `weights` if it is a checkpoint of the backbone in the context or a .weights.h5 path;
     ValueError if not."""
     name = info.context
-    known = ("imagenet", *(CHECKPOINTS if name in {"MobileNetV2", None} else ()), "random")
+    known = ("imagenet", *(PRETRAINED_SIZES if name in {"MobileNetV2", None} else ()), "random")
     if weights not in known and not weights.endswith(".weights.h5"):
         raise ValueError(
             f"must be {', '.join(known)}, or the path of a .weights.h5 file"
-            + (f", for {name}" if weights in CHECKPOINTS else "")
+            + (f", for {name}" if weights in PRETRAINED_SIZES else "")
         )
-    return one_line(weights)
+    return validate_one_line(weights)
 
 
-def layer_number(value: Any, info: ValidationInfo, least: int, other: str) -> int:
+def validate_layer_number(value: Any, info: ValidationInfo, least: int, other: str) -> int:
     """Return `value` if it numbers a layer of the backbone in the context; ValueError if not."""
     most = BACKBONES[info.context].layers if info.context else None
     if type(value) is not int or value < least or (most is not None and value > most):
@@ -95,22 +95,22 @@ def layer_number(value: Any, info: ValidationInfo, least: int, other: str) -> in
     return value
 
 
-def some_cut(value: Any, info: ValidationInfo) -> int | str:
+def validate_cache_at(value: Any, info: ValidationInfo) -> int | str:
     """Return `value` if it is auto or a layer's number; ValueError if not."""
-    return value if value == "auto" else layer_number(value, info, 1, "auto")
+    return value if value == "auto" else validate_layer_number(value, info, 1, "auto")
 
 
-def some_layer(value: Any, info: ValidationInfo) -> int | str:
+def validate_fine_tune_at(value: Any, info: ValidationInfo) -> int | str:
     """Return `value` if it is a layer's number or may be a layer's name; ValueError if not."""
     if isinstance(value, str) and value:
-        return one_line(value)
-    return layer_number(value, info, 0, "a layer's name (python -m tench.backbones)")
+        return validate_one_line(value)
+    return validate_layer_number(value, info, 0, "a layer's name (python -m tench.backbones)")
 
 
-def one_group(pattern: str | None) -> str | None:
+def validate_group_pattern(pattern: str | None) -> str | None:
     """Return `pattern` if it is a regular expression that captures one group; ValueError if not."""
     try:
-        if pattern is None or re.compile(one_line(pattern)).groups == 1:
+        if pattern is None or re.compile(validate_one_line(pattern)).groups == 1:
             return pattern
     except (re.error, OverflowError, RecursionError):  # too many repetitions, too deep
         pass
@@ -125,23 +125,25 @@ class Section(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-FolderName = Annotated[str, AfterValidator(folder_name)]
-ClassName = Annotated[str, AfterValidator(class_name)]
+FolderName = Annotated[str, AfterValidator(validate_folder_name)]
+ClassName = Annotated[str, AfterValidator(validate_class_name)]
 LearningRate = Annotated[float, Field(gt=0, le=1)]
 BatchSize = Annotated[int, Field(ge=1, le=4096)]
 Epochs = Annotated[int, Field(ge=1, le=10_000)]
-MinSteps = Annotated[int, Field(ge=1, le=10_000)]
+MinStepsPerEpoch = Annotated[int, Field(ge=1, le=10_000)]
 Patience = Annotated[int, Field(ge=0, le=10_000)]
 
 
 class Data(Section):
-    """Which pictures, under which names, at which size."""
+    """Which images, under which names, at which size."""
 
-    raw: Annotated[str, Field(min_length=1), AfterValidator(one_line)]
-    classes: Annotated[dict[FolderName, ClassName] | None, AfterValidator(distinct_names)] = None
-    groups: Annotated[str | None, AfterValidator(one_group)] = None
+    raw: Annotated[str, Field(min_length=1), AfterValidator(validate_one_line)]
+    classes: Annotated[
+        dict[FolderName, ClassName] | None, AfterValidator(validate_distinct_names)
+    ] = None
+    groups: Annotated[str | None, AfterValidator(validate_group_pattern)] = None
     image_size: Annotated[int, Field(ge=32, le=512)]
-    resize: Fit
+    resize: ResizeMode
     val_fraction: Annotated[float, Field(gt=0, lt=1)]
     test_fraction: Annotated[float, Field(gt=0, lt=1)]
     max_rejected: Annotated[float, Field(ge=0, le=1)]
@@ -150,9 +152,9 @@ class Data(Section):
 class Backbone(Section):
     """The frozen network in front."""
 
-    name: Annotated[str, AfterValidator(known_backbone)]
-    weights: Annotated[str, AfterValidator(known_weights)]
-    tap_at: Annotated[int | str, PlainValidator(some_cut)]
+    name: Annotated[str, AfterValidator(validate_backbone_name)]
+    weights: Annotated[str, AfterValidator(validate_backbone_weights)]
+    cache_at: Annotated[int | str, PlainValidator(validate_cache_at)]
     engine: Literal["auto", "litert", "tensorflow"]
 
 
@@ -166,7 +168,7 @@ class ExtractTrain(Section):
     learning_rate: LearningRate
     batch_size: BatchSize
     epochs: Epochs
-    min_steps: MinSteps
+    min_steps_per_epoch: MinStepsPerEpoch
     patience: Patience
 
     @property
@@ -183,13 +185,13 @@ class ExtractTrain(Section):
 class Finetune(Section):
     """Training the head and the backbone's last layers."""
 
-    fine_tune_at: Annotated[int | str, PlainValidator(some_layer)]
+    fine_tune_at: Annotated[int | str, PlainValidator(validate_fine_tune_at)]
     learning_rate: LearningRate
     batch_size: BatchSize
     epochs: Epochs
-    min_steps: MinSteps
+    min_steps_per_epoch: MinStepsPerEpoch
     patience: Patience
-    average_weights: bool
+    ema: bool
 
 
 class Audit(Section):
@@ -202,8 +204,8 @@ class Audit(Section):
 class Export(Section):
     """What the exported classifier may lose, and when it is to be trusted."""
 
-    max_drop: Annotated[float, Field(ge=0, le=1)]
-    trusted_accuracy: Annotated[float, Field(gt=0, le=1)]
+    max_accuracy_drop: Annotated[float, Field(ge=0, le=1)]
+    target_accuracy: Annotated[float, Field(gt=0, le=1)]
 
 
 class Baseline(Section):
@@ -227,23 +229,23 @@ class Params(Section):
     baseline: Baseline
 
 
-def describe(problem: Any, file: Path) -> str:
+def format_validation_error(problem: Any, file: Path) -> str:
     """One pydantic problem as a line: file, key, value, what is allowed."""
-    key = shown(".".join(str(part) for part in problem["loc"] if part != "[key]"))
+    key = printable(".".join(str(part) for part in problem["loc"] if part != "[key]"))
     section = Params.model_fields.get(key.split(".")[0])
     known = ", ".join(getattr(section.annotation if section else Params, "model_fields", {}))
     if problem["type"] == "extra_forbidden":
         return f"{file}: {key}: unknown key; known here: {known}"
     if problem["type"] == "model_type":
-        given = f"{key or 'content'} = {brief(problem['input'])}"
+        given = f"{key or 'content'} = {format_value(problem['input'])}"
         return f"{file}: {given}: must be a mapping with the keys {known}"
     if problem["type"] == "missing":
         return f"{file}: {key}: is missing"
     wanted = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{file}: {key} = {brief(problem['input'])}: {wanted}"
+    return f"{file}: {key} = {format_value(problem['input'])}: {wanted}"
 
 
-def backbone_in(content: Any) -> str | None:
+def find_backbone_name(content: Any) -> str | None:
     """The backbone that unchecked content names, if it names a known one."""
     section = content.get("backbone") if isinstance(content, dict) else None
     name = section.get("name") if isinstance(section, dict) else None
@@ -264,6 +266,8 @@ def load_params(file: Path = PARAMS) -> Params:
         raise TenchError(f"{file}: not readable as YAML: {error}") from None
     content = load_yaml(text, file)
     try:
-        return Params.model_validate(content, context=backbone_in(content))
+        return Params.model_validate(content, context=find_backbone_name(content))
     except ValidationError as error:
-        raise TenchError("\n       ".join(describe(p, file) for p in error.errors())) from None
+        raise TenchError(
+            "\n       ".join(format_validation_error(p, file) for p in error.errors())
+        ) from None

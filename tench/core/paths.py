@@ -4,7 +4,7 @@ from pathlib import Path
 
 PARAMS = Path("params.yaml")
 PACKAGES = Path("packages.yaml")
-LOCK = Path("requirements.lock")
+REQUIREMENTS_LOCK = Path("requirements.lock")
 PIPELINES = (Path("dvc.yaml"), Path("data/dvc.yaml"), Path("baseline/dvc.yaml"))
 
 DATA = Path("data")
@@ -12,53 +12,57 @@ RAW = DATA / "raw.txt"
 IMAGENETTE = DATA / "imagenette"
 SAMPLE = DATA / "sample"
 PREPARED = DATA / "prepared"
-PICTURES = PREPARED / "pictures.csv"
+PREPARED_INDEX = PREPARED / "images.csv"
 REJECTED = PREPARED / "rejected.csv"
 SPLIT = DATA / "split"
 INDEX = SPLIT / "index.csv"
-ASKED = DATA / "asked"  # what data/prepared has of the pictures that models are asked about
-POOLED = DATA / "features/pooled"
-TAPPED = DATA / "features/tapped"
+EVAL_SUBSET = (
+    DATA / "eval_subset"
+)  # what data/prepared has of the images that models are asked about
+POOLED_FEATURES = DATA / "features/pooled"
+CACHED_FEATURES = DATA / "features/activations"
 MANIFEST = "manifest.json"  # in each folder of features: what its files are
-UNFINISHED = DATA / ".unfinished"  # what stages that were stopped had done
+RESUME_DIR = DATA / ".unfinished"  # what stages that were stopped had done
 
-MODELS = Path("models")
-BACKBONE = MODELS / "backbone.weights.h5"
-PROBE = MODELS / "probe.npy"  # a logistic regression's kernel and, in the last row, bias
-HEAD = MODELS / "head.weights.h5"
-CLASSIFIER = MODELS / "classifier.keras"
-LABELS = MODELS / "labels.txt"
-CHECK = MODELS / "check.npy"  # what the model said of some pictures before it was saved
-EXPORT = MODELS / "export"  # the classifier for other runtimes, to be carried away
+MODELS_DIR = Path("models")
+BACKBONE = MODELS_DIR / "backbone.weights.h5"
+PROBE = MODELS_DIR / "probe.npy"  # a logistic regression's kernel and, in the last row, bias
+HEAD = MODELS_DIR / "head.weights.h5"
+CLASSIFIER = MODELS_DIR / "classifier.keras"
+LABELS = MODELS_DIR / "labels.txt"
+CHECK_PROBABILITIES = (
+    MODELS_DIR / "check.npy"
+)  # what the model said of some images before it was saved
+EXPORT = MODELS_DIR / "export"  # the classifier for other runtimes, to be carried away
 
 METRICS = Path("metrics")
 COSTS = METRICS / "costs.json"  # seconds and memory of every stage's last run
-READ = METRICS / "prepare.json"  # how many pictures could be read, and how many not
-COUNTS = METRICS / "split.json"
+PREPARE_METRICS = METRICS / "prepare.json"  # how many images could be read, and how many not
+SPLIT_METRICS = METRICS / "split.json"
 EXAMPLES = METRICS / "examples.jpg"
-AUDIT = METRICS / "audit.json"
+AUDIT_METRICS = METRICS / "audit.json"
 PROBE_SCORES = METRICS / "probe.json"
-LISTS = METRICS / "audit"
-DUPLICATES = LISTS / "duplicates.csv"
-LABEL_SUSPECTS = LISTS / "labels.csv"
-PICTURE_ISSUES = LISTS / "pictures.csv"
-FOUND = LISTS / "pictures.zip"  # the pictures of the worst findings
+AUDIT_DIR = METRICS / "audit"
+DUPLICATES = AUDIT_DIR / "duplicates.csv"
+LABEL_SUSPECTS = AUDIT_DIR / "labels.csv"
+IMAGE_ISSUES = AUDIT_DIR / "images.csv"
+AUDIT_IMAGES = AUDIT_DIR / "images.zip"  # the images of the worst findings
 EXTRACT_TRAIN = METRICS / "extract-train"
 FINETUNE = METRICS / "finetune"
 FINETUNE_SCORES = FINETUNE / "metrics.json"
 SCORES = METRICS / "evaluate.json"
-PROBABILITIES = METRICS / "probabilities.npy"  # of every test picture and class
+PROBABILITIES = METRICS / "probabilities.npy"  # of every test image and class
 PREDICTIONS = METRICS / "predictions.csv"
 PER_CLASS = METRICS / "per_class.csv"
 CALIBRATION = METRICS / "calibration"
 EXPORT_SCORES = METRICS / "export.json"
-THROUGHPUT = METRICS / "throughput.json"  # pictures/s of every exported model
+THROUGHPUT = METRICS / "throughput.json"  # images/s of every exported model
 MISTAKES = METRICS / "mistakes"
 MODEL_SUMMARY = METRICS / "model.txt"
 BASELINE = METRICS / "baseline"
 BASELINE_SCORES = METRICS / "baseline.json"
 
 REPORT = Path("report")
-PAGE = REPORT / "page.html"
-OPEN_PAGE = REPORT / "index.html"
-RUNS = REPORT / "runs"  # what each stage's runs here were like; for the report alone
+REPORT_PAGE = REPORT / "page.html"
+REPORT_INDEX = REPORT / "index.html"
+RUN_RECORDS = REPORT / "runs"  # what each stage's runs here were like; for the report alone

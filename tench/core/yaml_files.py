@@ -6,7 +6,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from tench.core.errors import TenchError
-from tench.core.names import shown
+from tench.core.names import printable
 
 LARGEST = 1_000_000  # bytes; a parser in Python takes ten seconds for these
 DEEPEST = 100  # levels of mappings and lists; a parser recurses, and 30,000 end the process
@@ -56,7 +56,7 @@ def check_bounds(events: Iterable[Any]) -> None:
 def unreadable(source: object, error: Exception) -> TenchError:
     """The error for a file that a YAML parser refuses, on one line."""
     reason = " ".join(str(error).split()) or type(error).__name__
-    return TenchError(f"{source}: not readable as YAML: {shown(reason)}")
+    return TenchError(f"{source}: not readable as YAML: {printable(reason)}")
 
 
 def load_yaml(text: bytes | str, source: object) -> Any:

@@ -1,1 +1,0 @@
-"""A look at somebody's own pictures, and the parameters for them: `make adopt`."""

@@ -1,1 +1,0 @@
-"""What is wrong with the data: leaks, labels, bad pictures. Never imports TensorFlow."""

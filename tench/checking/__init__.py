@@ -1,1 +1,0 @@
-"""Whether dvc.lock is of this code and parameters, without data: `python -m tench.checking`."""

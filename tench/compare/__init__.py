@@ -1,1 +1,0 @@
-"""Experiments and commits beside each other, read from git alone: `python -m tench.compare`."""

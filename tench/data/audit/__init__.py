@@ -1,0 +1,1 @@
+"""Find leaks, label errors and bad images. Never imports TensorFlow."""

@@ -1,0 +1,1 @@
+"""Decode an image file, and resize it."""

@@ -1,0 +1,1 @@
+"""Decode and resize every raw image once, in packs."""

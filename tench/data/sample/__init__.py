@@ -1,0 +1,1 @@
+"""Draw the synthetic sample images from a seed."""

@@ -1,0 +1,1 @@
+"""Data sets that a stage obtains or generates."""

@@ -1,0 +1,1 @@
+"""Read prepared images and feature shards, verified by their digests."""

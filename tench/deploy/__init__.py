@@ -1,0 +1,1 @@
+"""An exported classifier in use. Never imports TensorFlow."""

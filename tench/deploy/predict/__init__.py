@@ -1,0 +1,1 @@
+"""Predict images from the command line: `python -m tench.predict`."""

@@ -1,0 +1,1 @@
+"""Load an exported classifier and predict with LiteRT or ONNX Runtime."""

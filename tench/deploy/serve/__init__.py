@@ -1,0 +1,1 @@
+"""An HTTP server for an exported classifier: `python -m tench.serve`."""

@@ -1,1 +1,0 @@
-"""Running a frozen trunk over pictures, once, and keeping what comes out."""

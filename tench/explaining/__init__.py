@@ -1,1 +1,0 @@
-"""The model for the eye: where it looked in a picture."""

@@ -1,0 +1,1 @@
+"""Write the classifier for other runtimes, score each of them, and describe it."""

@@ -1,1 +1,0 @@
-"""Writing the classifier for other runtimes, scoring each of them, and describing it."""

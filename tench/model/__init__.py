@@ -1,0 +1,1 @@
+"""Networks, weights, cached features, training, the linear probe, and explanations."""

@@ -1,0 +1,1 @@
+"""Run the frozen base over every image once and cache its outputs."""

@@ -1,0 +1,1 @@
+"""The Keras network: backbone, frozen base, trainable top, head, classifier, saving."""

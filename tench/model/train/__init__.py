@@ -1,0 +1,1 @@
+"""The training loop, seeded by epoch, with checkpoints that resume bit for bit."""

@@ -1,1 +1,0 @@
-"""The network on TensorFlow: backbone, its cut into trunk and tail, head, classifier, saving."""

@@ -1,1 +1,0 @@
-"""Pictures and what is kept of them: reading, resizing, the index, feature shards."""

@@ -1,1 +1,0 @@
-"""Naming pictures with an exported classifier, from the command line: `python -m tench.predict`."""

@@ -1,0 +1,1 @@
+"""Compare experiments and commits, read from git alone: `python -m tench.compare`."""

@@ -1,0 +1,1 @@
+"""Check that dvc.lock matches code and parameters: `python -m tench.report.lock`."""

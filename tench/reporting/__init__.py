@@ -1,1 +1,0 @@
-"""What people read: the page with its charts and templates, tables in the terminal, provenance."""

@@ -1,0 +1,1 @@
+"""Where work runs: in threads on this machine, or as tasks of a Ray cluster."""

@@ -1,1 +1,0 @@
-"""A server for an exported classifier: `python -m tench.serve`."""

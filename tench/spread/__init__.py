@@ -1,1 +1,0 @@
-"""Where work is done: in threads here, or on the Ray cluster that RAY_ADDRESS names."""

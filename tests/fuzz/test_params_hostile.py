@@ -1,0 +1,115 @@
+"""What params.yaml held when it raised, ran for minutes or broke a message; and what DVC says."""
+
+from pathlib import Path
+
+import pytest
+from pipeline_clones import CHECKOUT, clone_checkout, run_dvc_failing, stages_run
+from test_fuzz_params import LAUGHS, check
+
+from tench.core.errors import TenchError
+from tench.core.params import load_params
+
+COMMITTED = (CHECKOUT / "params.yaml").read_text(encoding="utf-8")
+DEEP = 500
+LIST = f"[&l0 [a, a, a, a, a, a, a, a, a]{LAUGHS}]"  # of nine to the ninth elements
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "params.yaml"
+
+
+def told(file: Path, text: str) -> str:
+    """What load_params says of this text: lines that name the file."""
+    check(file, text.encode())
+    with pytest.raises(TenchError) as caught:
+        load_params(file)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        *("2001-99-99", "2001-01-01 99:99:99", "!!int x", "!!int ''", "!!float x", "!!bool x"),
+        *("9" * 5000, "[" * DEEP, "{a: " * DEEP, "[" * DEEP + "]" * DEEP, "{? [[a]] : b}"),
+    ],
+)
+def test_what_the_yaml_library_raises_is_told(file: Path, node: str) -> None:
+    said = told(file, COMMITTED.replace("seed: 42", f"seed: {node}"))
+    assert said.startswith(f"{file}: not readable as YAML: ")
+    assert "\n" not in said
+
+
+def test_deep_blocks_are_told(file: Path) -> None:
+    assert "levels deep" in told(file, "".join(f"{' ' * depth}a:\n" for depth in range(DEEP)))
+
+
+@pytest.mark.parametrize("key", ["seed: 42", "groups: null", "fine_tune_at: 130"])
+def test_a_list_that_aliases_make_endless_is_not_written_out(file: Path, key: str) -> None:
+    said = told(file, COMMITTED.replace(key, f"{key.partition(':')[0]}: {LIST}"))
+    assert len(said) < 1000
+
+
+def test_numbers_that_python_does_not_write_out(file: Path) -> None:
+    huge = "0x" + "f" * 9000
+    said = told(file, COMMITTED.replace("seed: 42", f"seed: {huge}"))
+    assert said.startswith(f"{file}: seed = a number of thousands of digits: should be less than")
+    said = told(file, COMMITTED.replace("max_leaks: 0", f"max_leaks: {huge}"))
+    assert "audit.max_leaks = a number of thousands of digits: should be less than" in said
+
+
+@pytest.mark.parametrize("pattern", ["(a){99999999999999999999}", f"({'(?:' * DEEP}{')' * DEEP})"])
+def test_patterns_that_python_does_not_compile(file: Path, pattern: str) -> None:
+    said = told(file, COMMITTED.replace("groups: null", f"groups: '{pattern}'"))
+    assert "one pair of parentheses" in said
+
+
+@pytest.mark.parametrize("name", [r"a\0b", r"a\nb", r"a\e[31m", r"\u2028", r"\ud800"])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("raw: data/imagenette", 'raw: "{}"'),
+        ("groups: null", 'groups: "({})"'),
+        ("weights: imagenet ", 'weights: "{}.weights.h5" '),
+        ("fine_tune_at: 130", 'fine_tune_at: "{}"'),
+    ],
+)
+def test_text_that_would_break_a_line(file: Path, old: str, new: str, name: str) -> None:
+    said = told(file, COMMITTED.replace(old, new.format(name)))
+    assert said.startswith(f"{file}: ")
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("key", [r"a\nb", r"a\e[31m", r"a\u2028b", "x" * 1000])
+def test_key_that_would_break_a_line(file: Path, key: str) -> None:
+    said = told(file, f'"{key}": 1\n{COMMITTED}')
+    assert "unknown key" in said
+    assert "\n" not in said
+    assert len(said) < 1500
+
+
+def test_folder_in_its_place(file: Path) -> None:
+    file.mkdir()
+    with pytest.raises(TenchError, match="no such file"):
+        load_params(file)
+
+
+@pytest.mark.faults
+def test_dvc_starts_no_work_with_parameters_that_are_none(tmp_path: Path) -> None:
+    clone_checkout(tmp_path)
+    file = tmp_path / "params.yaml"
+    for old, new, said in (
+        ("seed: 42", "seed: x", "error: params.yaml: seed = 'x'"),
+        ("seed: 42", f"seed: 0x{'f' * 9000}", "error: params.yaml: seed = a number of thousands"),
+        ("raw: data/imagenette", r'raw: "a\nb"', r"error: params.yaml: data.raw = 'a\nb': must be"),
+        ("raw: data/imagenette", "raw: [a]", "ERROR: failed to parse 'stages.prepare.deps'"),
+        ("seed: 42", "seed: 1\nseed: 2", "ERROR: unable to read: 'params.yaml'"),
+        ("seed: 42", "seed: !!python/object/apply:os.abort []", "ERROR: unable to read: 'params."),
+        ("seed: 42", "seed: 2001-99-99", "ERROR: unexpected error - month must be in 1..12"),
+        ("seed: 42", "seed: " + "[" * DEEP, "ERROR: unexpected error - maximum recursion depth"),
+    ):
+        file.write_text(COMMITTED.replace(old, new), encoding="utf-8")
+        output = run_dvc_failing(tmp_path, "repro")
+        assert said in output
+        assert stages_run(output) in ([], ["raw"])  # which reads the parameters before all else
+        assert not (tmp_path / "data/raw.txt").exists()

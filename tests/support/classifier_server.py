@@ -1,0 +1,122 @@
+"""A server under test, and requests to it byte by byte."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline_clones import CHECKOUT
+
+from benchmarks.listening import wait_until_listening
+
+HOST = "127.0.0.1"
+CLOSED_PORT = 1  # where nothing listens (tcpmux, which nobody runs)
+UNREACHABLE_URL = f"http://{HOST}:{CLOSED_PORT}"
+
+
+class RunningServer(NamedTuple):
+    """A server that was started."""
+
+    port: int
+    process: subprocess.Popen[str]
+    log: Path
+
+    @property
+    def address(self) -> str:
+        return f"http://{HOST}:{self.port}/"
+
+
+def free_port() -> int:
+    """A port nobody listens at."""
+    with socket.socket() as one:
+        one.bind((HOST, 0))
+        return int(one.getsockname()[1])
+
+
+@contextmanager
+def start_server(
+    export: Path, folder: Path, *options: str, **variables: str
+) -> Iterator[RunningServer]:
+    """A server on an export, with more options, its output in a file in `folder`."""
+    port, log = free_port(), folder / "server.log"
+    command = ("-m", "tench.serve", "--model", str(export), "--port", str(port), *options)
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=CHECKOUT,
+            env=os.environ | variables,
+            stdout=out,
+            stderr=out,
+            text=True,
+        )
+    server = RunningServer(port, process, log)
+    try:
+        wait_until_ready(server)
+        yield server
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def wait_until_ready(server: RunningServer) -> None:
+    """Wait until it accepts connections."""
+    assert wait_until_listening(server.port), server.log.read_text()
+
+
+def post_body(
+    server: RunningServer, body: bytes, kind: str = "image/jpeg", path: str = "predict"
+) -> tuple[int, Any]:
+    """Send a body; the status and what JSON holds."""
+    connection = http.client.HTTPConnection(HOST, server.port, timeout=60)
+    connection.request("POST", f"/{path}", body, {"Content-Type": kind} if kind else {})
+    answer = connection.getresponse()
+    said = json.loads(answer.read())
+    connection.close()
+    return answer.status, said
+
+
+def encode_form(*files: tuple[str, bytes]) -> tuple[bytes, str]:
+    """The body and the type of a form with files."""
+    parts = b"".join(
+        b'--cut\r\nContent-Disposition: form-data; name="images"; filename="'
+        + name.encode()
+        + b'"\r\nContent-Type: image/jpeg\r\n\r\n'
+        + content
+        + b"\r\n"
+        for name, content in files
+    )
+    return parts + b"--cut--\r\n", "multipart/form-data; boundary=cut"
+
+
+def open_raw_connection(server: RunningServer, *parts: bytes, pause: float = 0) -> socket.socket:
+    """A connection on which these bytes were sent, with pauses between."""
+    connection = socket.create_connection((HOST, server.port), 60)
+    for part in parts:
+        connection.sendall(part)
+        time.sleep(pause)
+    return connection
+
+
+def request_headers(length: int, kind: str = "image/jpeg") -> bytes:
+    """The headers of a request with so long a body."""
+    lines = (
+        "POST /predict HTTP/1.1",
+        f"Host: {HOST}",
+        f"Content-Type: {kind}",
+        f"Content-Length: {length}",
+    )
+    return "\r\n".join(lines).encode() + b"\r\n\r\n"
+
+
+def read_status(connection: socket.socket) -> int:
+    """The status of the answer on a connection."""
+    with connection, connection.makefile("rb") as answer:
+        return int(answer.readline().split()[1])

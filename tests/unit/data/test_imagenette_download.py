@@ -1,0 +1,187 @@
+"""imagenette: the images from the public repository, through proxies or not at all, but told."""
+
+import http.server
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+from classifier_server import CLOSED_PORT, HOST, UNREACHABLE_URL
+from imagenette_stand_in import (
+    IMAGENETTE_FOLDER,
+    SPLIT_FOLDERS,
+    is_imagenette_complete,
+    isolate_folder,
+    isolated_git_output,
+    lists_three_ways,
+    make_valid_images,
+    stage_error_message,
+    write_unsorted_files,
+)
+
+from tench.data.sources import imagenette
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    isolate_folder(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def right(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that counts as Imagenette here."""
+    return make_valid_images(monkeypatch)
+
+
+@pytest.fixture
+def repository(right: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A git repository with those images in a folder of their own, in the public one's place."""
+    source = tmp_path / "source"
+    source.mkdir()
+    right.rename(source / "imagenette")
+    for file in source.rglob("*"):
+        file.chmod(0o755)
+    isolated_git_output(source, "init", "--quiet")
+    isolated_git_output(source, "add", ".")
+    who = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    isolated_git_output(source, *who, "commit", "--quiet", "-m", "Images")
+    isolated_git_output(source, "config", "uploadpack.allowAnySHA1InWant", "true")
+    monkeypatch.setattr(imagenette, "COMMIT", isolated_git_output(source, "rev-parse", "HEAD"))
+    monkeypatch.setattr(imagenette, "REPOSITORY", source.as_uri())
+    return source
+
+
+def test_other_images_nearby_are_passed_over(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for part in SPLIT_FOLDERS:
+        write_unsorted_files(Path("other") / part)
+    monkeypatch.setattr(imagenette, "SHARED_FOLDER", Path("other"))
+    imagenette.obtain_imagenette(IMAGENETTE_FOLDER)
+    assert is_imagenette_complete()
+
+
+def test_nothing_reachable_is_told_with_three_ways() -> None:
+    said = stage_error_message()
+    assert said.startswith(f"{imagenette.REPOSITORY}: cannot be reached (fatal: unable to access")
+    assert lists_three_ways(said)
+    assert not IMAGENETTE_FOLDER.exists()
+
+
+def test_unreachable_proxy_is_told_with_three_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imagenette, "REPOSITORY", "https://images.invalid/images")
+    monkeypatch.setenv("https_proxy", UNREACHABLE_URL)
+    said = stage_error_message()
+    assert "cannot be reached (fatal: unable to access 'https://images.invalid" in said
+    assert f"{HOST} port {CLOSED_PORT}" in said
+    assert lists_three_ways(said)
+
+
+def test_proxy_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imagenette, "REPOSITORY", "https://images.invalid/silent")
+    monkeypatch.setattr(imagenette, "TIMEOUT", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        start = time.monotonic()
+        said = stage_error_message()
+        assert time.monotonic() - start < 10
+        left = [
+            one
+            for one in psutil.process_iter(["cmdline"])
+            if imagenette.REPOSITORY in (one.info["cmdline"] or [])
+            and one.status() != psutil.STATUS_ZOMBIE
+        ]
+    assert "cannot be reached (no answer within 1 seconds)" in said
+    assert lists_three_ways(said)
+    assert not left
+
+
+def test_missing_git_is_told_with_three_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    said = stage_error_message()
+    assert said.startswith("git cannot be run (")
+    assert lists_three_ways(said)
+
+
+class Proxy(http.server.BaseHTTPRequestHandler):
+    """A forward proxy that leads to one repository, whatever the host: git's own server."""
+
+    root = Path()
+    asked: list[str]
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+    def do_GET(self) -> None:
+        """Answer with what git's CGI program answers."""
+        self.asked.append(self.path)
+        url = urlsplit(self.path)
+        answer = subprocess.run(
+            ["git", "-c", "safe.directory=*", "http-backend"],
+            input=self.rfile.read(int(self.headers.get("Content-Length", 0))),
+            stdout=subprocess.PIPE,
+            check=True,
+            env={
+                "PATH": os.environ["PATH"],
+                "GIT_PROJECT_ROOT": str(self.root),
+                "GIT_HTTP_EXPORT_ALL": "1",
+                "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+                "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+                "REQUEST_METHOD": self.command,
+                "PATH_INFO": url.path,
+                "QUERY_STRING": url.query,
+                "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            },
+        ).stdout
+        header, _, body = answer.partition(b"\r\n\r\n")
+        self.wfile.write(b"HTTP/1.0 200 OK\r\n" + header + b"\r\n\r\n" + body)
+
+    do_POST = do_GET  # noqa: N815
+
+
+@pytest.fixture
+def proxy(repository: Path) -> Iterator[str]:
+    """The address of such a proxy."""
+    Proxy.root, Proxy.asked = repository.parent, []
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_repository_is_read_through_a_proxy(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # this host's name is known to nobody: without the proxy nothing gets through
+    monkeypatch.setattr(imagenette, "REPOSITORY", "http://images.invalid/source/.git")
+    assert lists_three_ways(stage_error_message())
+    monkeypatch.setenv("http_proxy", proxy)
+    imagenette.obtain_imagenette(IMAGENETTE_FOLDER)
+    assert is_imagenette_complete()
+    assert all(url.startswith("http://images.invalid/source/.git/") for url in Proxy.asked)
+
+
+@pytest.mark.parametrize("redirected", [False, True])
+def test_repository_is_read_where_git_finds_it(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, redirected: bool
+) -> None:
+    if redirected:
+        monkeypatch.setattr(imagenette, "REPOSITORY", "https://images.invalid/images")
+        monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+        monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.{repository.as_uri()}.insteadOf")
+        monkeypatch.setenv("GIT_CONFIG_VALUE_0", imagenette.REPOSITORY)
+    imagenette.obtain_imagenette(IMAGENETTE_FOLDER)
+    assert is_imagenette_complete()
+
+
+def test_other_commit_is_told_with_three_ways(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imagenette, "COMMIT", "0" * 40)
+    said = stage_error_message()
+    assert said.startswith(f"{repository.as_uri()}: could not be fetched, git says why above")
+    assert lists_three_ways(said)
