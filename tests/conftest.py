@@ -42,7 +42,7 @@ PIPELINES = {"base", "own"}  # fixtures that take minutes; others ask for them i
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=50, help="of the pipeline, in -m faults")
+    parser.addoption("--kills", type=int, default=50, help="kills of the pipeline in tests/faults")
 
 
 @pytest.hookimpl(trylast=True)  # once those are gone that will not run

@@ -20,7 +20,6 @@ from tench.core.errors import TenchError
 from tench.run.executor.dispatch import open_executor
 from tench.run.executor.ray_address import RAY_ADDRESS
 
-pytestmark = pytest.mark.ray
 ITEMS = 40
 
 

@@ -61,7 +61,6 @@ def delete(project: Path, said: str) -> None:
         (project / (file if name == "it" else name)).unlink()
 
 
-@pytest.mark.faults
 def test_what_dvc_does_not_see_a_stage_finds(seen: Path) -> None:
     content = (seen / PROBE).read_bytes()
     overwrite_file(seen / PROBE, flip_bit(content))
@@ -73,7 +72,6 @@ def test_what_dvc_does_not_see_a_stage_finds(seen: Path) -> None:
     assert (seen / PROBE).read_bytes() == content
 
 
-@pytest.mark.faults
 def test_damage_in_the_cache_is_found_once_it_is_out_of_it(seen: Path) -> None:
     content, kept = (seen / PROBE).read_bytes(), in_cache(seen, PROBE)
     overwrite_file(seen / kept, flip_bit(content))
@@ -87,7 +85,6 @@ def test_damage_in_the_cache_is_found_once_it_is_out_of_it(seen: Path) -> None:
     assert (seen / PROBE).read_bytes() == (seen / kept).read_bytes() == content
 
 
-@pytest.mark.faults
 @pytest.mark.parametrize("how", DAMAGE_KINDS)
 def test_what_dvc_sees_it_brings_back(seen: Path, how: str) -> None:
     files = (HEAD, PROBE_SCORES, AUDIT_METRICS, INDEX, POOLED_FEATURES / "00000.npy")
@@ -101,7 +98,6 @@ def test_what_dvc_sees_it_brings_back(seen: Path, how: str) -> None:
     assert {file: (seen / file).read_bytes() for file in files} == before
 
 
-@pytest.mark.faults
 def test_a_stage_run_anew_does_not_mend_the_cache(seen: Path) -> None:
     # why the messages name what is to be deleted there
     content, kept = (seen / PROBE).read_bytes(), in_cache(seen, PROBE)
@@ -110,7 +106,6 @@ def test_a_stage_run_anew_does_not_mend_the_cache(seen: Path) -> None:
     assert (seen / kept).read_bytes() == flip_bit(content)
 
 
-@pytest.mark.faults
 def test_a_change_that_is_meant_can_be_kept(seen: Path) -> None:
     overwrite_file(seen / PROBE, flip_bit((seen / PROBE).read_bytes()))
     said = stage(seen, "extract_train")
@@ -120,7 +115,6 @@ def test_a_change_that_is_meant_can_be_kept(seen: Path) -> None:
     run_dvc(seen, *FORCE, "extract-train")
 
 
-@pytest.mark.faults
 def test_a_damaged_image_stops_embed_and_audit(seen: Path) -> None:
     file = sorted((seen / PREPARED / "train").rglob("*.zip"))[3]
     break_hard_link(file)
@@ -140,7 +134,6 @@ def test_a_damaged_image_stops_embed_and_audit(seen: Path) -> None:
     assert file.read_bytes() == content
 
 
-@pytest.mark.faults
 def test_damaged_features_in_the_cache_are_made_anew(seen: Path) -> None:
     digest = all_stage_digests(read_stages(seen / "dvc.lock"), "outs")[str(POOLED_FEATURES)]
     shard = POOLED_FEATURES / "00000.npy"
@@ -168,7 +161,6 @@ def test_damaged_features_in_the_cache_are_made_anew(seen: Path) -> None:
     assert all_stage_digests(read_stages(seen / "dvc.lock"), "outs")[str(POOLED_FEATURES)] == digest
 
 
-@pytest.mark.faults
 @pytest.mark.parametrize("how", DAMAGE_KINDS)
 def test_damage_on_a_remote(seen: Path, how: str, tmp_path: Path) -> None:
     run_dvc(seen, "remote", "add", "--default", "store", str(tmp_path / "store"))
@@ -198,7 +190,6 @@ def test_damage_on_a_remote(seen: Path, how: str, tmp_path: Path) -> None:
     assert (verified / PROBE).read_bytes() == content
 
 
-@pytest.mark.faults
 @pytest.mark.parametrize("how", DAMAGE_KINDS)
 def test_with_a_damaged_list_of_a_folder_its_stage_runs_again_and_again(
     seen: Path, how: str
@@ -217,7 +208,6 @@ def test_with_a_damaged_list_of_a_folder_its_stage_runs_again_and_again(
     assert stages_run(run_dvc(seen, "repro", "audit")) == []
 
 
-@pytest.mark.faults
 def test_a_damaged_run_cache_is_done_without(seen: Path) -> None:
     content = (seen / PROBE).read_bytes()
     for file in (seen / ".dvc/cache/runs").rglob("*"):
@@ -228,7 +218,6 @@ def test_a_damaged_run_cache_is_done_without(seen: Path) -> None:
     assert (seen / PROBE).read_bytes() == content
 
 
-@pytest.mark.faults
 def test_a_record_of_a_run_that_a_kill_left_empty_is_deleted(seen: Path) -> None:
     lock, stages = seen / "dvc.lock", read_stages(seen / "dvc.lock")
     lock.write_text(lock.read_text().partition("\n  probe:\n")[0] + "\n")
@@ -245,7 +234,6 @@ def test_a_record_of_a_run_that_a_kill_left_empty_is_deleted(seen: Path) -> None
     assert read_stages(lock) == stages
 
 
-@pytest.mark.faults
 def test_a_damaged_lock_is_made_anew(seen: Path) -> None:
     lock, stages = (seen / "dvc.lock").read_text(), read_stages(seen / "dvc.lock")
     digest = "".join(in_cache(seen, PROBE).parts[-2:])
@@ -261,7 +249,6 @@ def test_a_damaged_lock_is_made_anew(seen: Path) -> None:
     run_dvc(seen, "status")
 
 
-@pytest.mark.faults
 def test_the_command_that_looks_at_the_cache(seen: Path) -> None:
     blocks = (CHECKOUT / "docs/faults.md").read_text(encoding="utf-8").split("```")
     command = next(block for block in blocks if "md5sum" in block)

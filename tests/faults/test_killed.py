@@ -148,7 +148,6 @@ def assert_as_never_stopped(project: Path, was: dict[str, object], lock: Lock) -
     assert left == []
 
 
-@pytest.mark.faults
 def test_killed_pipeline_ends_as_if_it_had_not_been(
     project: Path, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -165,7 +164,6 @@ def test_killed_pipeline_ends_as_if_it_had_not_been(
         print(f"\n{kills} kills in {rounds} rounds: {of}")
 
 
-@pytest.mark.faults
 def test_two_at_once_wait_or_are_told(project: Path, base: FinishedRun) -> None:
     lock = forget(project)
     command = [sys.executable, "-m", "dvc", "repro", "embed"]

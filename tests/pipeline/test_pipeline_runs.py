@@ -6,10 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from pipeline_clones import STAGES_AFTER_SAMPLE, FinishedRun, RepeatedRun, run_dvc, stages_run
-from small_images import read_prepared_unchecked
+from pipeline_clones import STAGES_AFTER_SAMPLE, FinishedRun, run_dvc, stages_run
 
 from benchmarks.compare import pipeline_scores
 from benchmarks.measure import MeasuredRun, embed_rates
@@ -19,15 +17,6 @@ CLASSES = 10
 
 def read_json(folder: Path, name: str) -> Any:
     return json.loads((folder / "metrics" / name).read_text(encoding="utf-8"))
-
-
-@pytest.mark.experiments
-def test_a_run_elsewhere_on_a_single_core_gives_the_same_bytes(
-    twin: RepeatedRun, base: FinishedRun
-) -> None:
-    assert tuple(stages_run(twin.output)) == STAGES_AFTER_SAMPLE
-    lock = "dvc.lock"  # the digests of every output
-    assert (twin.folder / lock).read_bytes() == (base.folder / lock).read_bytes()
 
 
 def test_every_stage_runs_once(base: FinishedRun) -> None:
@@ -121,25 +110,6 @@ def test_accuracy_can_be_had_again_from_the_predictions(base: FinishedRun) -> No
     right = sum(row["label"] == row["prediction"] for row in rows)
     scores = read_json(base.folder, "evaluate.json")["finetuned"]
     assert (len(rows), right / len(rows)) == (scores["images"], scores["accuracy"])
-
-
-@pytest.mark.carried
-def test_the_shipped_classifier_gives_the_probabilities_that_were_scored(base: FinishedRun) -> None:
-    from tench.model.network.keras_setup import keras
-
-    with (base.folder / "metrics/predictions.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    classifier = keras.models.load_model(base.folder / "models/classifier.keras")
-    names = (base.folder / "models/labels.txt").read_text(encoding="utf-8").splitlines()
-    images = np.stack(
-        [read_prepared_unchecked(base.folder / "data/prepared" / row["path"]) for row in rows]
-    )
-    said = classifier.predict(images.astype(np.float32), verbose=0)
-    np.testing.assert_allclose(said.sum(axis=1), 1, atol=1e-5)
-    assert [names[place] for place in said.argmax(axis=1)] == [row["prediction"] for row in rows]
-    scored = [float(row["label_probability"]) for row in rows]
-    of_label = said[np.arange(len(rows)), [names.index(row["label"]) for row in rows]]
-    np.testing.assert_allclose(of_label, scored, atol=1e-5)
 
 
 def test_the_benchmark_finds_a_runs_scores(base: FinishedRun) -> None:

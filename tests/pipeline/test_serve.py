@@ -2,29 +2,25 @@
 
 import io
 import json
-import shutil
 import socket
 import struct
-import sys
 import time
 import urllib.request
 import zlib
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import pytest
 from classifier_server import (
     RunningServer,
     encode_form,
-    free_port,
     open_raw_connection,
     post_body,
     read_status,
     request_headers,
 )
 from PIL import Image
-from pipeline_clones import CHECKOUT, FinishedRun, read_scored_images, run_command
+from pipeline_clones import FinishedRun, read_scored_images
 
 from tench.deploy.serve import limits
 
@@ -130,17 +126,6 @@ def test_a_gigabyte_without_its_length_is_refused_on_the_way(server: RunningServ
     assert get(server, "health")
 
 
-@pytest.mark.carried
-def test_slow_clients_are_let_go(server: RunningServer, fish: bytes) -> None:
-    """Both wait at the same time, for what they must."""
-    before = time.monotonic()
-    body = open_raw_connection(server, request_headers(len(fish)), fish[:10])
-    headers = open_raw_connection(server, b"POST /predict HTTP/1.1\r\nHost: a\r\n")
-    assert (read_status(body), read_status(headers)) == (408, 408)
-    assert time.monotonic() - before < 2 * max(limits.IDLE_TIMEOUT, limits.HEADER_TIMEOUT)
-    assert get(server, "health")
-
-
 def test_a_client_may_leave(server: RunningServer, fish: bytes) -> None:
     for part in (fish[:100], fish):
         connection = open_raw_connection(server, request_headers(len(fish)), part)
@@ -181,26 +166,3 @@ def test_no_other_neighbor_is_given(server: RunningServer) -> None:
 
 def test_it_says_where_it_is_once_it_answers(server: RunningServer) -> None:
     assert server.log.read_text().startswith(f"{server.address} names images with ")
-
-
-@pytest.mark.carried
-def test_what_keeps_it_from_starting_is_told_in_a_line(
-    base: FinishedRun, server: RunningServer, tmp_path: Path
-) -> None:
-    export, damaged = base.folder / "models/export", tmp_path / "export"
-    shutil.copytree(export, damaged)
-    (damaged / "float32.tflite").write_bytes(b"nonsense")
-    for model, port, words in (
-        (tmp_path, free_port(), "error: {}: no exported classifier there"),
-        (
-            damaged,
-            free_port(),
-            "error: {}/float32.tflite: damaged: not the bytes that were written",
-        ),
-        (export, server.port, "address already in use"),
-    ):
-        options = ("--model", str(model), "--port", str(port))
-        said = run_command(CHECKOUT, sys.executable, "-m", "tench.serve", *options)
-        assert said.returncode != 0
-        (line,) = said.stdout.splitlines()
-        assert words.format(model) in line

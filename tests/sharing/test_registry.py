@@ -9,8 +9,6 @@ from pipeline_clones import FinishedRun, copy_finished_run, run_command, run_dvc
 
 from tench.deploy.runtime.export_folder import FORMAT_VERSION
 
-pytestmark = pytest.mark.sharing
-
 NAME = "classifier"
 
 

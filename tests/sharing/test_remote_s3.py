@@ -33,7 +33,7 @@ from remote_servers import (
     start_s3_gateway,
 )
 
-pytestmark = [pytest.mark.sharing, pytest.mark.usefixtures("stranger")]
+pytestmark = pytest.mark.usefixtures("stranger")
 
 STAGES = ("weights", "finetune", "export", "report")  # whose outputs are pushed in the cut push
 TAIL = ["finetune", "evaluate", "export", "report"]

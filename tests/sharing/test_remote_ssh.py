@@ -29,7 +29,7 @@ from remote_servers import (
     start_sshd,
 )
 
-pytestmark = [pytest.mark.sharing, pytest.mark.usefixtures("stranger")]
+pytestmark = pytest.mark.usefixtures("stranger")
 
 SOON = 120  # seconds in which DVC gives up: a few on a machine with nothing else to do
 

@@ -18,8 +18,6 @@ from tench.core.paths import COSTS, PREDICTIONS, SCORES
 from tench.run.dvc_files import stage_digests
 from tench.run.lock_yaml import read_lock
 
-pytestmark = pytest.mark.sharing
-
 WORKFLOWS = CHECKOUT / ".github/workflows"
 WORKFLOW = YAML_FILE.load(WORKFLOWS / "team.yml")
 (JOB,) = WORKFLOW["jobs"].values()

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from tench.core.files import read_csv
 
 CHECKOUT = Path(__file__).parents[2]
-TRACING = CHECKOUT / "tests/tracing"  # has Python write down which files a stage opens
+TRACING = CHECKOUT / "tests/support/tracing"  # has Python write down which files a stage opens
 REMOVE_KEY = object()  # in place of a parameter's value: no such key
 
 
@@ -141,6 +141,12 @@ def set_params(folder: Path, changes: Mapping[str, Any]) -> None:
         if value is REMOVE_KEY:
             del place[name]
     yaml.dump(content, file)
+
+
+def exclude_from_git(project: Path, folder: str) -> None:
+    """List an image folder in .git/info/exclude: `raw` refuses one in the project that git sees."""
+    with (project / ".git/info/exclude").open("a", encoding="utf-8") as file:
+        file.write(f"/{folder}\n")
 
 
 def clone_checkout(folder: Path) -> None:

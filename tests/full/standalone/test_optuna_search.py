@@ -4,10 +4,7 @@ import re
 import sys
 from pathlib import Path
 
-import pytest
 from pipeline_clones import CHECKOUT, run_command, run_git
-
-pytestmark = pytest.mark.carried
 
 
 def test_optuna_runs_experiments_and_goes_on_where_it_was(project: Path, tmp_path: Path) -> None:

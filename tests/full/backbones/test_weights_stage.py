@@ -11,8 +11,6 @@ from tench.core.errors import TenchError
 from tench.model.weights import download
 from tench.model.weights.download import arrays_sha256
 
-pytestmark = pytest.mark.backbones
-
 IMAGENET_224 = "c009b1f1262c1f55420ed4f95d0f338acb97548930c6f6c8f3383b79544088a8"
 
 

@@ -35,8 +35,6 @@ from tench.model.network.keras_setup import keras, tf
 from tench.model.network.save import save_classifier
 from tench.model.network.trainable_top import build_trainable_top
 
-pytestmark = pytest.mark.backbones
-
 # The larger ones take minutes, and are made of the same layers, more of them and wider.
 EVERY = [name for name, known in BACKBONES.items() if known.parameters < 30e6]
 SIZE, CLASSES = 64, 3

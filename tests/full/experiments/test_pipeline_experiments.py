@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pytest
 from pipeline_clones import run_command, run_dvc, run_git, stages_run
 
 PATIENCE = 300  # seconds for a queued experiment
@@ -48,7 +47,6 @@ def wait_for_queue(project: Path) -> str:
         time.sleep(1)
 
 
-@pytest.mark.experiments
 def test_experiments_in_a_queue_in_a_temporary_folder_and_in_the_workspace(
     own_project: Path, tmp_path: Path
 ) -> None:

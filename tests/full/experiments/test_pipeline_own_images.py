@@ -4,11 +4,8 @@ import json
 import zipfile
 from pathlib import Path
 
-import pytest
 from own_images import CLASS_NAMES, OwnImagesRun
 from pipeline_clones import STAGES_AFTER_SAMPLE, run_dvc, set_params, stages_run
-
-pytestmark = pytest.mark.experiments
 
 STAGES = [*STAGES_AFTER_SAMPLE, "audit"]  # twice: first it is refused
 

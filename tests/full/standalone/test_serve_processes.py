@@ -9,14 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 from classifier_server import RunningServer, encode_form, post_body, start_server
 from PIL import Image
 from pipeline_clones import FinishedRun
 
 from tench.core.parallel import available_cores
-
-pytestmark = pytest.mark.carried
 
 
 def large(count: int) -> tuple[bytes, str]:

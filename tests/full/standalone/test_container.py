@@ -14,8 +14,6 @@ from classifier_server import HOST, RunningServer, free_port, post_body, wait_un
 from pipeline_clones import CHECKOUT, FinishedRun, run_command
 from remote_servers import find_server_program, run_checked
 
-pytestmark = pytest.mark.carried
-
 DEBIAN = {"python:3.13-slim": "trixie"}  # by the base image
 PYTHON = "/usr/local/python"  # an environment, whose `python` and `pip` come first
 SEARCHED = f"PATH={PYTHON}/bin:/usr/sbin:/usr/bin:/sbin:/bin"

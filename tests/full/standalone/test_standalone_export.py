@@ -15,8 +15,6 @@ import pytest
 from classifier_server import RunningServer, free_port, post_body, start_server, wait_until_ready
 from pipeline_clones import CHECKOUT, FinishedRun, run_command
 
-pytestmark = pytest.mark.carried
-
 
 def instructions() -> dict[str, list[str]]:
     """The Dockerfile's instructions by name, in their order."""
