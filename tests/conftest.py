@@ -38,7 +38,10 @@ for name, inputs in (("few", 100), ("long", 10_000)):
 settings.load_profile("few")
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "hypothesis")
 
-PIPELINES = {"base", "own"}  # fixtures that take minutes; others ask for them in turn
+PIPELINES = {
+    "finished_run",
+    "own_images_run",
+}  # fixtures that take minutes; others ask for them in turn
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -78,7 +81,7 @@ def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A user with an empty home, whom no server knows."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("AWS_", "SSH_"))]:
@@ -99,44 +102,50 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def base(shared: Path) -> FinishedRun:
+def finished_run(shared: Path) -> FinishedRun:
     """The finished pipeline on the sample, with the committed parameters. Not to be changed."""
     folder = shared / "base"
     return FinishedRun(folder, **run_once(folder, run_base_pipeline))
 
 
 @pytest.fixture(scope="session")
-def twin(shared: Path, base: FinishedRun) -> RepeatedRun:
+def second_run(shared: Path, finished_run: FinishedRun) -> RepeatedRun:
     """The pipeline a second time: another folder, another hash seed, one core. (That the sample and
     the weights come out the same has tests of its own.)"""
     folder = shared / "the twin's földer"
-    return RepeatedRun(folder, **run_once(folder, partial(run_pipeline_again, base.folder)))
+    return RepeatedRun(folder, **run_once(folder, partial(run_pipeline_again, finished_run.folder)))
 
 
 @pytest.fixture(scope="session")
-def own(shared: Path, base: FinishedRun) -> OwnImagesRun:
+def own_images_run(shared: Path, finished_run: FinishedRun) -> OwnImagesRun:
     """The finished pipeline on a user's own folder of images. Not to be changed."""
     folder = shared / "own"
-    return OwnImagesRun(folder, **run_once(folder, partial(run_own_images_pipeline, base.folder)))
+    return OwnImagesRun(
+        folder, **run_once(folder, partial(run_own_images_pipeline, finished_run.folder))
+    )
 
 
 @pytest.fixture
-def own_project(own: OwnImagesRun, tmp_path: Path) -> Path:
+def own_project(own_images_run: OwnImagesRun, tmp_path: Path) -> Path:
     """A copy of the pipeline on a user's own folder for one test."""
-    (tmp_path / "own images").symlink_to(own.folder.with_name("own images"))
-    return copy_finished_run(own.folder, tmp_path / "project")
+    (tmp_path / "own images").symlink_to(own_images_run.folder.with_name("own images"))
+    return copy_finished_run(own_images_run.folder, tmp_path / "project")
 
 
 @pytest.fixture(scope="module")
-def unchanged(base: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unchanged(finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the finished pipeline for the tests of a module that leave it as it was."""
-    return copy_finished_run(base.folder, tmp_path_factory.mktemp("copy") / "project")
+    return copy_finished_run(finished_run.folder, tmp_path_factory.mktemp("copy") / "project")
 
 
 @pytest.fixture(scope="module")
-def server(base: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def server(
+    finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningServer]:
     """A server for the tests of a module, and what its log must never hold."""
-    with start_server(base.folder / "models/export", tmp_path_factory.mktemp("server")) as one:
+    with start_server(
+        finished_run.folder / "models/export", tmp_path_factory.mktemp("server")
+    ) as one:
         yield one
         log = one.log.read_text()
         assert "Traceback" not in log
@@ -144,19 +153,19 @@ def server(base: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(scope="module")
-def fish(base: FinishedRun) -> bytes:
+def sample_image(finished_run: FinishedRun) -> bytes:
     """An image file of the sample."""
-    return sorted((base.folder / "data/sample/val/n01440764").iterdir())[0].read_bytes()
+    return sorted((finished_run.folder / "data/sample/val/n01440764").iterdir())[0].read_bytes()
 
 
 @pytest.fixture
-def project(base: FinishedRun, tmp_path: Path) -> Path:
+def project(finished_run: FinishedRun, tmp_path: Path) -> Path:
     """A copy of the finished pipeline for one test."""
-    return copy_finished_run(base.folder, tmp_path / "project")
+    return copy_finished_run(finished_run.folder, tmp_path / "project")
 
 
 @pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def report_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project made by hand, the current folder."""
     folder = tmp_path / "made"
     folder.mkdir()

@@ -28,18 +28,25 @@ def test_libraries_write_into_the_home_unless_told_otherwise(home: Path) -> None
 
 
 @pytest.mark.parametrize("runtime", ["float32", "onnx"])
-def test_predict_writes_nothing_into_the_home(base: FinishedRun, home: Path, runtime: str) -> None:
-    export, images = base.folder / "models/export", base.folder / "data/sample/val/n01440764"
+def test_predict_writes_nothing_into_the_home(
+    finished_run: FinishedRun, home: Path, runtime: str
+) -> None:
+    export, images = (
+        finished_run.folder / "models/export",
+        finished_run.folder / "data/sample/val/n01440764",
+    )
     must(CHECKOUT, "-m", "tench.predict", f"--model={export}", f"--runtime={runtime}", str(images))
     assert list_tree(home) == []
 
 
 @pytest.mark.parametrize("runtime", ["float32", "onnx"])
 def test_the_server_writes_nothing_into_the_home(
-    base: FinishedRun, home: Path, tmp_path: Path, fish: bytes, runtime: str
+    finished_run: FinishedRun, home: Path, tmp_path: Path, sample_image: bytes, runtime: str
 ) -> None:
-    with start_server(base.folder / "models/export", tmp_path, "--runtime", runtime) as server:
-        assert post_body(server, fish, path="predict?explain=true")[0] == 200
+    with start_server(
+        finished_run.folder / "models/export", tmp_path, "--runtime", runtime
+    ) as server:
+        assert post_body(server, sample_image, path="predict?explain=true")[0] == 200
     assert list_tree(home) == []
 
 

@@ -27,12 +27,12 @@ def answered(
 
 @pytest.fixture(scope="module")
 def everywhere(
-    base: FinishedRun, tmp_path_factory: pytest.TempPathFactory
+    finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningServer]:
     """A server that listens as in its container, and answers for one more host."""
     options = ("--host", "0.0.0.0", "--allowed-host", "Tench.example.org")
     folder = tmp_path_factory.mktemp("everywhere")
-    with start_server(base.folder / "models/export", folder, *options) as one:
+    with start_server(finished_run.folder / "models/export", folder, *options) as one:
         yield one
 
 
@@ -101,8 +101,10 @@ def test_listening_everywhere_it_answers_for_no_other_name(
     assert answered(everywhere, "/health", f"Host: {host}")[0] == 421
 
 
-def test_a_star_allows_any_host(base: FinishedRun, tmp_path: Path) -> None:
-    with start_server(base.folder / "models/export", tmp_path, "--allowed-host", "*") as server:
+def test_a_star_allows_any_host(finished_run: FinishedRun, tmp_path: Path) -> None:
+    with start_server(
+        finished_run.folder / "models/export", tmp_path, "--allowed-host", "*"
+    ) as server:
         for headers in (("Host: evil.example",), ()):
             assert answered(server, "/health", *headers)[0] == 200
 

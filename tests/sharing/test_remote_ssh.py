@@ -29,7 +29,7 @@ from remote_servers import (
     start_sshd,
 )
 
-pytestmark = pytest.mark.usefixtures("stranger")
+pytestmark = pytest.mark.usefixtures("empty_home")
 
 SOON = 120  # seconds in which DVC gives up: a few on a machine with nothing else to do
 
@@ -48,13 +48,13 @@ def counter(server: SshServer) -> Iterator[ByteCounter]:
 
 @pytest.fixture(scope="module")
 def anna(
-    base: FinishedRun,
+    finished_run: FinishedRun,
     server: SshServer,
     counter: ByteCounter,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A project with a remote on the server, nothing pushed."""
-    folder = copy_finished_run(base.folder, tmp_path_factory.mktemp("anna") / "project")
+    folder = copy_finished_run(finished_run.folder, tmp_path_factory.mktemp("anna") / "project")
     store = tmp_path_factory.mktemp("store")
     url = f"ssh://{getpass.getuser()}@{HOST}:{counter.port}{store}/project"
     run_dvc(folder, "remote", "add", "--default", "storage", url)

@@ -17,25 +17,27 @@ def counts_of(project: Path) -> dict[str, object]:
     return dict(json.loads((project / "metrics/audit.json").read_text(encoding="utf-8")))
 
 
-def test_leaks_stop_the_run_and_are_named(own: OwnImagesRun) -> None:
-    assert "audit.max_leaks = 0" in error_line(own.refused_output)
-    assert len(own.leaks) == LEAK_COUNT
-    for name in own.leaks:
-        assert name in own.refused_output
+def test_leaks_stop_the_run_and_are_named(own_images_run: OwnImagesRun) -> None:
+    assert "audit.max_leaks = 0" in error_line(own_images_run.refused_output)
+    assert len(own_images_run.leaks) == LEAK_COUNT
+    for name in own_images_run.leaks:
+        assert name in own_images_run.refused_output
 
 
-def test_what_was_planted_is_found(own: OwnImagesRun) -> None:
+def test_what_was_planted_is_found(own_images_run: OwnImagesRun) -> None:
     leaks = {
         row[end]
-        for row in rows_of(own.folder, "duplicates")
+        for row in rows_of(own_images_run.folder, "duplicates")
         for end in ("first_source", "second_source")
         if row["across_splits"] == "1"
     }
-    assert set(own.leaks) <= leaks
-    suspects = [row["source"] for row in rows_of(own.folder, "labels")]
-    assert len(set(own.labels) & set(suspects)) >= 0.9 * SWAPPED_LABEL_COUNT
-    odd = {row["source"] for row in rows_of(own.folder, "images") if row["issue"] == "dark"}
-    assert set(own.black) <= odd
-    counts = counts_of(own.folder)
+    assert set(own_images_run.leaks) <= leaks
+    suspects = [row["source"] for row in rows_of(own_images_run.folder, "labels")]
+    assert len(set(own_images_run.labels) & set(suspects)) >= 0.9 * SWAPPED_LABEL_COUNT
+    odd = {
+        row["source"] for row in rows_of(own_images_run.folder, "images") if row["issue"] == "dark"
+    }
+    assert set(own_images_run.black) <= odd
+    counts = counts_of(own_images_run.folder)
     assert counts["leaks"] == LEAK_COUNT
     assert counts["label_suspects"] == len(suspects)

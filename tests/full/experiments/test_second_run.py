@@ -4,8 +4,8 @@ from pipeline_clones import STAGES_AFTER_SAMPLE, FinishedRun, RepeatedRun, stage
 
 
 def test_a_run_elsewhere_on_a_single_core_gives_the_same_bytes(
-    twin: RepeatedRun, base: FinishedRun
+    second_run: RepeatedRun, finished_run: FinishedRun
 ) -> None:
-    assert tuple(stages_run(twin.output)) == STAGES_AFTER_SAMPLE
+    assert tuple(stages_run(second_run.output)) == STAGES_AFTER_SAMPLE
     lock = "dvc.lock"  # the digests of every output
-    assert (twin.folder / lock).read_bytes() == (base.folder / lock).read_bytes()
+    assert (second_run.folder / lock).read_bytes() == (finished_run.folder / lock).read_bytes()

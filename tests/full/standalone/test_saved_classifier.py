@@ -7,15 +7,22 @@ from pipeline_clones import FinishedRun
 from small_images import read_prepared_unchecked
 
 
-def test_the_shipped_classifier_gives_the_probabilities_that_were_scored(base: FinishedRun) -> None:
+def test_the_shipped_classifier_gives_the_probabilities_that_were_scored(
+    finished_run: FinishedRun,
+) -> None:
     from tench.model.network.keras_setup import keras
 
-    with (base.folder / "metrics/predictions.csv").open(newline="", encoding="utf-8") as file:
+    with (finished_run.folder / "metrics/predictions.csv").open(
+        newline="", encoding="utf-8"
+    ) as file:
         rows = list(csv.DictReader(file))
-    classifier = keras.models.load_model(base.folder / "models/classifier.keras")
-    names = (base.folder / "models/labels.txt").read_text(encoding="utf-8").splitlines()
+    classifier = keras.models.load_model(finished_run.folder / "models/classifier.keras")
+    names = (finished_run.folder / "models/labels.txt").read_text(encoding="utf-8").splitlines()
     images = np.stack(
-        [read_prepared_unchecked(base.folder / "data/prepared" / row["path"]) for row in rows]
+        [
+            read_prepared_unchecked(finished_run.folder / "data/prepared" / row["path"])
+            for row in rows
+        ]
     )
     said = classifier.predict(images.astype(np.float32), verbose=0)
     np.testing.assert_allclose(said.sum(axis=1), 1, atol=1e-5)

@@ -24,10 +24,10 @@ def get(server: RunningServer, path: str) -> str:
         return str(answer.read().decode())
 
 
-def test_slow_clients_are_let_go(server: RunningServer, fish: bytes) -> None:
+def test_slow_clients_are_let_go(server: RunningServer, sample_image: bytes) -> None:
     """Both wait at the same time, for what they must."""
     before = time.monotonic()
-    body = open_raw_connection(server, request_headers(len(fish)), fish[:10])
+    body = open_raw_connection(server, request_headers(len(sample_image)), sample_image[:10])
     headers = open_raw_connection(server, b"POST /predict HTTP/1.1\r\nHost: a\r\n")
     assert (read_status(body), read_status(headers)) == (408, 408)
     assert time.monotonic() - before < 2 * max(limits.IDLE_TIMEOUT, limits.HEADER_TIMEOUT)
@@ -35,9 +35,9 @@ def test_slow_clients_are_let_go(server: RunningServer, fish: bytes) -> None:
 
 
 def test_what_keeps_it_from_starting_is_told_in_a_line(
-    base: FinishedRun, server: RunningServer, tmp_path: Path
+    finished_run: FinishedRun, server: RunningServer, tmp_path: Path
 ) -> None:
-    export, damaged = base.folder / "models/export", tmp_path / "export"
+    export, damaged = finished_run.folder / "models/export", tmp_path / "export"
     shutil.copytree(export, damaged)
     (damaged / "float32.tflite").write_bytes(b"nonsense")
     for model, port, words in (
