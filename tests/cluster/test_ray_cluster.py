@@ -173,7 +173,7 @@ def test_predictions_are_the_same_bytes(unchanged: Path, address: str, tmp_path:
     assert said["here"] == said["there"]
 
 
-def test_a_stage_says_in_one_line_that_there_is_no_cluster(unchanged: Path) -> None:
+def test_a_stage_reports_a_missing_cluster_in_one_line(unchanged: Path) -> None:
     where = f"{HOST}:{CLOSED_PORT}"
     command = (sys.executable, "-m", "tench.predict", "data/sample")
     done = run_command(unchanged, *command, **{RAY_ADDRESS: where})

@@ -164,7 +164,9 @@ def test_killed_pipeline_ends_as_if_it_had_not_been(
         print(f"\n{kills} kills in {rounds} rounds: {of}")
 
 
-def test_two_at_once_wait_or_are_told(project: Path, finished_run: FinishedRun) -> None:
+def test_two_runs_at_once_wait_or_fail_with_an_error(
+    project: Path, finished_run: FinishedRun
+) -> None:
     lock = forget(project)
     command = [sys.executable, "-m", "dvc", "repro", "embed"]
     both = [

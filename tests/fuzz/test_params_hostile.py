@@ -34,13 +34,13 @@ def told(file: Path, text: str) -> str:
         *("9" * 5000, "[" * DEEP, "{a: " * DEEP, "[" * DEEP + "]" * DEEP, "{? [[a]] : b}"),
     ],
 )
-def test_what_the_yaml_library_raises_is_told(file: Path, node: str) -> None:
+def test_errors_of_the_yaml_library_are_reported(file: Path, node: str) -> None:
     said = told(file, COMMITTED.replace("seed: 42", f"seed: {node}"))
     assert said.startswith(f"{file}: not readable as YAML: ")
     assert "\n" not in said
 
 
-def test_deep_blocks_are_told(file: Path) -> None:
+def test_deep_blocks_are_reported(file: Path) -> None:
     assert "levels deep" in told(file, "".join(f"{' ' * depth}a:\n" for depth in range(DEEP)))
 
 
@@ -88,7 +88,7 @@ def test_key_that_would_break_a_line(file: Path, key: str) -> None:
     assert len(said) < 1500
 
 
-def test_folder_in_its_place(file: Path) -> None:
+def test_a_folder_instead_of_the_file(file: Path) -> None:
     file.mkdir()
     with pytest.raises(TenchError, match="no such file"):
         load_params(file)

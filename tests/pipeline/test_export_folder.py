@@ -84,7 +84,7 @@ def ask(export: Path, runtime: str, files: list[Path]) -> NDArray[np.float64]:
     return np.array([[one[name] for name in exported.classes] for one in said])
 
 
-def test_every_runtime_answers_as_keras_does(
+def test_every_runtime_predicts_as_keras_does(
     finished_run: FinishedRun, export: Path, photographs: list[Path]
 ) -> None:
     size = read_export(export).image_size
@@ -163,7 +163,7 @@ def test_figures_are_of_the_whole_test_set(finished_run: FinishedRun, export: Pa
     assert figures["int8"]["bytes"] < figures["float32"]["bytes"] / 2
 
 
-def test_noise_is_a_stranger(export: Path, tmp_path: Path) -> None:
+def test_noise_is_out_of_distribution(export: Path, tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (200, 300, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.png")
     (one,) = predict(export, str(tmp_path / "noise.png"))

@@ -21,7 +21,7 @@ def must(folder: Path, *arguments: str, **variables: str) -> None:
     assert answer.returncode == 0, answer.stdout
 
 
-def test_libraries_write_into_the_home_unless_told_otherwise(home: Path) -> None:
+def test_libraries_write_into_the_home_by_default(home: Path) -> None:
     """Or the tests below would hold nothing."""
     must(CHECKOUT, "-c", "import keras, matplotlib.font_manager", KERAS_BACKEND="tensorflow")
     assert {".cache/matplotlib", ".keras/keras.json"} <= set(list_tree(home))

@@ -16,7 +16,7 @@ from pipeline_clones import (
 STAGES = sorted(file.stem for file in (CHECKOUT / "stages").glob("[!_]*.py"))
 
 
-def test_missing_images_have_three_ways_on(project: Path) -> None:
+def test_missing_images_have_three_options(project: Path) -> None:
     set_params(project, {"data.raw": "no/such/folder"})
     output = run_dvc_failing(project, "repro")
     assert "data.raw = no/such/folder" in error_line(output)

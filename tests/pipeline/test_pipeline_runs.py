@@ -83,7 +83,7 @@ def test_git_ignores_what_dvc_keeps_and_nothing_else_is_left(finished_run: Finis
     ]
 
 
-def test_fine_tuned_model_knows_the_sample(finished_run: FinishedRun) -> None:
+def test_the_fine_tuned_model_is_accurate_on_the_sample(finished_run: FinishedRun) -> None:
     metrics = read_json(finished_run.folder, "evaluate.json")
     assert metrics["finetuned"]["accuracy"] >= 0.9
     assert metrics["finetuned"]["loss"] < metrics["frozen"]["loss"]

@@ -211,7 +211,7 @@ def test_mistakes_are_one_error(
         (("a.jpg", "--runtime", "keras"), "'float32', 'int8', 'onnx'"),
     ],
 )
-def test_wrong_options_are_told(
+def test_wrong_options_are_reported(
     finished_run: FinishedRun, arguments: tuple[str, ...], words: str
 ) -> None:
     said = predict(finished_run, *arguments)

@@ -31,7 +31,7 @@ def get(server: RunningServer, path: str) -> str:
         return str(answer.read().decode())
 
 
-def test_a_image_is_named(server: RunningServer, sample_image: bytes) -> None:
+def test_an_image_is_predicted(server: RunningServer, sample_image: bytes) -> None:
     code, said = post_body(server, sample_image, path="predict?top=2&explain=true")
     (one,) = said["answers"]
     assert (code, one["class_name"], one["doubt"], one["reason"]) == (200, "fish", None, None)
@@ -44,7 +44,7 @@ def test_a_image_is_named(server: RunningServer, sample_image: bytes) -> None:
         assert Image.open(io.BytesIO(small.read())).size == (96, 96)
 
 
-def test_many_images_are_named_in_their_order(
+def test_many_images_are_predicted_in_their_order(
     finished_run: FinishedRun, server: RunningServer
 ) -> None:
     files, rows = zip(*read_scored_images(finished_run.folder)[::4], strict=True)
@@ -140,7 +140,7 @@ def test_a_client_may_leave(server: RunningServer, sample_image: bytes) -> None:
     assert post_body(server, sample_image)[0] == 200
 
 
-def test_what_is_counted(server: RunningServer, sample_image: bytes) -> None:
+def test_metrics_are_counted(server: RunningServer, sample_image: bytes) -> None:
     post_body(server, sample_image)
     until = time.monotonic() + 30  # others may wait for theirs
     while "tench_waiting 0.0" not in (text := get(server, "metrics")):
@@ -170,5 +170,5 @@ def test_no_other_neighbor_is_given(server: RunningServer) -> None:
         assert caught.value.code in {404, 422}
 
 
-def test_it_says_where_it_is_once_it_answers(server: RunningServer) -> None:
+def test_the_server_prints_its_address_when_ready(server: RunningServer) -> None:
     assert server.log.read_text().startswith(f"{server.address} names images with ")

@@ -39,7 +39,7 @@ def everywhere(
 @pytest.mark.parametrize(
     "host", ["localhost", "LocalHost:80", HOST, f"{HOST}:8000", "[::1]", "[::1]:8000"]
 )
-def test_the_server_answers_for_this_machine(server: RunningServer, host: str) -> None:
+def test_the_server_accepts_this_machine(server: RunningServer, host: str) -> None:
     assert answered(server, "/neighbors/0.webp", f"Host: {host}")[0] == 200
     assert answered(server, f"http://{host}/health", "Host: evil.example")[0] == 200
 
@@ -83,19 +83,19 @@ def test_a_request_without_one_valid_host_is_refused(
 
 
 @pytest.mark.parametrize("host", ["tench.example.org", "TENCH.example.org:443", "localhost"])
-def test_named_hosts_are_answered(everywhere: RunningServer, host: str) -> None:
+def test_named_hosts_are_accepted(everywhere: RunningServer, host: str) -> None:
     assert answered(everywhere, "/health", f"Host: {host}")[0] == 200
 
 
 @pytest.mark.parametrize("host", [HOST, "192.0.2.1:8000", "[2001:db8::1]"])
-def test_listening_everywhere_it_answers_for_any_address(
+def test_a_server_on_all_interfaces_accepts_any_address(
     everywhere: RunningServer, host: str
 ) -> None:
     assert answered(everywhere, "/health", f"Host: {host}")[0] == 200
 
 
 @pytest.mark.parametrize("host", [*FOREIGN, "example.org", "1.2.3", "0x7f000001.example"])
-def test_listening_everywhere_it_answers_for_no_other_name(
+def test_a_server_on_all_interfaces_accepts_no_other_name(
     everywhere: RunningServer, host: str
 ) -> None:
     assert answered(everywhere, "/health", f"Host: {host}")[0] == 421

@@ -34,7 +34,7 @@ def images(base: FinishedRun) -> list[Path]:
     return [sorted((folder / name).iterdir())[0] for name in ("n01440764", "n02102040")]
 
 
-def test_images_are_answered(finished_run: FinishedRun, page: Page, tmp_path: Path) -> None:
+def test_images_are_predicted(finished_run: FinishedRun, page: Page, tmp_path: Path) -> None:
     broken = tmp_path / "broken <b>.jpg"
     broken.write_bytes(b"no image")
     page.set_input_files("#files", [*images(finished_run), broken])
@@ -70,7 +70,7 @@ def test_the_keyboard_is_enough(finished_run: FinishedRun, page: Page) -> None:
     assert page.get_attribute("#camera", "capture") == "environment"
 
 
-def test_a_image_can_be_dropped(finished_run: FinishedRun, page: Page) -> None:
+def test_an_image_can_be_dropped(finished_run: FinishedRun, page: Page) -> None:
     content = list(images(finished_run)[0].read_bytes())
     page.evaluate(
         """content => {

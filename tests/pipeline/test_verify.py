@@ -87,7 +87,7 @@ def read(dep: str) -> None:
 
 @pytest.mark.parametrize("dep", READ)
 @pytest.mark.usefixtures("_in")
-def test_damage_is_found_by_who_reads_it(dep: str) -> None:
+def test_damage_is_found_by_every_reader(dep: str) -> None:
     file = first_file(Path(dep))
     for how in DAMAGE_KINDS:
         with temporarily_damaged(file, how):
@@ -103,7 +103,7 @@ def test_a_stage_compares_all_that_it_reads(stage: str) -> None:
 
 
 @pytest.mark.usefixtures("_in")
-def test_a_missing_input_is_told() -> None:
+def test_a_missing_input_is_reported() -> None:
     HEAD.rename("elsewhere")
     try:
         with pytest.raises(
@@ -156,14 +156,14 @@ def test_a_damaged_prepared_image_is_found() -> None:
 
 
 @pytest.mark.usefixtures("_in")
-def test_of_a_missing_prepared_image_the_way_back_is_told() -> None:
+def test_a_missing_prepared_image_is_reported_with_the_fix() -> None:
     one = read_index()[0]._replace(path="train/fish/gone.zip/a.webp")
     with pytest.raises(TenchError, match=r"gone\.zip/a\.webp: missing: run `dvc repro`"):
         read_prepared(one)
 
 
 @pytest.mark.usefixtures("_in")
-def test_damaged_metrics_are_not_told() -> None:
+def test_damaged_metrics_are_not_reported() -> None:
     check_results(METRICS)
     for file in (SCORES, METRICS / "probe.json", METRICS / "finetune/plots/metrics/val/loss.tsv"):
         with temporarily_damaged(file, "a flipped bit"):

@@ -137,7 +137,7 @@ def test_an_experiment_of_one_is_applied_by_the_other(hub: Hub, ben: Path) -> No
     assert hub.counter.taken() == (0, 0)
 
 
-def test_the_tail_runs_where_the_images_are_not(hub: Hub, tmp_path: Path) -> None:
+def test_later_stages_run_without_the_images(hub: Hub, tmp_path: Path) -> None:
     cora, missing = cloned(hub, tmp_path / "cora"), ("--pull", "--allow-missing")
     settings = ("-S", "finetune.epochs=1")
     assert stages_run(run_dvc(cora, "exp", "run", *missing, *settings)) == TAIL
@@ -152,7 +152,7 @@ def test_the_tail_runs_where_the_images_are_not(hub: Hub, tmp_path: Path) -> Non
     assert hub.counter.taken()[1] < TOLD
 
 
-def test_a_push_cut_in_the_middle_is_mended_by_the_next(
+def test_an_interrupted_push_is_completed_by_the_next(
     hub: Hub, gateway: S3Gateway, finished_run: FinishedRun, tmp_path: Path
 ) -> None:
     dora = cloned(hub, tmp_path / "dora")
@@ -190,7 +190,7 @@ def test_a_push_cut_in_the_middle_is_mended_by_the_next(
         ("endpointurl", f"http://{HOST}:{CLOSED_PORT}", "Could not connect to the endpoint URL"),
     ],
 )
-def test_what_is_wrong_is_told_soon(
+def test_errors_are_reported_soon(
     hub: Hub, tmp_path: Path, name: str, value: str, said: str
 ) -> None:
     clone = cloned(hub, tmp_path / "clone")
@@ -200,7 +200,7 @@ def test_what_is_wrong_is_told_soon(
     assert time.monotonic() - begun < SOON
 
 
-def test_without_keys_it_is_told_soon(hub: Hub, tmp_path: Path) -> None:
+def test_without_keys_it_is_reported_soon(hub: Hub, tmp_path: Path) -> None:
     run_git(hub.git, "clone", "--quiet", str(hub.git), str(tmp_path / "clone"))
     begun = time.monotonic()
     said = run_dvc_failing(tmp_path / "clone", "pull", "models/labels.txt")

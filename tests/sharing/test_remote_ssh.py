@@ -73,7 +73,7 @@ def cloned(anna: Path, server: SshServer, folder: Path) -> Path:
     return folder
 
 
-def test_a_push_cut_in_the_middle_is_mended_and_pulled(
+def test_an_interrupted_push_is_completed_and_pulled(
     anna: Path, server: SshServer, counter: ByteCounter, tmp_path: Path
 ) -> None:
     command = [sys.executable, "-m", "dvc", "push", *STAGES]
@@ -106,7 +106,7 @@ def test_a_push_cut_in_the_middle_is_mended_and_pulled(
         ("url", "ssh://nowhere.invalid/store", "Name or service not known"),
     ],
 )
-def test_what_is_wrong_is_told_soon(
+def test_errors_are_reported_soon(
     anna: Path, server: SshServer, tmp_path: Path, name: str, value: str, said: str
 ) -> None:
     clone = cloned(anna, server, tmp_path / "clone")

@@ -140,13 +140,13 @@ def check_engines(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_trunk_then_tail_is_the_whole(name: str) -> None:
+def test_frozen_base_then_top_is_the_whole(name: str) -> None:
     with precision("float64"):
         check_split(name)
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_the_trunk_on_both_engines_is_the_trunk(name: str) -> None:
+def test_the_frozen_base_agrees_on_both_engines(name: str) -> None:
     check_engines(name)
 
 
@@ -264,7 +264,7 @@ def test_cuts_of_one_are_listed() -> None:
 
 
 @pytest.mark.parametrize("wrong", [("MobileNetV1",), ("MobileNetV2", "--image-size", "8")])
-def test_what_is_not_there_is_told(wrong: tuple[str, ...]) -> None:
+def test_unknown_names_are_reported(wrong: tuple[str, ...]) -> None:
     said = backbones(*wrong)
     assert said.returncode != 0
     assert said.stderr.startswith("error: ")

@@ -30,7 +30,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("models")
-def test_unreachable_storage_is_told() -> None:
+def test_unreachable_storage_is_reported() -> None:
     before = socket.getdefaulttimeout()
     with pytest.raises(TenchError) as caught:
         load_imagenet_backbone("MobileNetV3Small")

@@ -24,7 +24,7 @@ def test_leaks_stop_the_run_and_are_named(own_images_run: OwnImagesRun) -> None:
         assert name in own_images_run.refused_output
 
 
-def test_what_was_planted_is_found(own_images_run: OwnImagesRun) -> None:
+def test_planted_problems_are_found(own_images_run: OwnImagesRun) -> None:
     leaks = {
         row[end]
         for row in rows_of(own_images_run.folder, "duplicates")

@@ -48,7 +48,7 @@ def test_what_depends_on_a_parameter_runs_again(
     (unchanged / "params.yaml").write_bytes(before)
 
 
-def test_another_tap_leaves_the_pooled_features_and_the_head(own_project: Path) -> None:
+def test_another_cache_at_leaves_the_pooled_features_and_the_head(own_project: Path) -> None:
     pooled, tapped = (own_project / "data/features" / name for name in ("pooled", "activations"))
     before = digests(pooled), digests(tapped)
     set_params(

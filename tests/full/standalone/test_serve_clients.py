@@ -24,7 +24,7 @@ def get(server: RunningServer, path: str) -> str:
         return str(answer.read().decode())
 
 
-def test_slow_clients_are_let_go(server: RunningServer, sample_image: bytes) -> None:
+def test_slow_clients_time_out(server: RunningServer, sample_image: bytes) -> None:
     """Both wait at the same time, for what they must."""
     before = time.monotonic()
     body = open_raw_connection(server, request_headers(len(sample_image)), sample_image[:10])
@@ -34,7 +34,7 @@ def test_slow_clients_are_let_go(server: RunningServer, sample_image: bytes) -> 
     assert get(server, "health")
 
 
-def test_what_keeps_it_from_starting_is_told_in_a_line(
+def test_start_errors_are_reported_in_a_line(
     finished_run: FinishedRun, server: RunningServer, tmp_path: Path
 ) -> None:
     export, damaged = finished_run.folder / "models/export", tmp_path / "export"

@@ -46,7 +46,7 @@ def test_a_process_that_dies_is_replaced_and_no_request_with_it(server: RunningS
     assert not set(before) & set(after)
 
 
-def test_a_image_that_ends_process_after_process_is_refused(
+def test_an_image_that_ends_process_after_process_is_refused(
     server: RunningServer, sample_image: bytes
 ) -> None:
     answers: list[int] = []
@@ -84,7 +84,7 @@ def test_with_one_core_one_process_looks_at_images(
         assert post_body(one, sample_image)[1]["answers"][0]["class_name"] == "fish"
 
 
-def test_requests_in_flight_are_answered_at_the_end(
+def test_requests_in_flight_are_completed_at_shutdown(
     finished_run: FinishedRun, tmp_path: Path
 ) -> None:
     answers: list[int] = []

@@ -96,7 +96,7 @@ def test_a_client_that_leaves_frees_the_process(
 
 
 @pytest.mark.parametrize("name", ["SIGSEGV"])
-def test_a_process_killed_while_starting_is_told_in_a_line(
+def test_a_process_killed_while_starting_is_reported_in_a_line(
     finished_run: FinishedRun, name: str
 ) -> None:
     check_killed_start_is_reported(finished_run.folder / "models/export", name)

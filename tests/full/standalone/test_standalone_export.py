@@ -109,7 +109,7 @@ def test_the_server_needs_no_more(finished_run: FinishedRun, server: RunningServ
     assert said["answers"][0]["class_name"] == "dog"
 
 
-def test_the_image_is_seen_to_be_well(image: Path, server: RunningServer) -> None:
+def test_the_health_check_of_the_image_passes(image: Path, server: RunningServer) -> None:
     check = json.loads(instructions()["HEALTHCHECK"][0].removeprefix("CMD "))
     code = check[2].replace("8000", str(server.port))
     process = as_nobody(image, "-c", code)
