@@ -34,7 +34,6 @@ def test_own_images_are_counted_and_scored(own_images_run: OwnImagesRun) -> None
 
 
 def test_activations_made_on_the_way_are_gone(own_images_run: OwnImagesRun) -> None:
-    """Fine-tuning began before the tap."""
     assert not list((own_images_run.folder / "data").glob("activations*"))
 
 
