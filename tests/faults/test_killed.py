@@ -102,7 +102,7 @@ def kill_often(project: Path, times: int, seed: int) -> list[str]:
     committed = lock.read_bytes()
     command = [sys.executable, "-m", "dvc", "repro"]
     while len(hit) < times:
-        log.unlink(missing_ok=True)  # a stage whose DVC was killed goes on writing to the old one
+        log.unlink(missing_ok=True)  # a stage whose DVC was killed still writes to the old one
         with log.open("w") as output:
             running = subprocess.Popen(
                 command,

@@ -1,4 +1,4 @@
-"""The stages that a change reruns."""
+"""The stages that `dvc repro` runs again after a change."""
 
 from pathlib import Path
 
@@ -23,12 +23,12 @@ PREPARE = {"prepare"} | SPLIT | EMBED
 
 
 def planned_stages(project: Path) -> set[str]:
-    """The stages whose inputs dvc knows to have changed, without running any."""
+    """The stages that `dvc repro` would run first, because their inputs have changed."""
     return set(stages_run(run_dvc(project, "repro", "--dry")))
 
 
 def downstream_stages(stages: set[str]) -> set[str]:
-    """These stages and all of a plain `dvc repro` that depend on what they write."""
+    """The stages and all others that depend on their outputs."""
     found, graph = set(stages), read_pipeline_stages()
     graph.pop("baseline")
     while True:

@@ -1,4 +1,4 @@
-"""Every backbone: the table's facts, its own scaling, and that trunk and tail are the whole."""
+"""Every backbone: the table's facts, its own scaling, and the frozen base and top as the whole network."""
 
 import subprocess
 import sys
@@ -96,7 +96,7 @@ def slopes(
 
 
 def check_split(name: str) -> None:
-    """Compare the whole of a backbone and a head with trunk, then tail as it is trained:
+    """Compare the whole of a backbone and a head with the frozen base, then the top as it is trained:
     probabilities, and the gradients of all that learns."""
     backbone, raw = lively(name), images()
     head = head_for(backbone(input_scaling_layer(name)(raw), training=False).numpy())
@@ -123,7 +123,7 @@ def check_split(name: str) -> None:
 
 
 def check_engines(name: str) -> None:
-    """Compare what both engines, which compute in float32, make of a trunk with float64."""
+    """Compare what both engines, which compute in float32, compute for a frozen base with float64."""
     single, raw = lively(name), images()
     cut = cache_cut(single, "auto")
     with precision("float64"):
