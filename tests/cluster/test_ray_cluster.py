@@ -68,11 +68,11 @@ def opened(mark: Path) -> Iterator[Callable[[tuple[int, bytes]], tuple[int, int,
 
 @contextmanager
 def full() -> Iterator[Callable[[int], int]]:
-    """A function for which there is no room."""
+    """A function that fails on one item."""
 
     def fail(number: int) -> int:
         if number == 3:
-            raise TenchError("no room: make some")
+            raise TenchError("no space: free some")
         return number
 
     yield fail
@@ -101,7 +101,7 @@ def test_two_nodes_share_the_work_and_a_killed_workers_is_done_again(
 def test_an_error_comes_back_as_it_is() -> None:
     with (
         open_executor(full, int) as mapped,
-        pytest.raises(TenchError, match=r"^no room: make some$"),
+        pytest.raises(TenchError, match=r"^no space: free some$"),
     ):
         list(mapped(range(5)))
 

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from tench.export.card import LISTED_PACKAGES
 from tench.run.packages import parse_lock_versions
 
-PACKAGES = sorted(file.parent for file in (ROOT / "tench").rglob("__init__.py"))
+PACKAGES = sorted(file.parent for file in (ROOT / "tench").rglob("*/__init__.py"))
 # How a stage runs cannot change what it writes, so `run` is named by no stage.
 NEUTRAL = "tench.run"
 MOST_SURPLUS = 80  # (stage, file) pairs that dvc.yaml names and the stage does not import

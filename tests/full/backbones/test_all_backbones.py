@@ -1,4 +1,4 @@
-"""Every backbone: the table's facts, its own scaling, and the frozen base and top as the whole network."""
+"""Every backbone: the table's facts, its input scaling, and its split into frozen base and top."""
 
 import subprocess
 import sys
@@ -96,8 +96,10 @@ def slopes(
 
 
 def check_split(name: str) -> None:
-    """Compare the whole of a backbone and a head with the frozen base, then the top as it is trained:
-    probabilities, and the gradients of all that learns."""
+    """Compare a whole classifier with its frozen base, then its trainable top.
+
+    The probabilities must agree, and the gradients of all trainable weights.
+    """
     backbone, raw = lively(name), images()
     head = head_for(backbone(input_scaling_layer(name)(raw), training=False).numpy())
     cut = cache_cut(backbone, "auto")
@@ -123,7 +125,7 @@ def check_split(name: str) -> None:
 
 
 def check_engines(name: str) -> None:
-    """Compare what both engines, which compute in float32, compute for a frozen base with float64."""
+    """Compare a frozen base on both engines (float32) with Keras in float64."""
     single, raw = lively(name), images()
     cut = cache_cut(single, "auto")
     with precision("float64"):
