@@ -19,7 +19,7 @@ if machine not in {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64"
 endef
 export CHECK_PYTHON
 
-.PHONY: help setup demo adopt serve test test-backbones test-carried test-sharing test-experiments test-faults test-fuzz test-ray test-imagenette repro report lint words lock licenses sbom vulnerabilities clean
+.PHONY: help setup demo adopt serve test test-backbones test-standalone test-sharing test-experiments test-faults test-fuzz test-ray test-imagenette repro report lint words lock licenses sbom vulnerabilities clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -51,33 +51,33 @@ adopt: setup  ## write params.yaml for your own images: make adopt IMAGES=../flo
 serve: setup  ## a page on this machine to drop images on, and POST /predict (ARGS='--port 8001')
 	@python -m tench.serve $(ARGS)
 
-test: setup  ## run the tests on the drawn images, but for those of the targets below
-	python -m pytest $(IN_TWO)
+test: setup  ## run tests/unit, tests/pipeline and tests/fuzz
+	python -m pytest $(IN_TWO) tests/unit tests/pipeline tests/fuzz
 
 test-backbones: setup  ## compare every backbone in two parts with the whole, and get weights from everywhere
-	python -m pytest -n 2 -m backbones
+	python -m pytest -n 2 tests/full/backbones
 
-test-carried: setup  ## run the exported classifier where nothing else is, and its server under load
-	python -m pytest -m carried
+test-standalone: setup  ## run the exported classifier where nothing else is, and its server under load
+	python -m pytest tests/full/standalone
 
 test-sharing: setup  ## share results through real S3 and SSH servers, in a registry and a workflow (apt: radosgw ceph-mon ceph-osd openssh-server)
-	python -m pytest $(IN_TWO) -m sharing
+	python -m pytest $(IN_TWO) tests/sharing
 
 test-experiments: setup  ## run the pipeline on own images, elsewhere on one core, in a queue, a temporary folder, the workspace
-	python -m pytest $(IN_TWO) -m experiments
+	python -m pytest $(IN_TWO) tests/full/experiments
 
 test-faults: setup  ## kill the pipeline at random moments (KILLS=50 times), fill disks, damage DVC's cache, spoil inputs
-	python -m pytest -n 2 -m faults --kills $(KILLS) --timeout $$((600 + 20 * $(KILLS)))
+	python -m pytest -n 2 tests/faults --kills $(KILLS) --timeout $$((600 + 20 * $(KILLS)))
 
 test-fuzz: setup  ## read what nobody should write: 100,000 inputs
-	python -m pytest -n 2 -m hypothesis --hypothesis-profile=long
+	python -m pytest -n 2 tests/fuzz --hypothesis-profile=long
 
 test-ray: setup  ## spread work over a Ray cluster of two nodes on this machine, workers killed (installs Ray into .ray)
 	uv pip install --quiet --python .venv --target .ray --compile-bytecode --constraint requirements.lock --group ray
-	PYTHONPATH=$(CURDIR)/.ray python -m pytest -m ray
+	PYTHONPATH=$(CURDIR)/.ray python -m pytest tests/cluster
 
 test-imagenette: setup  ## run the whole pipeline on Imagenette and compare with the committed metrics
-	python -m pytest -m imagenette --timeout 3600
+	python -m pytest tests/full/imagenette --timeout 3600
 
 repro: setup  ## run the pipeline on what data.raw names: Imagenette, unless you changed it
 	dvc repro
@@ -86,11 +86,13 @@ repro: setup  ## run the pipeline on what data.raw names: Imagenette, unless you
 report: setup  ## write report/index.html anew, after dvc exp apply or dvc repro baseline/dvc.yaml
 	@python -m tench.report.page.publish
 
-lint: setup  ## formatting, lint and types
+lint: setup  ## formatting, lint, types, words, and the tests of tests/lint
 	ruff format --check .
 	ruff check .
 	mypy
 	lint-imports --no-cache
+	python -m pytest tests/lint -q
+	python tests/lint/words.py
 	git ls-files -z | xargs -0 codespell
 
 words: setup  ## words that are not written here (tests/lint/words.yaml), by file and line

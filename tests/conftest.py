@@ -1,4 +1,4 @@
-"""What tests share: finished pipelines, copies of them, and an environment of their own."""
+"""Fixtures: finished pipelines, copies of them, and an isolated environment."""
 
 import os
 import sys
@@ -24,8 +24,8 @@ from pipeline_clones import (
 from playwright.sync_api import Browser, sync_playwright
 from report_project import make_report_project
 
-# How many inputs every fuzz test makes: the same few in every run, or ten thousand others each
-# time, 100,000 in all (--hypothesis-profile=long). Nothing is kept of them in the checkout.
+# Inputs per fuzz test: the same 100 in every run, or 10,000 random ones
+# (--hypothesis-profile=long). Hypothesis writes nothing into the checkout.
 for name, inputs in (("few", 100), ("long", 10_000)):
     settings.register_profile(
         name,
@@ -38,30 +38,36 @@ for name, inputs in (("few", 100), ("long", 10_000)):
 settings.load_profile("few")
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "hypothesis")
 
-PIPELINES = {"base", "own"}  # fixtures that take minutes; others ask for them in turn
+PIPELINES = {
+    "finished_run",
+    "own_images_run",
+}  # fixtures that take minutes
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=50, help="of the pipeline, in -m faults")
+    parser.addoption("--kills", type=int, default=50, help="kills of the pipeline in tests/faults")
 
 
-@pytest.hookimpl(trylast=True)  # once those are gone that will not run
+@pytest.hookimpl(trylast=True)  # after the deselection of tests
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files of tests into an order in which two test processes seldom wait for each other:
-    while one makes the base, for the very first file, the other does files that do not need it."""
+    """Order the test files so that two processes seldom wait for each other.
+
+    The first file makes the finished pipeline in one process. Files that need none come next, for
+    the other process.
+    """
     piped = {item.path for item in items if needs_pipeline(item)}
     first = next((item.path for item in items if item.path in piped), None)
     items.sort(key=lambda item: (item.path != first, item.path in piped))
 
 
 def needs_pipeline(item: pytest.Item) -> bool:
-    """Whether a test needs a pipeline that has run to its end."""
+    """Whether a test needs a finished pipeline."""
     return not PIPELINES.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep git's, DVC's and Keras's files of the user out of the tests, and theirs out of home."""
+    """Isolate git, DVC and Keras from the settings and the home folder of the user."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         for name in ("DVC_SITE_CACHE", "DVC_GLOBAL_CONFIG", "DVC_SYSTEM_CONFIG"):
@@ -78,20 +84,19 @@ def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A user with an empty home, whom no server knows."""
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """An empty home folder, and no credentials for any server."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("AWS_", "SSH_"))]:
             patch.delenv(name)
-        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # else asked for keys
-        patch.setenv("HOME", str(tmp_path_factory.mktemp("stranger")))
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # or botocore queries it for keys
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         yield
 
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that all test processes of this run share; where $FINISHED names one, with those of
-    other runs, so that one after the other finds the pipelines finished."""
+    """A folder shared by all test processes, and by other runs if $FINISHED names it."""
     if "FINISHED" in os.environ:
         return Path(os.environ["FINISHED"])
     own = tmp_path_factory.getbasetemp()
@@ -99,44 +104,52 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def base(shared: Path) -> FinishedRun:
-    """The finished pipeline on the sample, with the committed parameters. Not to be changed."""
+def finished_run(shared: Path) -> FinishedRun:
+    """The finished pipeline on the sample, with the committed parameters. Do not change it."""
     folder = shared / "base"
     return FinishedRun(folder, **run_once(folder, run_base_pipeline))
 
 
 @pytest.fixture(scope="session")
-def twin(shared: Path, base: FinishedRun) -> RepeatedRun:
-    """The pipeline a second time: another folder, another hash seed, one core. (That the sample and
-    the weights come out the same has tests of its own.)"""
-    folder = shared / "the twin's földer"
-    return RepeatedRun(folder, **run_once(folder, partial(run_pipeline_again, base.folder)))
+def second_run(shared: Path, finished_run: FinishedRun) -> RepeatedRun:
+    """A second run of the pipeline in another folder, with another hash seed, on one core.
+
+    It reuses the sample and the weights.
+    """
+    folder = shared / "the second run's földer"
+    return RepeatedRun(folder, **run_once(folder, partial(run_pipeline_again, finished_run.folder)))
 
 
 @pytest.fixture(scope="session")
-def own(shared: Path, base: FinishedRun) -> OwnImagesRun:
-    """The finished pipeline on a user's own folder of images. Not to be changed."""
+def own_images_run(shared: Path, finished_run: FinishedRun) -> OwnImagesRun:
+    """The finished pipeline on an image folder of a user. Do not change it."""
     folder = shared / "own"
-    return OwnImagesRun(folder, **run_once(folder, partial(run_own_images_pipeline, base.folder)))
+    return OwnImagesRun(
+        folder, **run_once(folder, partial(run_own_images_pipeline, finished_run.folder))
+    )
 
 
 @pytest.fixture
-def own_project(own: OwnImagesRun, tmp_path: Path) -> Path:
-    """A copy of the pipeline on a user's own folder for one test."""
-    (tmp_path / "own images").symlink_to(own.folder.with_name("own images"))
-    return copy_finished_run(own.folder, tmp_path / "project")
+def own_project(own_images_run: OwnImagesRun, tmp_path: Path) -> Path:
+    """A copy of the finished pipeline on an image folder of a user, for one test."""
+    (tmp_path / "own images").symlink_to(own_images_run.folder.with_name("own images"))
+    return copy_finished_run(own_images_run.folder, tmp_path / "project")
 
 
 @pytest.fixture(scope="module")
-def unchanged(base: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the finished pipeline for the tests of a module that leave it as it was."""
-    return copy_finished_run(base.folder, tmp_path_factory.mktemp("copy") / "project")
+def unchanged(finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the finished pipeline for the tests of a module, which restore it."""
+    return copy_finished_run(finished_run.folder, tmp_path_factory.mktemp("copy") / "project")
 
 
 @pytest.fixture(scope="module")
-def server(base: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server for the tests of a module, and what its log must never hold."""
-    with start_server(base.folder / "models/export", tmp_path_factory.mktemp("server")) as one:
+def server(
+    finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningServer]:
+    """A server for the tests of a module; its log must contain no traceback and no file name."""
+    with start_server(
+        finished_run.folder / "models/export", tmp_path_factory.mktemp("server")
+    ) as one:
         yield one
         log = one.log.read_text()
         assert "Traceback" not in log
@@ -144,21 +157,21 @@ def server(base: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(scope="module")
-def fish(base: FinishedRun) -> bytes:
+def sample_image(finished_run: FinishedRun) -> bytes:
     """An image file of the sample."""
-    return sorted((base.folder / "data/sample/val/n01440764").iterdir())[0].read_bytes()
+    return sorted((finished_run.folder / "data/sample/val/n01440764").iterdir())[0].read_bytes()
 
 
 @pytest.fixture
-def project(base: FinishedRun, tmp_path: Path) -> Path:
+def project(finished_run: FinishedRun, tmp_path: Path) -> Path:
     """A copy of the finished pipeline for one test."""
-    return copy_finished_run(base.folder, tmp_path / "project")
+    return copy_finished_run(finished_run.folder, tmp_path / "project")
 
 
 @pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project made by hand, the current folder."""
-    folder = tmp_path / "made"
+def report_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with synthetic results, as the current folder."""
+    folder = tmp_path / "report_project"
     folder.mkdir()
     monkeypatch.chdir(folder)
     make_report_project(folder)

@@ -20,7 +20,6 @@ from tench.core.errors import TenchError
 from tench.run.executor.dispatch import open_executor
 from tench.run.executor.ray_address import RAY_ADDRESS
 
-pytestmark = pytest.mark.ray
 ITEMS = 40
 
 
@@ -69,11 +68,11 @@ def opened(mark: Path) -> Iterator[Callable[[tuple[int, bytes]], tuple[int, int,
 
 @contextmanager
 def full() -> Iterator[Callable[[int], int]]:
-    """A function for which there is no room."""
+    """A function that fails on one item."""
 
     def fail(number: int) -> int:
         if number == 3:
-            raise TenchError("no room: make some")
+            raise TenchError("no space: free some")
         return number
 
     yield fail
@@ -102,7 +101,7 @@ def test_two_nodes_share_the_work_and_a_killed_workers_is_done_again(
 def test_an_error_comes_back_as_it_is() -> None:
     with (
         open_executor(full, int) as mapped,
-        pytest.raises(TenchError, match=r"^no room: make some$"),
+        pytest.raises(TenchError, match=r"^no space: free some$"),
     ):
         list(mapped(range(5)))
 
@@ -174,7 +173,7 @@ def test_predictions_are_the_same_bytes(unchanged: Path, address: str, tmp_path:
     assert said["here"] == said["there"]
 
 
-def test_a_stage_says_in_one_line_that_there_is_no_cluster(unchanged: Path) -> None:
+def test_a_stage_reports_a_missing_cluster_in_one_line(unchanged: Path) -> None:
     where = f"{HOST}:{CLOSED_PORT}"
     command = (sys.executable, "-m", "tench.predict", "data/sample")
     done = run_command(unchanged, *command, **{RAY_ADDRESS: where})

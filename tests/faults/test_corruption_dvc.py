@@ -61,8 +61,7 @@ def delete(project: Path, said: str) -> None:
         (project / (file if name == "it" else name)).unlink()
 
 
-@pytest.mark.faults
-def test_what_dvc_does_not_see_a_stage_finds(seen: Path) -> None:
+def test_a_stage_finds_damage_that_dvc_overlooks(seen: Path) -> None:
     content = (seen / PROBE).read_bytes()
     overwrite_file(seen / PROBE, flip_bit(content))
     assert "models/probe.npy" not in run_dvc(seen, "status")
@@ -73,7 +72,6 @@ def test_what_dvc_does_not_see_a_stage_finds(seen: Path) -> None:
     assert (seen / PROBE).read_bytes() == content
 
 
-@pytest.mark.faults
 def test_damage_in_the_cache_is_found_once_it_is_out_of_it(seen: Path) -> None:
     content, kept = (seen / PROBE).read_bytes(), in_cache(seen, PROBE)
     overwrite_file(seen / kept, flip_bit(content))
@@ -87,9 +85,8 @@ def test_damage_in_the_cache_is_found_once_it_is_out_of_it(seen: Path) -> None:
     assert (seen / PROBE).read_bytes() == (seen / kept).read_bytes() == content
 
 
-@pytest.mark.faults
 @pytest.mark.parametrize("how", DAMAGE_KINDS)
-def test_what_dvc_sees_it_brings_back(seen: Path, how: str) -> None:
+def test_dvc_restores_changed_outputs(seen: Path, how: str) -> None:
     files = (HEAD, PROBE_SCORES, AUDIT_METRICS, INDEX, POOLED_FEATURES / "00000.npy")
     for file in files:
         break_hard_link(seen / file)
@@ -101,8 +98,7 @@ def test_what_dvc_sees_it_brings_back(seen: Path, how: str) -> None:
     assert {file: (seen / file).read_bytes() for file in files} == before
 
 
-@pytest.mark.faults
-def test_a_stage_run_anew_does_not_mend_the_cache(seen: Path) -> None:
+def test_a_stage_run_again_does_not_repair_the_cache(seen: Path) -> None:
     # why the messages name what is to be deleted there
     content, kept = (seen / PROBE).read_bytes(), in_cache(seen, PROBE)
     overwrite_file(seen / kept, flip_bit(content))
@@ -110,8 +106,7 @@ def test_a_stage_run_anew_does_not_mend_the_cache(seen: Path) -> None:
     assert (seen / kept).read_bytes() == flip_bit(content)
 
 
-@pytest.mark.faults
-def test_a_change_that_is_meant_can_be_kept(seen: Path) -> None:
+def test_an_intended_change_can_be_committed(seen: Path) -> None:
     overwrite_file(seen / PROBE, flip_bit((seen / PROBE).read_bytes()))
     said = stage(seen, "extract_train")
     assert f"`dvc commit -f {PROBE}` keeps it" in said
@@ -120,7 +115,6 @@ def test_a_change_that_is_meant_can_be_kept(seen: Path) -> None:
     run_dvc(seen, *FORCE, "extract-train")
 
 
-@pytest.mark.faults
 def test_a_damaged_image_stops_embed_and_audit(seen: Path) -> None:
     file = sorted((seen / PREPARED / "train").rglob("*.zip"))[3]
     break_hard_link(file)
@@ -140,8 +134,7 @@ def test_a_damaged_image_stops_embed_and_audit(seen: Path) -> None:
     assert file.read_bytes() == content
 
 
-@pytest.mark.faults
-def test_damaged_features_in_the_cache_are_made_anew(seen: Path) -> None:
+def test_damaged_features_in_the_cache_are_made_again(seen: Path) -> None:
     digest = all_stage_digests(read_stages(seen / "dvc.lock"), "outs")[str(POOLED_FEATURES)]
     shard = POOLED_FEATURES / "00000.npy"
     scores = (seen / PROBE_SCORES).read_bytes()
@@ -168,7 +161,6 @@ def test_damaged_features_in_the_cache_are_made_anew(seen: Path) -> None:
     assert all_stage_digests(read_stages(seen / "dvc.lock"), "outs")[str(POOLED_FEATURES)] == digest
 
 
-@pytest.mark.faults
 @pytest.mark.parametrize("how", DAMAGE_KINDS)
 def test_damage_on_a_remote(seen: Path, how: str, tmp_path: Path) -> None:
     run_dvc(seen, "remote", "add", "--default", "store", str(tmp_path / "store"))
@@ -198,7 +190,6 @@ def test_damage_on_a_remote(seen: Path, how: str, tmp_path: Path) -> None:
     assert (verified / PROBE).read_bytes() == content
 
 
-@pytest.mark.faults
 @pytest.mark.parametrize("how", DAMAGE_KINDS)
 def test_with_a_damaged_list_of_a_folder_its_stage_runs_again_and_again(
     seen: Path, how: str
@@ -217,8 +208,7 @@ def test_with_a_damaged_list_of_a_folder_its_stage_runs_again_and_again(
     assert stages_run(run_dvc(seen, "repro", "audit")) == []
 
 
-@pytest.mark.faults
-def test_a_damaged_run_cache_is_done_without(seen: Path) -> None:
+def test_a_damaged_run_cache_is_ignored(seen: Path) -> None:
     content = (seen / PROBE).read_bytes()
     for file in (seen / ".dvc/cache/runs").rglob("*"):
         if file.is_file():
@@ -228,7 +218,6 @@ def test_a_damaged_run_cache_is_done_without(seen: Path) -> None:
     assert (seen / PROBE).read_bytes() == content
 
 
-@pytest.mark.faults
 def test_a_record_of_a_run_that_a_kill_left_empty_is_deleted(seen: Path) -> None:
     lock, stages = seen / "dvc.lock", read_stages(seen / "dvc.lock")
     lock.write_text(lock.read_text().partition("\n  probe:\n")[0] + "\n")
@@ -245,8 +234,7 @@ def test_a_record_of_a_run_that_a_kill_left_empty_is_deleted(seen: Path) -> None
     assert read_stages(lock) == stages
 
 
-@pytest.mark.faults
-def test_a_damaged_lock_is_made_anew(seen: Path) -> None:
+def test_a_damaged_lock_is_made_again(seen: Path) -> None:
     lock, stages = (seen / "dvc.lock").read_text(), read_stages(seen / "dvc.lock")
     digest = "".join(in_cache(seen, PROBE).parts[-2:])
     other = lock.replace(digest, digest[::-1])
@@ -261,8 +249,7 @@ def test_a_damaged_lock_is_made_anew(seen: Path) -> None:
     run_dvc(seen, "status")
 
 
-@pytest.mark.faults
-def test_the_command_that_looks_at_the_cache(seen: Path) -> None:
+def test_the_command_that_checks_the_cache(seen: Path) -> None:
     blocks = (CHECKOUT / "docs/faults.md").read_text(encoding="utf-8").split("```")
     command = next(block for block in blocks if "md5sum" in block)
     assert run_command(seen, "sh", "-ec", command).stdout == ""

@@ -102,7 +102,7 @@ def kill_often(project: Path, times: int, seed: int) -> list[str]:
     committed = lock.read_bytes()
     command = [sys.executable, "-m", "dvc", "repro"]
     while len(hit) < times:
-        log.unlink(missing_ok=True)  # a stage whose DVC was killed goes on writing to the old one
+        log.unlink(missing_ok=True)  # a stage whose DVC was killed still writes to the old one
         with log.open("w") as output:
             running = subprocess.Popen(
                 command,
@@ -148,7 +148,6 @@ def assert_as_never_stopped(project: Path, was: dict[str, object], lock: Lock) -
     assert left == []
 
 
-@pytest.mark.faults
 def test_killed_pipeline_ends_as_if_it_had_not_been(
     project: Path, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -165,8 +164,9 @@ def test_killed_pipeline_ends_as_if_it_had_not_been(
         print(f"\n{kills} kills in {rounds} rounds: {of}")
 
 
-@pytest.mark.faults
-def test_two_at_once_wait_or_are_told(project: Path, base: FinishedRun) -> None:
+def test_two_runs_at_once_wait_or_fail_with_an_error(
+    project: Path, finished_run: FinishedRun
+) -> None:
     lock = forget(project)
     command = [sys.executable, "-m", "dvc", "repro", "embed"]
     both = [

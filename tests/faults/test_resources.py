@@ -40,7 +40,6 @@ OUTS = {
 }
 
 
-@pytest.mark.faults
 @pytest.mark.parametrize("module", OUTS)
 def test_a_full_disk(project: Path, module: str) -> None:
     out = project / OUTS[module]

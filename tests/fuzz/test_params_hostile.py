@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from pipeline_clones import CHECKOUT, clone_checkout, run_dvc_failing, stages_run
+from pipeline_clones import CHECKOUT
 from test_fuzz_params import LAUGHS, check
 
 from tench.core.errors import TenchError
@@ -34,13 +34,13 @@ def told(file: Path, text: str) -> str:
         *("9" * 5000, "[" * DEEP, "{a: " * DEEP, "[" * DEEP + "]" * DEEP, "{? [[a]] : b}"),
     ],
 )
-def test_what_the_yaml_library_raises_is_told(file: Path, node: str) -> None:
+def test_errors_of_the_yaml_library_are_reported(file: Path, node: str) -> None:
     said = told(file, COMMITTED.replace("seed: 42", f"seed: {node}"))
     assert said.startswith(f"{file}: not readable as YAML: ")
     assert "\n" not in said
 
 
-def test_deep_blocks_are_told(file: Path) -> None:
+def test_deep_blocks_are_reported(file: Path) -> None:
     assert "levels deep" in told(file, "".join(f"{' ' * depth}a:\n" for depth in range(DEEP)))
 
 
@@ -88,28 +88,7 @@ def test_key_that_would_break_a_line(file: Path, key: str) -> None:
     assert len(said) < 1500
 
 
-def test_folder_in_its_place(file: Path) -> None:
+def test_a_folder_instead_of_the_file(file: Path) -> None:
     file.mkdir()
     with pytest.raises(TenchError, match="no such file"):
         load_params(file)
-
-
-@pytest.mark.faults
-def test_dvc_starts_no_work_with_parameters_that_are_none(tmp_path: Path) -> None:
-    clone_checkout(tmp_path)
-    file = tmp_path / "params.yaml"
-    for old, new, said in (
-        ("seed: 42", "seed: x", "error: params.yaml: seed = 'x'"),
-        ("seed: 42", f"seed: 0x{'f' * 9000}", "error: params.yaml: seed = a number of thousands"),
-        ("raw: data/imagenette", r'raw: "a\nb"', r"error: params.yaml: data.raw = 'a\nb': must be"),
-        ("raw: data/imagenette", "raw: [a]", "ERROR: failed to parse 'stages.prepare.deps'"),
-        ("seed: 42", "seed: 1\nseed: 2", "ERROR: unable to read: 'params.yaml'"),
-        ("seed: 42", "seed: !!python/object/apply:os.abort []", "ERROR: unable to read: 'params."),
-        ("seed: 42", "seed: 2001-99-99", "ERROR: unexpected error - month must be in 1..12"),
-        ("seed: 42", "seed: " + "[" * DEEP, "ERROR: unexpected error - maximum recursion depth"),
-    ):
-        file.write_text(COMMITTED.replace(old, new), encoding="utf-8")
-        output = run_dvc_failing(tmp_path, "repro")
-        assert said in output
-        assert stages_run(output) in ([], ["raw"])  # which reads the parameters before all else
-        assert not (tmp_path / "data/raw.txt").exists()

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from tench.export.card import LISTED_PACKAGES
 from tench.run.packages import parse_lock_versions
 
-PACKAGES = sorted(file.parent for file in (ROOT / "tench").rglob("__init__.py"))
+PACKAGES = sorted(file.parent for file in (ROOT / "tench").rglob("*/__init__.py"))
 # How a stage runs cannot change what it writes, so `run` is named by no stage.
 NEUTRAL = "tench.run"
 MOST_SURPLUS = 80  # (stage, file) pairs that dvc.yaml names and the stage does not import
@@ -138,12 +138,12 @@ def test_packages_are_those_of_the_lock() -> None:
     assert named == written.keys()
 
 
-def test_the_model_card_tells_the_versions_its_stage_depends_on_and_no_others() -> None:
+def test_the_model_card_lists_the_versions_its_stage_depends_on_and_no_others() -> None:
     assert STAGES["export"].packages == set(LISTED_PACKAGES)
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
-def test_a_package_says_in_one_sentence_what_belongs_in_it(package: Path) -> None:
+def test_a_package_docstring_is_one_sentence(package: Path) -> None:
     text = (package / "__init__.py").read_text(encoding="utf-8")
     sentence = ast.get_docstring(ast.parse(text))
     assert sentence
@@ -151,7 +151,7 @@ def test_a_package_says_in_one_sentence_what_belongs_in_it(package: Path) -> Non
     assert len(text.splitlines()) == 1
 
 
-def test_no_file_holds_two_ideas() -> None:
+def test_files_are_short() -> None:
     folders = ("tench", "stages", "benchmarks", "tests")
     files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
     lengths = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in files}

@@ -31,17 +31,17 @@ from tench.deploy.runtime.predictor import open_classifier, predict_image
 
 
 @pytest.fixture(scope="module")
-def export(base: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def export(finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The export, carried away from its project."""
     target = tmp_path_factory.mktemp("away") / "model"
-    return Path(shutil.copytree(base.folder / "models/export", target))
+    return Path(shutil.copytree(finished_run.folder / "models/export", target))
 
 
 @pytest.fixture(scope="module")
-def photographs(base: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def photographs(finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Images as people have them: large, rotated, with alpha, CMYK, gray in 16 bits."""
     folder = tmp_path_factory.mktemp("photographs")
-    files = sorted((base.folder / "data/sample/val").glob("*/*.jpg"))[::16][:6]
+    files = sorted((finished_run.folder / "data/sample/val").glob("*/*.jpg"))[::16][:6]
     images = [Image.open(file).convert("RGB").resize((1500, 1000)) for file in files]
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -84,11 +84,11 @@ def ask(export: Path, runtime: str, files: list[Path]) -> NDArray[np.float64]:
     return np.array([[one[name] for name in exported.classes] for one in said])
 
 
-def test_every_runtime_answers_as_keras_does(
-    base: FinishedRun, export: Path, photographs: list[Path]
+def test_every_runtime_predicts_as_keras_does(
+    finished_run: FinishedRun, export: Path, photographs: list[Path]
 ) -> None:
     size = read_export(export).image_size
-    expected = keras_says(base, photographs, size)
+    expected = keras_says(finished_run, photographs, size)
     for runtime in ("float32", "onnx"):
         np.testing.assert_allclose(ask(export, runtime, photographs), expected, atol=1e-4)
     assert np.abs(ask(export, "int8", photographs) - expected).mean() < 0.05
@@ -105,9 +105,9 @@ def predict(export: Path, *arguments: str) -> list[dict[str, Any]]:
 
 
 def test_raw_test_images_get_the_probabilities_that_were_scored(
-    base: FinishedRun, export: Path
+    finished_run: FinishedRun, export: Path
 ) -> None:
-    files, scored = zip(*read_scored_images(base.folder), strict=True)
+    files, scored = zip(*read_scored_images(finished_run.folder), strict=True)
     said = predict(export, *map(str, files))
     assert [one["class"] for one in said] == [row["prediction"] for row in scored]
     found = [one["probability"] for one in said]
@@ -142,19 +142,19 @@ def test_every_model_carries_its_description(export: Path, name: str) -> None:
     assert whole["image"]["size"] == 160
 
 
-def test_the_keras_export_is_the_classifier(base: FinishedRun, export: Path) -> None:
+def test_the_keras_export_is_the_classifier(finished_run: FinishedRun, export: Path) -> None:
     with (
         zipfile.ZipFile(export / MODEL_FILES["keras"]) as exported,
-        zipfile.ZipFile(base.folder / "models/classifier.keras") as scored,
+        zipfile.ZipFile(finished_run.folder / "models/classifier.keras") as scored,
     ):
         assert {*exported.namelist()} - {*scored.namelist()} == {"tench.json"}
         for name in scored.namelist():
             assert exported.read(name) == scored.read(name)
 
 
-def test_figures_are_of_the_whole_test_set(base: FinishedRun, export: Path) -> None:
-    figures = read_json(base.folder / "metrics/export.json")
-    accuracy = read_json(base.folder / "metrics/evaluate.json")["finetuned"]["accuracy"]
+def test_figures_are_of_the_whole_test_set(finished_run: FinishedRun, export: Path) -> None:
+    figures = read_json(finished_run.folder / "metrics/export.json")
+    accuracy = read_json(finished_run.folder / "metrics/evaluate.json")["finetuned"]["accuracy"]
     for name in ("float32", "onnx", "keras"):
         assert figures[name]["accuracy"] == accuracy
         assert figures[name]["difference"] <= 1e-4
@@ -163,19 +163,19 @@ def test_figures_are_of_the_whole_test_set(base: FinishedRun, export: Path) -> N
     assert figures["int8"]["bytes"] < figures["float32"]["bytes"] / 2
 
 
-def test_noise_is_a_stranger(export: Path, tmp_path: Path) -> None:
+def test_noise_is_out_of_distribution(export: Path, tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (200, 300, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.png")
     (one,) = predict(export, str(tmp_path / "noise.png"))
     assert one["doubt"] == "stranger"
 
 
-def test_the_card_is_filled(base: FinishedRun, export: Path) -> None:
+def test_the_card_is_filled(finished_run: FinishedRun, export: Path) -> None:
     text = (export / "README.md").read_text(encoding="utf-8")
     _, front, card = text.split("---\n", 2)
     data = YAML(typ="safe", pure=True).load(front)
     assert data["pipeline_tag"] == "image-classification"
-    scores = read_json(base.folder / "metrics/evaluate.json")
+    scores = read_json(finished_run.folder / "metrics/evaluate.json")
     (result,) = data["model-index"][0]["results"]
     assert result["metrics"][0]["value"] == round(scores["finetuned"]["accuracy"], 4)
     headings = [line for line in card.splitlines() if line.startswith("## ")]

@@ -102,7 +102,7 @@ def test_class_folders_alone_are_described_and_adopted() -> None:
     ]
 
 
-def test_what_classes_says_of_other_folders_is_taken_out() -> None:
+def test_classes_of_other_folders_are_removed() -> None:
     draw_classes("flowers")
     assert "data.classes: 10 names -> none " in adopt("flowers")
     assert load_params().data.classes == {}
@@ -148,7 +148,7 @@ def test_csv_file_with_groups() -> None:
         ([], "no such folder"),
     ],
 )
-def test_wrong_folder_is_told_with_the_layouts_and_changes_nothing(
+def test_an_invalid_folder_is_reported_with_the_layouts_and_changes_nothing(
     files: list[str], said: str
 ) -> None:
     draw(*files)
@@ -170,7 +170,7 @@ def test_too_few_images_and_none_that_is_one() -> None:
     assert PARAMS.read_text(encoding="utf-8") == COMMITTED
 
 
-def test_folder_in_another_place_is_named_from_the_root(project: Path) -> None:
+def test_a_folder_elsewhere_is_named_from_the_root(project: Path) -> None:
     draw_classes("../elsewhere/flowers")
     adopt("../elsewhere/flowers")
     assert load_params().data.raw == str(project.parent / "elsewhere/flowers")
@@ -219,7 +219,7 @@ def test_a_folder_that_dvc_is_not_to_track() -> None:
     assert "move it to data/own" in said
 
 
-def test_wrong_parameters_are_told() -> None:
+def test_wrong_parameters_are_reported() -> None:
     draw_classes("own")
     set_params(Path.cwd(), {"data.groups": "patient"})
     assert "error: params.yaml: data.groups = 'patient': must be null" in adopt("own", code=1)
@@ -400,7 +400,7 @@ def test_the_sets_that_stages_make_may_be_adopted(repository: Path, raw: str) ->
     assert load_params().data.raw == raw
 
 
-def test_an_output_behind_a_link_is_found(repository: Path, tmp_path: Path) -> None:
+def test_an_output_below_a_link_is_found(repository: Path, tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     Path("data/prepared").symlink_to(tmp_path / "disk")
     draw_classes("../disk")

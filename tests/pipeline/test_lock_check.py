@@ -136,7 +136,7 @@ def test_a_lock_that_belongs_passes_without_data_as_dvc_has_it(belonging: Path) 
         ),
     ],
 )
-def test_what_has_changed_is_told_with_its_stages(
+def test_changes_are_reported_with_their_stages(
     project: Path, changing: Callable[[Path], None], stage: str, expected: str
 ) -> None:
     changing(project)
@@ -179,7 +179,7 @@ def test_the_stages_are_those_that_dvc_finds_changed(project: Path) -> None:
     assert len(found) > 5
 
 
-def test_images_that_dvc_tracks_are_told_by_their_file(project: Path) -> None:
+def test_images_that_dvc_tracks_are_reported_by_their_file(project: Path) -> None:
     set_params(project, {"data.raw": "data/flowers"})
     rewrite_lock_file(project)
     tracked = project / "data/flowers.dvc"
@@ -191,7 +191,7 @@ def test_images_that_dvc_tracks_are_told_by_their_file(project: Path) -> None:
     assert "prepare: data/flowers has changed, by data/flowers.dvc" in lines()
 
 
-def test_a_broken_merge_is_told_in_a_line(project: Path) -> None:
+def test_a_broken_merge_is_reported_in_a_line(project: Path) -> None:
     edit("dvc.lock", "schema:", "<<<<<<< HEAD\nschema:")(project)
     answer = run_command(project, sys.executable, "-m", "tench.report.lock")
     assert answer.returncode == 1

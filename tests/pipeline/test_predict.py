@@ -140,10 +140,10 @@ def predict(base: FinishedRun, *arguments: str) -> subprocess.CompletedProcess[s
     return run_command(base.folder, sys.executable, "-m", "tench.predict", *arguments)
 
 
-def test_a_folder_is_named_with_explanations(base: FinishedRun, tmp_path: Path) -> None:
+def test_a_folder_is_named_with_explanations(finished_run: FinishedRun, tmp_path: Path) -> None:
     shown = tmp_path / "shown"
-    files = base.folder / "data/sample/val/n01440764"
-    said = predict(base, str(files), str(CHECKOUT / "README.md"), "--explain", str(shown))
+    files = finished_run.folder / "data/sample/val/n01440764"
+    said = predict(finished_run, str(files), str(CHECKOUT / "README.md"), "--explain", str(shown))
     assert said.returncode == 0
     lines = [line for line in said.stdout.splitlines() if "," in line]
     rows = list(csv.DictReader(lines))
@@ -156,11 +156,11 @@ def test_a_folder_is_named_with_explanations(base: FinishedRun, tmp_path: Path) 
     assert next(iter(shown.iterdir())).read_bytes().startswith(b"\xff\xd8")
 
 
-def test_a_path_in_a_pipe_is_answered_before_the_next_one_comes(base: FinishedRun) -> None:
+def test_a_path_in_a_pipe_is_answered_before_the_next_one_comes(finished_run: FinishedRun) -> None:
     command = (sys.executable, "-m", "tench.predict", "-", "--format", "json")
-    files = sorted((base.folder / "data/sample/val/n01440764").iterdir())[:2]
+    files = sorted((finished_run.folder / "data/sample/val/n01440764").iterdir())[:2]
     with subprocess.Popen(
-        command, cwd=base.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, cwd=finished_run.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         end = Timer(60, process.kill)
         end.start()
@@ -174,12 +174,12 @@ def test_a_path_in_a_pipe_is_answered_before_the_next_one_comes(base: FinishedRu
         end.cancel()
 
 
-def test_a_pipe_is_read_and_may_end_early(base: FinishedRun) -> None:
+def test_a_pipe_is_read_and_may_end_early(finished_run: FinishedRun) -> None:
     command = (
         "find data/sample/val -name '*.jpg' | sort | "
         f"{sys.executable} -m tench.predict - --runtime int8 --top 1 | head -3"
     )
-    said = run_command(base.folder, "bash", "-c", command)
+    said = run_command(finished_run.folder, "bash", "-c", command)
     assert said.stdout.splitlines()[0].startswith("path,class,probability")
     assert "Traceback" not in said.stdout
     assert len(said.stdout.splitlines()) == 3
@@ -194,9 +194,9 @@ def test_a_pipe_is_read_and_may_end_early(base: FinishedRun) -> None:
     ],
 )
 def test_mistakes_are_one_error(
-    base: FinishedRun, arguments: tuple[str, ...], code: int, words: str
+    finished_run: FinishedRun, arguments: tuple[str, ...], code: int, words: str
 ) -> None:
-    said = predict(base, *arguments)
+    said = predict(finished_run, *arguments)
     assert said.returncode == code
     assert words in error_line(said.stdout)
     assert "Traceback" not in said.stdout
@@ -211,14 +211,16 @@ def test_mistakes_are_one_error(
         (("a.jpg", "--runtime", "keras"), "'float32', 'int8', 'onnx'"),
     ],
 )
-def test_wrong_options_are_told(base: FinishedRun, arguments: tuple[str, ...], words: str) -> None:
-    said = predict(base, *arguments)
+def test_wrong_options_are_reported(
+    finished_run: FinishedRun, arguments: tuple[str, ...], words: str
+) -> None:
+    said = predict(finished_run, *arguments)
     assert said.returncode == 2
     assert "usage: python -m tench.predict" in said.stdout
     assert words in said.stdout
 
 
-def test_a_pipe_with_a_name_does_not_hang(base: FinishedRun, tmp_path: Path) -> None:
+def test_a_pipe_with_a_name_does_not_hang(finished_run: FinishedRun, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
-    said = predict(base, str(tmp_path / "pipe.jpg"))
+    said = predict(finished_run, str(tmp_path / "pipe.jpg"))
     assert "not a file" in said.stdout

@@ -16,8 +16,8 @@ HOSTILE = "<script>alert(1)</script>\"'&"
 
 
 @pytest.fixture(scope="module")
-def index(base: FinishedRun) -> Path:
-    return base.folder / "report/index.html"
+def index(finished_run: FinishedRun) -> Path:
+    return finished_run.folder / "report/index.html"
 
 
 @pytest.fixture
@@ -56,9 +56,9 @@ def test_page_is_one_small_file(index: Path) -> None:
 
 
 def test_what_differs_between_runs_is_in_the_open_copy_alone(
-    base: FinishedRun, index: Path
+    finished_run: FinishedRun, index: Path
 ) -> None:
-    page = (base.folder / "report/page.html").read_text(encoding="utf-8")
+    page = (finished_run.folder / "report/page.html").read_text(encoding="utf-8")
     opened = index.read_text(encoding="utf-8")
     for text in ("peak memory, MB", "git checkout", "Python 3."):
         assert text not in page
@@ -72,8 +72,8 @@ def test_a_changed_parameter_is_shown(index: Path) -> None:
     assert "nobody can" not in text
 
 
-def test_baseline_of_other_images_is_not_shown(base: FinishedRun, index: Path) -> None:
-    assert (base.folder / "metrics/baseline.json").exists()  # committed, of Imagenette
+def test_baseline_of_other_images_is_not_shown(finished_run: FinishedRun, index: Path) -> None:
+    assert (finished_run.folder / "metrics/baseline.json").exists()  # committed, of Imagenette
     text = index.read_text(encoding="utf-8")
     assert "Not run on these images" in text
     assert "from scratch" not in text.split("Not run on these images")[1]
@@ -123,11 +123,11 @@ def test_tables_sort_by_a_click_and_by_keyboard(
 
 
 def test_hostile_names_are_text(
-    watched: tuple[Page, list[str]], base: FinishedRun, tmp_path: Path
+    watched: tuple[Page, list[str]], finished_run: FinishedRun, tmp_path: Path
 ) -> None:
     page, wrong = watched
-    clean = (base.folder / "report/page.html").read_text(encoding="utf-8")
-    project = copy_finished_run(base.folder, tmp_path / "project")
+    clean = (finished_run.folder / "report/page.html").read_text(encoding="utf-8")
+    project = copy_finished_run(finished_run.folder, tmp_path / "project")
     for name in ("predictions", "per_class"):
         file = project / f"metrics/{name}.csv"
         quoted = '"' + HOSTILE.replace('"', '""') + '"'

@@ -2,29 +2,25 @@
 
 import io
 import json
-import shutil
 import socket
 import struct
-import sys
 import time
 import urllib.request
 import zlib
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import pytest
 from classifier_server import (
     RunningServer,
     encode_form,
-    free_port,
     open_raw_connection,
     post_body,
     read_status,
     request_headers,
 )
 from PIL import Image
-from pipeline_clones import CHECKOUT, FinishedRun, read_scored_images, run_command
+from pipeline_clones import FinishedRun, read_scored_images
 
 from tench.deploy.serve import limits
 
@@ -35,8 +31,8 @@ def get(server: RunningServer, path: str) -> str:
         return str(answer.read().decode())
 
 
-def test_a_image_is_named(server: RunningServer, fish: bytes) -> None:
-    code, said = post_body(server, fish, path="predict?top=2&explain=true")
+def test_an_image_is_predicted(server: RunningServer, sample_image: bytes) -> None:
+    code, said = post_body(server, sample_image, path="predict?top=2&explain=true")
     (one,) = said["answers"]
     assert (code, one["class_name"], one["doubt"], one["reason"]) == (200, "fish", None, None)
     assert one["classes"][0]["class_name"] == "fish"
@@ -48,8 +44,10 @@ def test_a_image_is_named(server: RunningServer, fish: bytes) -> None:
         assert Image.open(io.BytesIO(small.read())).size == (96, 96)
 
 
-def test_many_images_are_named_in_their_order(base: FinishedRun, server: RunningServer) -> None:
-    files, rows = zip(*read_scored_images(base.folder)[::4], strict=True)
+def test_many_images_are_predicted_in_their_order(
+    finished_run: FinishedRun, server: RunningServer
+) -> None:
+    files, rows = zip(*read_scored_images(finished_run.folder)[::4], strict=True)
     code, said = post_body(
         server, *encode_form(*((file.name, file.read_bytes()) for file in files))
     )
@@ -61,8 +59,12 @@ def test_many_images_are_named_in_their_order(base: FinishedRun, server: Running
     np.testing.assert_allclose(found, [float(row["probability"]) for row in rows], atol=1e-4)
 
 
-def test_one_unreadable_among_many_has_its_reason(server: RunningServer, fish: bytes) -> None:
-    code, said = post_body(server, *encode_form(("a.jpg", fish), ("secret-name.jpg", b"no image")))
+def test_one_unreadable_among_many_has_its_reason(
+    server: RunningServer, sample_image: bytes
+) -> None:
+    code, said = post_body(
+        server, *encode_form(("a.jpg", sample_image), ("secret-name.jpg", b"no image"))
+    )
     assert code == 200
     assert [one["class_name"] for one in said["answers"]] == ["fish", None]
     assert "not an image" in said["answers"][1]["reason"]
@@ -106,9 +108,9 @@ def test_bad_input_gets_its_status(
     assert get(server, "health")
 
 
-def test_too_many_images_are_refused(server: RunningServer, fish: bytes) -> None:
+def test_too_many_images_are_refused(server: RunningServer, sample_image: bytes) -> None:
     code, _ = post_body(
-        server, *encode_form(*((f"{n}.jpg", fish) for n in range(limits.MAX_IMAGES + 1)))
+        server, *encode_form(*((f"{n}.jpg", sample_image) for n in range(limits.MAX_IMAGES + 1)))
     )
     assert code == 400
 
@@ -130,27 +132,16 @@ def test_a_gigabyte_without_its_length_is_refused_on_the_way(server: RunningServ
     assert get(server, "health")
 
 
-@pytest.mark.carried
-def test_slow_clients_are_let_go(server: RunningServer, fish: bytes) -> None:
-    """Both wait at the same time, for what they must."""
-    before = time.monotonic()
-    body = open_raw_connection(server, request_headers(len(fish)), fish[:10])
-    headers = open_raw_connection(server, b"POST /predict HTTP/1.1\r\nHost: a\r\n")
-    assert (read_status(body), read_status(headers)) == (408, 408)
-    assert time.monotonic() - before < 2 * max(limits.IDLE_TIMEOUT, limits.HEADER_TIMEOUT)
-    assert get(server, "health")
-
-
-def test_a_client_may_leave(server: RunningServer, fish: bytes) -> None:
-    for part in (fish[:100], fish):
-        connection = open_raw_connection(server, request_headers(len(fish)), part)
+def test_a_client_may_leave(server: RunningServer, sample_image: bytes) -> None:
+    for part in (sample_image[:100], sample_image):
+        connection = open_raw_connection(server, request_headers(len(sample_image)), part)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()  # a reset, not a goodbye
-    assert post_body(server, fish)[0] == 200
+    assert post_body(server, sample_image)[0] == 200
 
 
-def test_what_is_counted(server: RunningServer, fish: bytes) -> None:
-    post_body(server, fish)
+def test_metrics_are_counted(server: RunningServer, sample_image: bytes) -> None:
+    post_body(server, sample_image)
     until = time.monotonic() + 30  # others may wait for theirs
     while "tench_waiting 0.0" not in (text := get(server, "metrics")):
         assert time.monotonic() < until, text
@@ -179,28 +170,5 @@ def test_no_other_neighbor_is_given(server: RunningServer) -> None:
         assert caught.value.code in {404, 422}
 
 
-def test_it_says_where_it_is_once_it_answers(server: RunningServer) -> None:
+def test_the_server_prints_its_address_when_ready(server: RunningServer) -> None:
     assert server.log.read_text().startswith(f"{server.address} names images with ")
-
-
-@pytest.mark.carried
-def test_what_keeps_it_from_starting_is_told_in_a_line(
-    base: FinishedRun, server: RunningServer, tmp_path: Path
-) -> None:
-    export, damaged = base.folder / "models/export", tmp_path / "export"
-    shutil.copytree(export, damaged)
-    (damaged / "float32.tflite").write_bytes(b"nonsense")
-    for model, port, words in (
-        (tmp_path, free_port(), "error: {}: no exported classifier there"),
-        (
-            damaged,
-            free_port(),
-            "error: {}/float32.tflite: damaged: not the bytes that were written",
-        ),
-        (export, server.port, "address already in use"),
-    ):
-        options = ("--model", str(model), "--port", str(port))
-        said = run_command(CHECKOUT, sys.executable, "-m", "tench.serve", *options)
-        assert said.returncode != 0
-        (line,) = said.stdout.splitlines()
-        assert words.format(model) in line

@@ -27,19 +27,19 @@ def answered(
 
 @pytest.fixture(scope="module")
 def everywhere(
-    base: FinishedRun, tmp_path_factory: pytest.TempPathFactory
+    finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningServer]:
     """A server that listens as in its container, and answers for one more host."""
     options = ("--host", "0.0.0.0", "--allowed-host", "Tench.example.org")
     folder = tmp_path_factory.mktemp("everywhere")
-    with start_server(base.folder / "models/export", folder, *options) as one:
+    with start_server(finished_run.folder / "models/export", folder, *options) as one:
         yield one
 
 
 @pytest.mark.parametrize(
     "host", ["localhost", "LocalHost:80", HOST, f"{HOST}:8000", "[::1]", "[::1]:8000"]
 )
-def test_the_server_answers_for_this_machine(server: RunningServer, host: str) -> None:
+def test_the_server_accepts_this_machine(server: RunningServer, host: str) -> None:
     assert answered(server, "/neighbors/0.webp", f"Host: {host}")[0] == 200
     assert answered(server, f"http://{host}/health", "Host: evil.example")[0] == 200
 
@@ -83,26 +83,28 @@ def test_a_request_without_one_valid_host_is_refused(
 
 
 @pytest.mark.parametrize("host", ["tench.example.org", "TENCH.example.org:443", "localhost"])
-def test_named_hosts_are_answered(everywhere: RunningServer, host: str) -> None:
+def test_named_hosts_are_accepted(everywhere: RunningServer, host: str) -> None:
     assert answered(everywhere, "/health", f"Host: {host}")[0] == 200
 
 
 @pytest.mark.parametrize("host", [HOST, "192.0.2.1:8000", "[2001:db8::1]"])
-def test_listening_everywhere_it_answers_for_any_address(
+def test_a_server_on_all_interfaces_accepts_any_address(
     everywhere: RunningServer, host: str
 ) -> None:
     assert answered(everywhere, "/health", f"Host: {host}")[0] == 200
 
 
 @pytest.mark.parametrize("host", [*FOREIGN, "example.org", "1.2.3", "0x7f000001.example"])
-def test_listening_everywhere_it_answers_for_no_other_name(
+def test_a_server_on_all_interfaces_accepts_no_other_name(
     everywhere: RunningServer, host: str
 ) -> None:
     assert answered(everywhere, "/health", f"Host: {host}")[0] == 421
 
 
-def test_a_star_allows_any_host(base: FinishedRun, tmp_path: Path) -> None:
-    with start_server(base.folder / "models/export", tmp_path, "--allowed-host", "*") as server:
+def test_a_star_allows_any_host(finished_run: FinishedRun, tmp_path: Path) -> None:
+    with start_server(
+        finished_run.folder / "models/export", tmp_path, "--allowed-host", "*"
+    ) as server:
         for headers in (("Host: evil.example",), ()):
             assert answered(server, "/health", *headers)[0] == 200
 

@@ -34,10 +34,10 @@ def images(base: FinishedRun) -> list[Path]:
     return [sorted((folder / name).iterdir())[0] for name in ("n01440764", "n02102040")]
 
 
-def test_images_are_answered(base: FinishedRun, page: Page, tmp_path: Path) -> None:
+def test_images_are_predicted(finished_run: FinishedRun, page: Page, tmp_path: Path) -> None:
     broken = tmp_path / "broken <b>.jpg"
     broken.write_bytes(b"no image")
-    page.set_input_files("#files", [*images(base), broken])
+    page.set_input_files("#files", [*images(finished_run), broken])
     answers = page.locator("article")
     expect(answers).to_have_count(3)
     expect(page.locator("#status")).to_have_text("3 looked at.")
@@ -56,22 +56,22 @@ def test_images_are_answered(base: FinishedRun, page: Page, tmp_path: Path) -> N
     assert wide <= 0
 
 
-def test_the_keyboard_is_enough(base: FinishedRun, page: Page) -> None:
+def test_the_keyboard_is_enough(finished_run: FinishedRun, page: Page) -> None:
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "files"
     outline = "getComputedStyle(document.activeElement.parentElement).outlineStyle"
     assert page.evaluate(outline) == "solid"
     with page.expect_file_chooser() as chosen:
         page.keyboard.press("Space")
-    chosen.value.set_files(images(base)[0])
+    chosen.value.set_files(images(finished_run)[0])
     expect(page.locator("article h2")).to_contain_text("fish, ")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "camera"
     assert page.get_attribute("#camera", "capture") == "environment"
 
 
-def test_a_image_can_be_dropped(base: FinishedRun, page: Page) -> None:
-    content = list(images(base)[0].read_bytes())
+def test_an_image_can_be_dropped(finished_run: FinishedRun, page: Page) -> None:
+    content = list(images(finished_run)[0].read_bytes())
     page.evaluate(
         """content => {
             const data = new DataTransfer();

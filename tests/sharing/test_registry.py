@@ -9,16 +9,14 @@ from pipeline_clones import FinishedRun, copy_finished_run, run_command, run_dvc
 
 from tench.deploy.runtime.export_folder import FORMAT_VERSION
 
-pytestmark = pytest.mark.sharing
-
 NAME = "classifier"
 
 
 @pytest.fixture(scope="module")
-def registry(base: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def registry(finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished clone whose export is on a remote beside it."""
     top = tmp_path_factory.mktemp("registry")
-    project = copy_finished_run(base.folder, top / "project")
+    project = copy_finished_run(finished_run.folder, top / "project")
     run_dvc(project, "remote", "add", "--default", "store", str(top / "store"))
     run_git(project, "commit", "--quiet", "--all", "--message=remote")
     run_dvc(project, "push", "models/export")

@@ -33,7 +33,7 @@ from remote_servers import (
     start_s3_gateway,
 )
 
-pytestmark = [pytest.mark.sharing, pytest.mark.usefixtures("stranger")]
+pytestmark = pytest.mark.usefixtures("empty_home")
 
 STAGES = ("weights", "finetune", "export", "report")  # whose outputs are pushed in the cut push
 TAIL = ["finetune", "evaluate", "export", "report"]
@@ -71,11 +71,11 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Gateway]:
 
 @pytest.fixture(scope="module")
 def hub(
-    base: FinishedRun, gateway: S3Gateway, tmp_path_factory: pytest.TempPathFactory
+    finished_run: FinishedRun, gateway: S3Gateway, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Hub]:
     """Anna pushes all she has."""
     folder = tmp_path_factory.mktemp("hub")
-    bare, anna = folder / "tench.git", copy_finished_run(base.folder, folder / "anna")
+    bare, anna = folder / "tench.git", copy_finished_run(finished_run.folder, folder / "anna")
     run_git(folder, "init", "--quiet", "--bare", "--initial-branch=main", str(bare))
     with open_byte_counter(gateway.port) as counter:
         run_dvc(anna, "remote", "add", "--default", "storage", f"s3://{BUCKET}/project")
@@ -137,7 +137,7 @@ def test_an_experiment_of_one_is_applied_by_the_other(hub: Hub, ben: Path) -> No
     assert hub.counter.taken() == (0, 0)
 
 
-def test_the_tail_runs_where_the_images_are_not(hub: Hub, tmp_path: Path) -> None:
+def test_later_stages_run_without_the_images(hub: Hub, tmp_path: Path) -> None:
     cora, missing = cloned(hub, tmp_path / "cora"), ("--pull", "--allow-missing")
     settings = ("-S", "finetune.epochs=1")
     assert stages_run(run_dvc(cora, "exp", "run", *missing, *settings)) == TAIL
@@ -152,8 +152,8 @@ def test_the_tail_runs_where_the_images_are_not(hub: Hub, tmp_path: Path) -> Non
     assert hub.counter.taken()[1] < TOLD
 
 
-def test_a_push_cut_in_the_middle_is_mended_by_the_next(
-    hub: Hub, gateway: S3Gateway, base: FinishedRun, tmp_path: Path
+def test_an_interrupted_push_is_completed_by_the_next(
+    hub: Hub, gateway: S3Gateway, finished_run: FinishedRun, tmp_path: Path
 ) -> None:
     dora = cloned(hub, tmp_path / "dora")
     (dora / ".dvc/cache").symlink_to(hub.anna / ".dvc/cache")
@@ -177,7 +177,7 @@ def test_a_push_cut_in_the_middle_is_mended_by_the_next(
     assert cut < held_by(eve) < hub.counter.taken()[1]
     assert stages_run(run_dvc(eve, "repro", "--allow-missing")) == []
     for name in ("models/export/model.onnx", "models/classifier.keras", "report/page.html"):
-        assert (eve / name).read_bytes() == (base.folder / name).read_bytes()
+        assert (eve / name).read_bytes() == (finished_run.folder / name).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_push_cut_in_the_middle_is_mended_by_the_next(
         ("endpointurl", f"http://{HOST}:{CLOSED_PORT}", "Could not connect to the endpoint URL"),
     ],
 )
-def test_what_is_wrong_is_told_soon(
+def test_errors_are_reported_soon(
     hub: Hub, tmp_path: Path, name: str, value: str, said: str
 ) -> None:
     clone = cloned(hub, tmp_path / "clone")
@@ -200,7 +200,7 @@ def test_what_is_wrong_is_told_soon(
     assert time.monotonic() - begun < SOON
 
 
-def test_without_keys_it_is_told_soon(hub: Hub, tmp_path: Path) -> None:
+def test_without_keys_it_is_reported_soon(hub: Hub, tmp_path: Path) -> None:
     run_git(hub.git, "clone", "--quiet", str(hub.git), str(tmp_path / "clone"))
     begun = time.monotonic()
     said = run_dvc_failing(tmp_path / "clone", "pull", "models/labels.txt")
@@ -210,11 +210,11 @@ def test_without_keys_it_is_told_soon(hub: Hub, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("way", ["import-url", "add"])
 def test_raw_images_of_one_s_own(
-    hub: Hub, gateway: S3Gateway, base: FinishedRun, tmp_path: Path, way: str
+    hub: Hub, gateway: S3Gateway, finished_run: FinishedRun, tmp_path: Path, way: str
 ) -> None:
     frida, flowers = cloned(hub, tmp_path / "frida"), Path("data/flowers")
     for place in ("train/n01440764", "train/n02102040", "val/n01440764", "val/n02102040"):
-        for file in sorted((base.folder / "data/sample" / place).iterdir())[:12]:
+        for file in sorted((finished_run.folder / "data/sample" / place).iterdir())[:12]:
             name = f"{place}/{file.name}"
             if way == "add":
                 (frida / flowers / place).mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,7 @@ from remote_servers import (
     start_sshd,
 )
 
-pytestmark = [pytest.mark.sharing, pytest.mark.usefixtures("stranger")]
+pytestmark = pytest.mark.usefixtures("empty_home")
 
 SOON = 120  # seconds in which DVC gives up: a few on a machine with nothing else to do
 
@@ -48,13 +48,13 @@ def counter(server: SshServer) -> Iterator[ByteCounter]:
 
 @pytest.fixture(scope="module")
 def anna(
-    base: FinishedRun,
+    finished_run: FinishedRun,
     server: SshServer,
     counter: ByteCounter,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A project with a remote on the server, nothing pushed."""
-    folder = copy_finished_run(base.folder, tmp_path_factory.mktemp("anna") / "project")
+    folder = copy_finished_run(finished_run.folder, tmp_path_factory.mktemp("anna") / "project")
     store = tmp_path_factory.mktemp("store")
     url = f"ssh://{getpass.getuser()}@{HOST}:{counter.port}{store}/project"
     run_dvc(folder, "remote", "add", "--default", "storage", url)
@@ -73,7 +73,7 @@ def cloned(anna: Path, server: SshServer, folder: Path) -> Path:
     return folder
 
 
-def test_a_push_cut_in_the_middle_is_mended_and_pulled(
+def test_an_interrupted_push_is_completed_and_pulled(
     anna: Path, server: SshServer, counter: ByteCounter, tmp_path: Path
 ) -> None:
     command = [sys.executable, "-m", "dvc", "push", *STAGES]
@@ -106,7 +106,7 @@ def test_a_push_cut_in_the_middle_is_mended_and_pulled(
         ("url", "ssh://nowhere.invalid/store", "Name or service not known"),
     ],
 )
-def test_what_is_wrong_is_told_soon(
+def test_errors_are_reported_soon(
     anna: Path, server: SshServer, tmp_path: Path, name: str, value: str, said: str
 ) -> None:
     clone = cloned(anna, server, tmp_path / "clone")

@@ -18,8 +18,6 @@ from tench.core.paths import COSTS, PREDICTIONS, SCORES
 from tench.run.dvc_files import stage_digests
 from tench.run.lock_yaml import read_lock
 
-pytestmark = pytest.mark.sharing
-
 WORKFLOWS = CHECKOUT / ".github/workflows"
 WORKFLOW = YAML_FILE.load(WORKFLOWS / "team.yml")
 (JOB,) = WORKFLOW["jobs"].values()
@@ -194,7 +192,7 @@ def test_a_changed_parameter_without_a_run_fails_and_is_named(team: Any, origin:
     assert "HEAD is left out: finetune.learning\\_rate = 2e-05 in params.yaml" in job.comment
 
 
-def test_a_pull_request_is_told_what_it_makes_of_the_results(team: Any, origin: Path) -> None:
+def test_a_pull_request_shows_the_change_in_results(team: Any, origin: Path) -> None:
     rerun(origin, 2e-5)
     job = team()
     assert job.failed == "", job.output
@@ -231,7 +229,7 @@ def test_the_first_results_have_none_to_be_set_against(team: Any, origin: Path) 
     assert "main is left out: metrics/evaluate.json: not there" in job.comment
 
 
-def test_where_nothing_was_ever_run_that_is_the_answer(team: Any, origin: Path) -> None:
+def test_a_project_without_results_is_reported(team: Any, origin: Path) -> None:
     run_git(origin, "rm", "-r", "--quiet", "metrics", "dvc.lock")
     run_git(origin, "commit", "--quiet", "--message=Before any run")
     job = team("push")

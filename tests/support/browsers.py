@@ -1,4 +1,4 @@
-"""The browser that pages are tested in."""
+"""Find a browser for the tests of HTML pages."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ BROWSERS = (
 
 
 def find_browser() -> str:
-    """The browser's program. Without one the test is skipped, but on CI it fails."""
+    """Return the path of a browser. Without one, skip the test, or fail it where CI is set."""
     program = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if program is None and os.environ.get("CI"):
         pytest.fail("needs Chromium or Chrome, which CI must have")

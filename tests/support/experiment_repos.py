@@ -1,4 +1,4 @@
-"""Repositories whose commits and experiments hold results made by hand, to be compared."""
+"""Repositories with synthetic results in commits and experiments, for tests of tench.compare."""
 
 import shutil
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from tench.core.paths import CLASSIFIER, FINETUNE_SCORES, PARAMS, PREDICTIONS, S
 from tench.report.compare.run_results import COSTS, LOCK_FILE
 
 CODE_DIGESTS = {"stages/finetune.py": "c0de", "data/imagenette": "da7a"}
-CORRECT_PATTERN = "110111111101"  # by default, which test images are named rightly
+CORRECT_PATTERN = "110111111101"  # default: which test images are predicted correctly
 
 
 def write_predictions(folder: Path, right: str, first: int = 0) -> None:
-    """Write what a model says of test images, numbered from `first` on: 1 where it is right."""
+    """Write predictions of test images, numbered from `first`; a 1 in `right` is a correct one."""
     rows = [
         (f"test/dog/{number:03d}.webp", "dog", "dog" if mark == "1" else "fish")
         for number, mark in enumerate(right, first)
@@ -27,7 +27,7 @@ def write_predictions(folder: Path, right: str, first: int = 0) -> None:
 
 
 def write_lock_file(folder: Path, classifier: str, code: Mapping[str, str] = CODE_DIGESTS) -> None:
-    """Write the lock file of a run with the parameters of params.yaml."""
+    """Write the lock file of a run with the parameters in params.yaml."""
     params = YAML(typ="safe", pure=True).load(folder / PARAMS)
 
     def entries(digests: Mapping[str, str]) -> list[dict[str, str]]:
@@ -57,12 +57,12 @@ def write_run_results(
     """Write a run's results.
 
     Args:
-        folder: of the project.
-        right: which test images are named rightly, as 0 and 1.
-        val: validation accuracy.
-        costs: seconds by stage, of finetune with the outputs of the lock file.
-        first: number of the first test image.
-        changes: of parameters, by dotted key.
+        folder: Project folder.
+        right: A 1 for each test image predicted correctly, a 0 for the others.
+        val: Validation accuracy.
+        costs: Seconds by stage.
+        first: Number of the first test image.
+        changes: Parameter values by dotted key.
     """
     set_params(folder, changes)
     accuracy = right.count("1") / len(right)
@@ -81,7 +81,7 @@ def write_run_results(
 
 
 def make_repository(folder: Path, **results: Any) -> None:
-    """A repository with one commit that holds results and the parameters of the checkout."""
+    """Make a repository with one commit of results and the parameters of the checkout."""
     folder.mkdir(exist_ok=True)
     shutil.copy(CHECKOUT / PARAMS, folder)
     write_run_results(folder, **results)
@@ -90,8 +90,7 @@ def make_repository(folder: Path, **results: Any) -> None:
 
 
 def save_experiment(folder: Path, name: str) -> str:
-    """Keep what lies in the folder as an experiment of HEAD, as DVC does, and take it back; return
-    its commit."""
+    """Save the folder as an experiment of HEAD, as DVC does, and reset it; return the commit."""
     baseline = run_git(folder, "rev-parse", "HEAD").strip()
     run_git(folder, "add", "--all")
     tree = run_git(folder, "write-tree").strip()
@@ -102,13 +101,13 @@ def save_experiment(folder: Path, name: str) -> str:
 
 
 def make_experiment(folder: Path, name: str, **results: Any) -> str:
-    """An experiment of HEAD with results, as of `write_results`; return its commit."""
+    """Save results of `write_run_results` as an experiment of HEAD; return its commit."""
     write_run_results(folder, **results)
     return save_experiment(folder, name)
 
 
 def make_experiment_with_file(folder: Path, name: str, file: Path, text: str | None) -> None:
-    """An experiment in which a file of HEAD is another, or None of it is left."""
+    """Save an experiment with another text in a file, or without the file if `text` is None."""
     if text is None:
         (folder / file).unlink()
     else:

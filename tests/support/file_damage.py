@@ -1,4 +1,4 @@
-"""Damage to files: a flipped bit or a truncation, with the date kept, as disks and memory do it."""
+"""Damage files by a flipped bit or a truncation, with the modification time unchanged."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -7,11 +7,11 @@ from pathlib import Path
 
 
 def flip_bit(content: bytes, bit: int | None = None) -> bytes:
-    """With one other bit, in the middle if not said which."""
-    place = len(content) // 2 * 8 if bit is None else bit
-    spoilt = bytearray(content)
-    spoilt[place // 8] ^= 1 << place % 8
-    return bytes(spoilt)
+    """Return the content with one bit flipped, by default in the middle."""
+    bit = len(content) // 2 * 8 if bit is None else bit
+    damaged = bytearray(content)
+    damaged[bit // 8] ^= 1 << bit % 8
+    return bytes(damaged)
 
 
 DAMAGE_KINDS: dict[str, Callable[[bytes], bytes]] = {
@@ -22,7 +22,7 @@ DAMAGE_KINDS: dict[str, Callable[[bytes], bytes]] = {
 
 
 def break_hard_link(file: Path) -> None:
-    """Part a file from those of other tests that it may be linked with: DVC sees that."""
+    """Replace a hard link by a copy, so that the files of other tests stay intact. DVC notices."""
     content, status = file.read_bytes(), file.stat()
     file.unlink()
     file.write_bytes(content)
@@ -31,7 +31,7 @@ def break_hard_link(file: Path) -> None:
 
 
 def overwrite_file(file: Path, content: bytes, date_kept: bool = True) -> None:
-    """Give a file other bytes in place; with date and size as before, DVC does not see it."""
+    """Overwrite a file in place. With date and size unchanged, DVC does not notice."""
     if file.stat().st_nlink > 1:
         break_hard_link(file)
     status = file.stat()
@@ -51,7 +51,7 @@ def flip_bit_in_file(file: Path, place: int | None = None) -> None:
 
 @contextmanager
 def temporarily_damaged(file: Path, how: str) -> Iterator[None]:
-    """A file with one of DAMAGES, for a while."""
+    """Damage a file in one of the DAMAGE_KINDS, and restore it at the end."""
     content = file.read_bytes()
     overwrite_file(file, DAMAGE_KINDS[how](content))
     try:

@@ -1,4 +1,4 @@
-"""What the fuzz tests share: edits of bytes, and what may be said of an input that is refused."""
+"""Random edits of bytes, and checks of error messages, for the fuzz tests."""
 
 from functools import reduce
 
@@ -7,17 +7,15 @@ from hypothesis import strategies as st
 from tench.core.names import is_control_character
 from tench.data.ingest.layouts import LAYOUT_HELP
 
-MAX_LINE_CHARS = 3000  # characters of a line: it may name two paths
+MAX_LINE_CHARS = 3000  # a line may contain two paths
 
-Edit = tuple[str, int, int, bytes]  # what is done, where, to how many bytes, with which
+Edit = tuple[str, int, int, bytes]  # kind, offset, bytes affected, bytes written
 
-EDIT_OFFSETS = st.integers(0, 63) | st.integers(
-    0, 2**17
-)  # most of what decides is at the beginning
+EDIT_OFFSETS = st.integers(0, 63) | st.integers(0, 2**17)  # headers matter most
 
 
 def split_words(text: str) -> list[str]:
-    """What a text holds, two blanks between."""
+    """Split a text at double spaces."""
     return text.split("  ")
 
 
@@ -32,7 +30,7 @@ INTERESTING_NUMBERS = st.sampled_from(
 def edit_lists(
     most: int = 6, pieces: st.SearchStrategy[bytes] | None = None
 ) -> st.SearchStrategy[list[Edit]]:
-    """One to `most` edits of some bytes, with `pieces`, or else random bytes and usual numbers."""
+    """Strategy of lists of edits, which write `pieces`, or random bytes and edge numbers."""
     kinds = st.sampled_from(["flip", "put", "insert", "drop", "repeat", "swap", "end"])
     content = st.binary(min_size=1, max_size=8) | INTERESTING_NUMBERS
     edit = st.tuples(
@@ -45,12 +43,12 @@ def edit_lists(
 
 
 def apply_edits(content: bytes, changes: list[Edit]) -> bytes:
-    """The bytes after all the edits."""
+    """Apply edits in order."""
     return reduce(apply_edit, changes, content)
 
 
 def apply_edit(content: bytes, edit: Edit) -> bytes:
-    """The bytes after an edit; its place counts from the beginning again if there are fewer."""
+    """Apply an edit, at its offset modulo the length."""
     kind, where, count, piece = edit
     where %= len(content) + 1
     head, those, tail = content[:where], content[where : where + count], content[where + count :]
@@ -67,7 +65,7 @@ def apply_edit(content: bytes, edit: Edit) -> bytes:
 
 
 def check_printable_line(line: str) -> None:
-    """Fail unless a terminal shows what is said as one line."""
+    """Fail unless a terminal shows the text as one line."""
     assert line
     assert len(line) <= MAX_LINE_CHARS, line[:MAX_LINE_CHARS]
     assert not any(map(is_control_character, line)), repr(line)
@@ -75,8 +73,11 @@ def check_printable_line(line: str) -> None:
 
 
 def check_error_message(error: Exception) -> str:
-    """Fail unless an error about a folder of images is one line, with or without the layouts
-    below it; return the line."""
+    """Fail unless an error about an image folder is one line, the help on layouts aside.
+
+    Returns:
+        The line.
+    """
     line = str(error).removesuffix(f"\n{LAYOUT_HELP}")
     check_printable_line(line)
     return line

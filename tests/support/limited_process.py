@@ -1,7 +1,7 @@
-"""Reading images in a process of its own, within limits: what crashes, hangs or takes all memory
-ends that process alone.
+"""Read images in a separate process with limits on time and memory.
 
-Run as a program, it reads images named on standard input, one JSON list a line, and answers so.
+A crash, a hang or a lack of memory ends that process only. Run as a program, it reads one JSON list
+per line, [path, resize mode], and prints one, [reason, seconds, peak bytes].
 """
 
 import json
@@ -18,18 +18,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 CHECKOUT_ROOT = Path(__file__).parents[2]
-MAX_SECONDS = 10.0  # of processor time, an image
-MAX_BYTES = 1e9  # of memory, Python and Pillow included
-MAX_ADDRESS_SPACE = 3_000_000_000  # beyond, there is no memory to be had
-TIMEOUT_SECONDS = 120  # seconds without an answer
+MAX_SECONDS = 10.0  # of processor time per image
+MAX_BYTES = 1e9  # of memory, with Python and Pillow
+MAX_ADDRESS_SPACE = 3_000_000_000  # allocations beyond it fail
+TIMEOUT_SECONDS = 120  # without output
 
 
 class ReadResult(NamedTuple):
-    """What became of an image."""
+    """Result of reading an image."""
 
-    reason: str  # why it cannot be read; "" if it was
+    reason: str  # why it is unreadable, or ""
     seconds: float  # of processor time
-    peak: float  # bytes the process has held at most, until now
+    peak: float  # peak memory of the process so far, in bytes
 
 
 ReadFunction = Callable[[bytes, str], ReadResult]
@@ -37,9 +37,9 @@ ReadFunction = Callable[[bytes, str], ReadResult]
 
 @contextmanager
 def open_limited_reader(folder: Path) -> Iterator[ReadFunction]:
-    """A function that has an image's bytes read, and resized the way that is named.
+    """Yield a function that reads and resizes an image, given its bytes and a resize mode.
 
-    It raises AssertionError where the process ended, or exceeded a limit.
+    It raises AssertionError if the process ends or exceeds a limit.
     """
     file, errors = folder / "image", folder / "errors"  # no pipe: decoders would fill it
     process: subprocess.Popen[bytes] | None = None
@@ -85,7 +85,7 @@ def open_limited_reader(folder: Path) -> Iterator[ReadFunction]:
 
 
 def peak_memory_bytes() -> float:
-    """The most memory this process has held, in bytes; of Linux not what its parent held."""
+    """Peak memory of this process in bytes, on Linux without that of its parent."""
     if sys.platform == "linux":
         status = Path("/proc/self/status").read_text(encoding="ascii")
         return int(status.split("VmHWM:")[1].split()[0]) * 1024.0

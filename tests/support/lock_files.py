@@ -1,4 +1,4 @@
-"""A clone whose dvc.lock belongs to it, as if its pipeline had run just now."""
+"""Write a dvc.lock that matches its clone, as a finished run would leave it."""
 
 from functools import reduce
 from hashlib import md5
@@ -15,8 +15,10 @@ YAML_FILE = YAML(typ="safe", pure=True)
 
 
 def rewrite_lock_file(folder: Path) -> None:
-    """Write dvc.lock anew: with the commands and parameters at hand, the digests of what is there,
-    and invented ones of data."""
+    """Rewrite dvc.lock with the clone's commands, parameters and file digests.
+
+    Missing data gets an invented digest.
+    """
     made = {
         out["path"]: out["md5"]
         for stage in YAML_FILE.load(folder / "data/dvc.lock")["stages"].values()
@@ -50,6 +52,6 @@ def rewrite_lock_file(folder: Path) -> None:
 
 
 def read_param_values(file: Path, keys: list[str]) -> dict[str, Any]:
-    """The values of dotted keys in a parameter file."""
+    """Read the values of dotted keys from a parameter file."""
     content = read_mapping(file.read_bytes(), file)
     return {key: reduce(getitem, key.split("."), content) for key in keys}

@@ -1,4 +1,4 @@
-"""Clones of the checkout in temporary folders, and the real git and dvc run in them."""
+"""Clones of the checkout in temporary folders, with real git and DVC commands."""
 
 import fcntl
 import json
@@ -16,8 +16,8 @@ from ruamel.yaml import YAML
 from tench.core.files import read_csv
 
 CHECKOUT = Path(__file__).parents[2]
-TRACING = CHECKOUT / "tests/tracing"  # has Python write down which files a stage opens
-REMOVE_KEY = object()  # in place of a parameter's value: no such key
+TRACING = CHECKOUT / "tests/support/tracing"  # logs the files that a stage opens
+REMOVE_KEY = object()  # as a parameter's value: remove the key
 
 
 class PipelineStage(NamedTuple):
@@ -47,7 +47,7 @@ def read_pipeline_stages() -> dict[str, PipelineStage]:
 
 
 class FinishedRun(NamedTuple):
-    """A clone in which `dvc repro` on the sample has run to its end, all committed."""
+    """A clone after a complete `dvc repro` on the sample, committed."""
 
     folder: Path
     output: str  # of the first `dvc repro`
@@ -56,22 +56,21 @@ class FinishedRun(NamedTuple):
 
 
 class RepeatedRun(NamedTuple):
-    """The same run again, in a copy of that clone."""
+    """A copy of that clone in which the stages ran a second time."""
 
     folder: Path
     output: str
 
 
 def run_command(folder: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in `folder`; stdout holds its stderr too, carriage returns as line ends."""
-    # Tests may run inside a git hook, whose variables would lead git to another repository, and are
-    # run by make, which talks more where another make has started it.
-    foreign = {"GIT_DIR", "GIT_INDEX_FILE", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
-    kept = {name: value for name, value in os.environ.items() if name not in foreign}
+    """Run a command in `folder`, with stderr in stdout and carriage returns as line ends."""
+    # A git hook sets variables that point git to another repository; make prints more below make.
+    excluded = {"GIT_DIR", "GIT_INDEX_FILE", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+    inherited = {name: value for name, value in os.environ.items() if name not in excluded}
     return subprocess.run(
         command,
         cwd=folder,
-        env=kept | variables,
+        env=inherited | variables,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -103,25 +102,25 @@ def run_dvc_failing(folder: Path, *arguments: str, **variables: str) -> str:
 
 
 def error_line(output: str) -> str:
-    """The one line in which a stage tells its user what is wrong."""
+    """The one line of output that starts with `error: `."""
     lines = [line for line in output.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1, output
     return lines[0]
 
 
 def commit_all(folder: Path) -> None:
-    """Commit everything git does not ignore."""
+    """Commit every file that git does not ignore."""
     run_git(folder, "add", "--all")
     run_git(folder, "commit", "--quiet", "--message=test")
 
 
 def stages_run(output: str) -> list[str]:
-    """The stages that dvc ran, or with --dry would run, in their order."""
+    """The stages that dvc ran, or would run with --dry, in order."""
     return re.findall(r"^Running stage '(?:.*:)?(.+)':$", output, re.MULTILINE)
 
 
 def read_scored_images(folder: Path) -> list[tuple[Path, dict[str, str]]]:
-    """The raw files of a finished clone's test images, each with its row of predictions.csv."""
+    """Raw files of a finished clone's test images, with their rows of predictions.csv."""
     index = read_csv(folder / "data/split/index.csv")
     raw = {row["path"]: folder / "data/sample" / row["source"] for row in index}
     rows = read_csv(folder / "metrics/predictions.csv")
@@ -143,11 +142,17 @@ def set_params(folder: Path, changes: Mapping[str, Any]) -> None:
     yaml.dump(content, file)
 
 
+def exclude_from_git(project: Path, folder: str) -> None:
+    """List an image folder in .git/info/exclude: `raw` refuses one in the project that git sees."""
+    with (project / ".git/info/exclude").open("a", encoding="utf-8") as file:
+        file.write(f"/{folder}\n")
+
+
 def clone_checkout(folder: Path) -> None:
-    """Copy what git tracks or would track, uncommitted work too, to a new repository."""
+    """Copy every file that git does not ignore, uncommitted work too, to a new repository."""
     listed = run_git(CHECKOUT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, listed.split("\0")):
-        if (CHECKOUT / name).is_file():  # not so where a tracked file is deleted
+        if (CHECKOUT / name).is_file():  # false if a tracked file is deleted
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(CHECKOUT / name, folder / name)
     run_git(folder, "init", "--quiet", "--initial-branch=main")
@@ -155,12 +160,12 @@ def clone_checkout(folder: Path) -> None:
 
 
 def opened_file(folder: Path) -> Path:
-    """Where the first run in a finished clone has written down what its stages opened."""
+    """The log of the files that the stages of a finished clone opened."""
     return folder.with_suffix(".opened")
 
 
 def run_base_pipeline(folder: Path) -> dict[str, Any]:
-    """Clone, run the whole pipeline on the sample and commit; return the rest of Finished."""
+    """Clone, run the pipeline on the sample and commit; return the fields of FinishedRun."""
     clone_checkout(folder)
     set_params(folder, {"data.raw": "data/sample"})
     output = run_dvc(folder, "repro", PYTHONPATH=str(TRACING), OPENED=str(opened_file(folder)))
@@ -169,7 +174,7 @@ def run_base_pipeline(folder: Path) -> dict[str, Any]:
     return {"output": output, "status": status, "again": run_dvc(folder, "repro")}
 
 
-# What a run on the sample does with its images and weights, in this order.
+# The stages of a run on the sample after `sample` and `weights`, in order.
 STAGES_AFTER_SAMPLE = (
     "prepare",
     "split",
@@ -185,8 +190,10 @@ STAGES_AFTER_SAMPLE = (
 
 
 def run_pipeline_again(base: Path, folder: Path) -> dict[str, Any]:
-    """Run everything after the sample and the weights again in a copy of a finished clone, with
-    another hash seed and on a single core, where the system lets one choose."""
+    """Run STAGES_AFTER_SAMPLE again in a copy of a finished clone, with another hash seed.
+
+    On Linux they run on one core.
+    """
     copy_finished_run(base, folder)
     again = ("repro", "--force", "--single-item", *STAGES_AFTER_SAMPLE)
     one = (
@@ -200,7 +207,7 @@ def run_pipeline_again(base: Path, folder: Path) -> dict[str, Any]:
     return {"output": run_dvc(folder, *again, PYTHONHASHSEED="1")}
 
 
-# In a clone, below these folders: files that are written once and never changed.
+# Folders of a clone whose files are never changed in place.
 LINKED_PATHS = (
     ".dvc/cache",
     "data/sample",
@@ -212,8 +219,7 @@ LINKED_PATHS = (
 
 
 def copy_finished_run(folder: Path, target: Path) -> Path:
-    """A copy of a finished clone. Most files are linked, which is faster, since they are replaced
-    and never changed."""
+    """Copy a finished clone; files in LINKED_PATHS become hard links, which is faster."""
 
     def copy(source: str, goal: str) -> None:
         place = Path(source).relative_to(folder).as_posix()
@@ -223,14 +229,14 @@ def copy_finished_run(folder: Path, target: Path) -> Path:
 
 
 def run_once(folder: Path, make: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-    """What `make` returned for `folder`, in whichever test process asked first."""
+    """Run `make(folder)` in one test process, and return its result in all."""
     made = folder.with_suffix(".json")
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.exists():
             try:
                 result = make(folder)
-            except AssertionError as error:  # tell every process, instead of trying in each
+            except AssertionError as error:  # fail in every process instead of trying again
                 result = {"failed": str(error)}
             made.write_text(json.dumps(result), encoding="utf-8")
     result = json.loads(made.read_text(encoding="utf-8"))

@@ -1,5 +1,4 @@
-"""Servers on loopback that DVC's remotes lie on, Ceph's S3 gateway and OpenSSH, and a counter of
-the bytes that pass to and fro."""
+"""Servers for DVC remotes on loopback (Ceph's S3 gateway, OpenSSH), and a counter of traffic."""
 
 import os
 import shutil
@@ -22,11 +21,11 @@ from pipeline_clones import run_command
 
 from benchmarks.listening import wait_until_listening
 
-TIMEOUT_SECONDS = 120  # seconds until the gateway answers: three where nothing else is to be done
+TIMEOUT_SECONDS = 120  # until the gateway accepts connections: 3 s on an idle machine
 BUCKET = "tench"
 USER = "anna"
 S3_KEYS = {"access_key_id": "annas-key", "secret_access_key": "annas-secret"}
-# One monitor, one store that keeps all in memory, and the gateway; no passwords between them.
+# One monitor, one store in memory, and the gateway, without authentication between them.
 CEPH_CONFIG = """[global]
 fsid = {cluster}
 mon host = v1:{host}:{monitor}
@@ -72,8 +71,7 @@ Subsystem sftp internal-sftp
 
 
 def find_server_program(name: str, package: str) -> str:
-    """A server's program. Without it the test is skipped, but on CI, where it can be had, it
-    fails."""
+    """Return the path of a server. Without it, skip the test; on Linux with CI set, fail it."""
     found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
     if found is None:
         needed = os.environ.get("CI") and sys.platform == "linux"
@@ -88,15 +86,14 @@ def is_open(port: int) -> bool:
 
 
 def list_cache_objects(folder: Path) -> dict[str, int]:
-    """What a clone's DVC cache holds, by name, and its bytes."""
+    """Sizes in bytes of the objects in a clone's DVC cache, by name."""
     cache = folder / ".dvc/cache/files"
     files = (file for file in cache.rglob("*") if file.is_file())
     return {str(file.relative_to(cache)): file.stat().st_size for file in files}
 
 
 def configure_remotes(folder: Path, **remotes: Mapping[str, str]) -> None:
-    """Write what a clone alone knows of its remotes, where git does not see it: what `dvc remote
-    modify --local` does, without starting DVC for each line."""
+    """Write a clone's local settings of remotes, as `dvc remote modify --local`, but faster."""
     lines = []
     for name, settings in remotes.items():
         lines += [
@@ -107,18 +104,21 @@ def configure_remotes(folder: Path, **remotes: Mapping[str, str]) -> None:
 
 
 class ForwardingHandler(socketserver.BaseRequestHandler):
-    """One connection that is passed on."""
+    """Forward one connection to the server and count its bytes."""
 
     server: "ByteCounter"
 
     def handle(self) -> None:
-        with suppress(OSError), socket.create_connection((HOST, self.server.behind)) as behind:
-            back = threading.Thread(target=self.pass_on, args=(behind, self.request, "down"))
+        with (
+            suppress(OSError),
+            socket.create_connection((HOST, self.server.target_port)) as upstream,
+        ):
+            back = threading.Thread(target=self.forward, args=(upstream, self.request, "down"))
             back.start()
-            self.pass_on(self.request, behind, "up")
+            self.forward(self.request, upstream, "up")
             back.join()
 
-    def pass_on(self, source: socket.socket, target: socket.socket, way: str) -> None:
+    def forward(self, source: socket.socket, target: socket.socket, way: str) -> None:
         try:
             while data := source.recv(1 << 16):
                 with self.server.lock:
@@ -131,21 +131,25 @@ class ForwardingHandler(socketserver.BaseRequestHandler):
 
 
 class ByteCounter(socketserver.ThreadingTCPServer):
-    """A port before that of a server, and the bytes that passed: `up` to the server and `down`."""
+    """A proxy for a server's port that counts bytes: `up` to the server and `down` from it."""
 
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, behind: int) -> None:
+    def __init__(self, target_port: int) -> None:
         super().__init__((HOST, 0), ForwardingHandler)
-        self.behind, self.lock, self.passed = behind, threading.Lock(), {"up": 0, "down": 0}
+        self.target_port, self.lock, self.passed = (
+            target_port,
+            threading.Lock(),
+            {"up": 0, "down": 0},
+        )
 
     @property
     def port(self) -> int:
         return int(self.server_address[1])
 
     def taken(self) -> tuple[int, int]:
-        """The bytes up and down since this was asked last."""
+        """Return the bytes up and down since the last call."""
         with self.lock:
             up, down = self.passed.values()
             self.passed.update(up=0, down=0)
@@ -154,7 +158,7 @@ class ByteCounter(socketserver.ThreadingTCPServer):
 
 @contextmanager
 def open_byte_counter(port: int) -> Iterator[ByteCounter]:
-    """A counter before a server's port."""
+    """Start a counter in front of a server's port."""
     with ByteCounter(port) as counter:
         threading.Thread(target=counter.serve_forever, daemon=True).start()
         yield counter
@@ -162,7 +166,7 @@ def open_byte_counter(port: int) -> Iterator[ByteCounter]:
 
 
 class S3Gateway:
-    """Ceph's S3 gateway, which can be killed and started again, with its cluster behind it."""
+    """Ceph's S3 gateway and its cluster, which a test can kill and start again."""
 
     def __init__(self, folder: Path, port: int, configuration: Path) -> None:
         self.folder, self.port, self.configuration = folder, port, configuration
@@ -178,22 +182,22 @@ class S3Gateway:
             )
 
     def start_store(self) -> None:
-        """Start what the gateway keeps everything in."""
+        """Start the object store of the cluster."""
         self.start("ceph-osd", "-i", "0")
 
     def start_gateway(self) -> None:
-        """Start the gateway and wait until it answers."""
+        """Start the gateway and wait until it accepts connections."""
         self.start("radosgw", "-n", "client.rgw")
         until = time.monotonic() + TIMEOUT_SECONDS
         while not is_open(self.port):
-            # now and then it asks the monitor for something before it knows the cluster, and ends
+            # the store sometimes queries the monitor too early, and exits
             if self.processes["ceph-osd"].poll() is not None:
                 self.start_store()
             assert time.monotonic() < until, (self.folder / "ceph-osd.out").read_text()
             time.sleep(0.1)
 
     def kill(self, *names: str) -> None:
-        """Kill servers, as the system does."""
+        """Kill servers with SIGKILL."""
         for name in names:
             self.processes[name].kill()
             self.processes.pop(name).wait()
@@ -220,8 +224,11 @@ def run_checked(folder: Path, *command: str) -> str:
 
 
 def run_until_success(folder: Path, *command: str) -> None:
-    """Run a command until it succeeds: a monitor that has just started now and then refuses one
-    (EPERM, "problem getting command descriptions from mon.")."""
+    """Run a command until it succeeds.
+
+    A monitor that has just started sometimes refuses one with EPERM ("problem getting command
+    descriptions from mon.").
+    """
     until = time.monotonic() + TIMEOUT_SECONDS
     while (answer := run_command(folder, *command)).returncode:
         assert time.monotonic() < until, answer.stdout
@@ -230,7 +237,7 @@ def run_until_success(folder: Path, *command: str) -> None:
 
 @contextmanager
 def start_s3_gateway(folder: Path) -> Iterator[S3Gateway]:
-    """A cluster of Ceph of one node in `folder`, with a gateway, a user and an empty bucket."""
+    """Start a Ceph cluster of one node in `folder`, with a gateway, a user and an empty bucket."""
     for name in ("radosgw", "ceph-mon", "ceph-osd"):
         find_server_program(name, name)
     monitor, port = free_port(), free_port()
@@ -264,7 +271,7 @@ def start_s3_gateway(folder: Path) -> Iterator[S3Gateway]:
 
 
 class SshServer(NamedTuple):
-    """OpenSSH's server, and the key that it lets in."""
+    """OpenSSH's server: its port, an authorized private key, and its process."""
 
     port: int
     key: Path
@@ -273,12 +280,12 @@ class SshServer(NamedTuple):
 
 @contextmanager
 def start_sshd(folder: Path) -> Iterator[SshServer]:
-    """OpenSSH's server for the user who runs the tests, with keys made in `folder`."""
+    """Start OpenSSH's server as the user who runs the tests, with keys made in `folder`."""
     path, port = find_server_program("sshd", "openssh-server"), free_port()
     for name in ("host", "user"):
         run_checked(folder, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name))
     (folder / "sshd_config").write_text(SSHD_CONFIG.format(host=HOST, port=port, folder=folder))
-    if os.geteuid() == 0:  # where it runs unprivileged parts of itself
+    if os.geteuid() == 0:  # for privilege separation
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     log = folder / "sshd.log"
     command = [path, "-D", "-f", str(folder / "sshd_config"), "-E", str(log)]

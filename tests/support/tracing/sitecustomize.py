@@ -1,6 +1,7 @@
-"""In a stage of a traced run: append which files of the project it opens for reading to $OPENED.
+"""Append the project files that a stage opens for reading to the file $OPENED.
 
-Python imports this by itself where its folder is on PYTHONPATH. Files that C++ opens are not seen.
+Python imports this module at startup if its folder is on PYTHONPATH. It misses files that C++
+code opens.
 """
 
 import os
@@ -11,11 +12,11 @@ PROJECT = f"{Path.cwd()}{os.sep}"
 
 
 def note(event: str, arguments: tuple[object, ...]) -> None:
-    """Write down a file of the project that is opened for reading, as STAGE, tab, path."""
+    """Log a project file opened for reading, as STAGE, tab, path."""
     if event != "open" or isinstance(arguments[0], int):
         return
     name, _, flags = arguments
-    file = os.path.abspath(os.fsdecode(name))  # noqa: PTH100 (no link is followed)
+    file = os.path.abspath(os.fsdecode(name))  # noqa: PTH100 (do not follow links)
     if flags & os.O_ACCMODE == os.O_RDONLY and file.startswith(PROJECT):  # type: ignore[operator]
         os.write(LOG, f"{os.environ['DVC_STAGE']}\t{file.removeprefix(PROJECT)}\n".encode())
 

@@ -2,13 +2,12 @@
 
 import io
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from costly_images import encode_image, jpeg_with_scans, lossless_webp
 from image_variants import encode_all_kinds
-from limited_process import open_limited_reader
 from PIL import Image
 from small_images import draw_quarters, encode_png, unreadable_reason
 
@@ -17,48 +16,22 @@ from tench.data.decode.decoder import MAX_PIXELS, UnreadableError, read_image
 from tench.data.init.survey import read_header
 
 pytestmark = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-TURNED = Image.Exif()
-TURNED[0x0112] = 6
-
-
-def encoded(image: Image.Image, kind: str, **how: object) -> bytes:
-    """The bytes of an image's file."""
-    out = io.BytesIO()
-    image.save(out, kind, **how)
-    return out.getvalue()
-
-
-def with_scans(more: int, image: Image.Image | None = None) -> bytes:
-    """A progressive JPEG file whose last scan comes so many times more."""
-    content = encoded(image or draw_quarters(), "JPEG", progressive=True, subsampling=0)
-    tables = content.rindex(b"\xff\xc4", 0, content.rindex(b"\xff\xda"))
-    return content[:-2] + content[tables:-2] * more + content[-2:]
-
-
-def lossless_webp(width: int, height: int) -> bytes:
-    """A WebP file of one color: a pixel of it takes no bit."""
-    content = bytearray(encoded(Image.new("RGB", (1, 1)), "WEBP", lossless=True))
-    place = content.index(b"VP8L") + 9
-    old = int.from_bytes(content[place : place + 4], "little")
-    new = old & ~(2**28 - 1) | (height - 1) << 14 | width - 1
-    content[place : place + 4] = new.to_bytes(4, "little")
-    return bytes(content)
 
 
 def test_hundreds_of_scans_are_refused_and_some_are_not(tmp_path: Path) -> None:
     file = tmp_path / "a.jpg"
-    file.write_bytes(with_scans(0))
+    file.write_bytes(jpeg_with_scans(0))
     usual = read_image(file).tobytes()
-    file.write_bytes(with_scans(40))
+    file.write_bytes(jpeg_with_scans(40))
     assert read_image(file).tobytes() == usual
-    for content in (with_scans(50), with_scans(1000)):
+    for content in (jpeg_with_scans(50), jpeg_with_scans(1000)):
         file.write_bytes(content)
         assert unreadable_reason(file).startswith("more than 50 scans")
 
 
 def test_scans_of_what_follows_or_lies_in_a_image_do_not_count(tmp_path: Path) -> None:
     file, scan = tmp_path / "a.jpg", b"\xff\xda\0\x02"
-    file.write_bytes(encoded(draw_quarters(), "JPEG", comment=scan * 100) + scan * 100)
+    file.write_bytes(encode_image(draw_quarters(), "JPEG", comment=scan * 100) + scan * 100)
     assert read_image(file).size == (48, 32)
 
 
@@ -118,39 +91,6 @@ def test_an_error_of_a_decoder_is_told_on_one_line(
     assert str(caught.value) == r"damaged: bad chunk \x1b[31m"
 
 
-def largest() -> Iterator[tuple[str, bytes]]:
-    """Images of as many pixels as are read, in formats that take much memory to decode."""
-
-    def plain(mode: str, weight: float = 1) -> Image.Image:
-        side = int((MAX_PIXELS / weight) ** 0.5)
-        image = Image.new("RGB", (side, side), (200, 30, 40))
-        return image if mode == "RGB" else image.convert(mode)
-
-    yield "jpeg", encoded(plain("RGB"), "JPEG", progressive=True, subsampling=0, exif=TURNED)
-    yield "jpeg of 50 scans", with_scans(40, plain("RGB"))
-    yield "cmyk", encoded(plain("CMYK", 1.5), "JPEG", progressive=True, exif=TURNED)
-    clear = plain("RGBA")
-    clear.putalpha(100)
-    yield "png", encoded(clear, "PNG", compress_level=1, exif=TURNED)
-    deep = Image.fromarray(np.full(clear.size, 300, np.uint16))
-    yield "deep png", encoded(deep, "PNG", compress_level=1, exif=TURNED)
-    yield "tiff", encoded(clear, "TIFF", compression="tiff_lzw", exif=TURNED)
-    yield "gif", encoded(plain("L"), "GIF", transparency=3)
-    side = int((MAX_PIXELS / 2) ** 0.5)
-    yield "webp", lossless_webp(side, side)
-    yield "avif", encoded(plain("RGBA", 2), "AVIF", speed=10, subsampling="4:4:4")
-    yield "jpeg 2000", encoded(plain("RGBA", 3), "JPEG2000")
-
-
-@pytest.mark.faults
-def test_the_largest_images_take_less_than_ten_seconds_and_a_gigabyte(tmp_path: Path) -> None:
-    for kind, content in largest():
-        with open_limited_reader(tmp_path) as read:
-            answer = read(content, "squash")
-        print(f"{kind}: {answer.seconds:.1f} s, {answer.peak / 1e6:.0f} MB")
-        assert not answer.reason, kind
-
-
 def test_markers_are_found_wherever_a_block_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     contents = [content for kind, content in encode_all_kinds().items() if "jpeg" in kind]
     contents += [content[:2] + b"\xff" * 9 + content[2:] for content in contents]
@@ -161,7 +101,10 @@ def test_markers_are_found_wherever_a_block_ends(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_header_of_hundreds_of_segments_is_refused(tmp_path: Path) -> None:
-    content, exif = encoded(draw_quarters(), "JPEG"), b"\xff\xe1\xff\xffExif\0\0" + bytes(65_527)
+    content, exif = (
+        encode_image(draw_quarters(), "JPEG"),
+        b"\xff\xe1\xff\xffExif\0\0" + bytes(65_527),
+    )
     (tmp_path / "a.jpg").write_bytes(content[:2] + exif * 200 + content[2:])
     assert read_image(tmp_path / "a.jpg").size == (48, 32)
     (tmp_path / "a.jpg").write_bytes(content[:2] + exif * 400 + content[2:])

@@ -49,7 +49,7 @@ def filled(content: bytes, place: int, filler: bytes, size: int) -> bytes:
     return content[:place] + filler * (size // len(filler)) + content[place:]
 
 
-def answers(files: list[Path]) -> list[apart.Answer]:
+def answers(files: list[Path]) -> list[apart.ReadResult]:
     """What becomes of each file, in one process within the limits of `reading_apart`."""
     asked = "".join(f"{json.dumps([str(file), 'squash'])}\n" for file in files)
     said = subprocess.run(
@@ -60,7 +60,7 @@ def answers(files: list[Path]) -> list[apart.Answer]:
         text=True,
         check=False,
     )
-    found = [apart.Answer(*json.loads(line)) for line in said.stdout.splitlines()]
+    found = [apart.ReadResult(*json.loads(line)) for line in said.stdout.splitlines()]
     assert len(found) == len(files), (files[len(found)].name, said.returncode, said.stderr[-2000:])
     return found
 

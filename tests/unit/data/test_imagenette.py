@@ -14,7 +14,6 @@ from imagenette_stand_in import (
     stage_error_message,
     write_unsorted_files,
 )
-from pipeline_clones import clone_checkout, run_dvc_failing
 
 from tench.data.sources import imagenette
 from tench.data.sources.git_tree import tree_id
@@ -124,15 +123,3 @@ def test_empty_folder_is_filled_and_what_a_killed_run_left_swept(
     write_unsorted_files(IMAGENETTE_FOLDER.with_name(f".part-{IMAGENETTE_FOLDER.name}") / "train")
     imagenette.obtain_imagenette(IMAGENETTE_FOLDER)
     assert is_imagenette_complete()
-
-
-@pytest.mark.faults
-def test_dvc_never_deletes_images_that_lie_there(tmp_path: Path) -> None:
-    folder = tmp_path / "clone"
-    clone_checkout(folder)
-    write_unsorted_files(folder / IMAGENETTE_FOLDER / "train/rose")
-    before = read_folder(folder / IMAGENETTE_FOLDER)
-    for command in (["repro"], ["repro", "--force"], ["exp", "run"]):
-        said = run_dvc_failing(folder, *command, "data/dvc.yaml:imagenette")
-        assert f"error: {IMAGENETTE_FOLDER}: its train/ is not that of Imagenette" in said
-        assert read_folder(folder / IMAGENETTE_FOLDER) == before

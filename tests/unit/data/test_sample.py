@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from imagenette_stand_in import read_folder, write_unsorted_files
-from pipeline_clones import clone_checkout, run_dvc_failing
 
 from stages.sample import draw_sample
 from tench.core import parallel
@@ -133,15 +132,3 @@ def test_what_a_killed_run_left_is_swept_and_an_empty_folder_filled() -> None:
     draw_sample(OUT)
     assert len(read_folder(OUT)) == 4 + 1
     assert [path.name for path in OUT.parent.iterdir()] == [OUT.name]
-
-
-@pytest.mark.faults
-def test_dvc_never_deletes_images_that_lie_there(tmp_path: Path) -> None:
-    folder = tmp_path / "clone"
-    clone_checkout(folder)
-    write_unsorted_files(folder / OUT / "train/rose")
-    before = read_folder(folder / OUT)
-    for command in (["repro"], ["repro", "--force"], ["exp", "run"]):
-        said = run_dvc_failing(folder, *command, "data/dvc.yaml:sample")
-        assert f"error: {OUT}: this is not the sample as it was drawn" in said
-        assert read_folder(folder / OUT) == before

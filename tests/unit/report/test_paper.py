@@ -66,7 +66,7 @@ NUMBERED = ("Table I", "Figure 8", "Figure 10", "Figure 11", "Figure 12", "(ours
 
 
 @pytest.fixture
-def papers(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def papers(report_project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project whose images count as Imagenette, of ten classes."""
     write_csv(("source", "sha256"), IMAGES, paths.INDEX)
     text = "".join(f"{source} {digest}\n" for source, digest in sorted(IMAGES))
@@ -76,7 +76,7 @@ def papers(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         counts[split] |= {"seen_by_backbone": 2}
     write_json({"kept_epoch": 5}, paths.FINETUNE_SCORES)
     write_json(counts | {"classes": 10, "rejected": 0}, paths.SPLIT_METRICS)
-    return made
+    return report_project
 
 
 def page() -> str:
@@ -163,14 +163,16 @@ def test_no_figure_of_the_paper_is_beside_any_other_run(
     assert [word for word in (*NUMBERED, "Table", "Figure ") if word in text] == []
 
 
-def test_a_digest_is_of_images_in_any_order_under_any_class(made: Path) -> None:
+def test_a_digest_is_of_images_in_any_order_under_any_class(report_project: Path) -> None:
     rows = [(source, digest, "x") for source, digest in IMAGES]
     write_csv(("source", "sha256", "class_name"), rows, paths.INDEX)
     digest = origins.content_digest()
     write_csv(
-        ("class_name", "source", "sha256"), [("y", a, b) for a, b in IMAGES[::-1]], made / "x"
+        ("class_name", "source", "sha256"),
+        [("y", a, b) for a, b in IMAGES[::-1]],
+        report_project / "x",
     )
-    assert digest == origins.content_digest(made / "x") != ""
+    assert digest == origins.content_digest(report_project / "x") != ""
     assert origins.content_digest(most=8) == ""
 
 

@@ -27,7 +27,7 @@ def score_groups() -> list[str]:
     return [row[0] for row in rows]
 
 
-def test_the_logistic_regression_has_a_row_and_a_sentence(made: Path) -> None:
+def test_the_logistic_regression_has_a_row_and_a_sentence(report_project: Path) -> None:
     probe = read_json(paths.PROBE_SCORES)
     probe["test"] |= {"accuracy": 0.123}
     write_json(probe, paths.PROBE_SCORES)
@@ -41,14 +41,14 @@ def test_the_logistic_regression_has_a_row_and_a_sentence(made: Path) -> None:
     ("epoch", "words"),
     [(5, "Kept are the weights of epoch 5"), (3, "the head alone, which therefore is the model")],
 )
-def test_what_validation_decided_is_told(made: Path, epoch: int, words: str) -> None:
+def test_what_validation_decided_is_told(report_project: Path, epoch: int, words: str) -> None:
     write_json({"kept_epoch": epoch}, paths.FINETUNE_SCORES)
     assert words not in page()  # without patience, the last is kept
     set_params(Path(), {"finetune.patience": 2})
     assert words in page()
 
 
-def test_seen_and_unseen_are_told_apart_where_there_are_both(made: Path) -> None:
+def test_seen_and_unseen_are_told_apart_where_there_are_both(report_project: Path) -> None:
     assert score_groups() == ["all", "seen", "unseen", "all, logistic regression"]
     text = page()
     for line in ("like those the backbone was trained on", "the others", "If they are those"):
@@ -57,7 +57,7 @@ def test_seen_and_unseen_are_told_apart_where_there_are_both(made: Path) -> None
 
 @pytest.mark.parametrize("groups", [(), ("unseen",), ("seen",)])
 def test_seen_and_unseen_are_left_out_where_all_are_of_one_kind(
-    made: Path, groups: tuple[str, ...]
+    report_project: Path, groups: tuple[str, ...]
 ) -> None:
     write_json(make_scores(*groups), paths.SCORES)
     assert score_groups() == ["all", "all, logistic regression"]
@@ -66,25 +66,25 @@ def test_seen_and_unseen_are_left_out_where_all_are_of_one_kind(
         assert word not in text
 
 
-def test_intervals_are_called_what_they_are(made: Path) -> None:
+def test_intervals_are_called_what_they_are(report_project: Path) -> None:
     assert "95 % intervals: Wilson&#39;s for accuracy, bootstrap for the loss." in page()
 
 
-def test_a_small_p_value_is_not_zero(made: Path) -> None:
+def test_a_small_p_value_is_not_zero(report_project: Path) -> None:
     content = make_scores()
     content["mcnemar"] |= {"p_value": 6.1e-05}
     write_json(content, paths.SCORES)
     assert "(p = 6.1e-05)" in page()
 
 
-def test_every_parameter_is_shown(made: Path) -> None:
+def test_every_parameter_is_shown(report_project: Path) -> None:
     rows = table_texts(report_contents(load_params())["parameters"])
     assert ["data.classes.n01440764", "fish"] in rows
     assert ["finetune.ema", "True"] in rows
     assert ["seed", "42"] in rows
 
 
-def test_leaks_are_images_and_suspicions_are_apart(made: Path) -> None:
+def test_leaks_are_images_and_suspicions_are_apart(report_project: Path) -> None:
     pairs = [("exact", 1.0, 1), ("near", 0.99, 1), ("similar", 0.97, 1), ("near", 0.98, 0)]
     write_audit([*pairs, ("similar", 0.95, 0)], leaks=1)
     text = page()
@@ -106,13 +106,13 @@ def test_leaks_are_images_and_suspicions_are_apart(made: Path) -> None:
     assert ["images that only look alike, pairs across splits", "1"] in counts
 
 
-def test_the_label_finder_is_called_what_it_is(made: Path) -> None:
+def test_the_label_finder_is_called_what_it_is(report_project: Path) -> None:
     text = page()
     assert "prune_by_noise_rate" in text
     assert "by the largest margin" in text
 
 
-def test_averaged_weights_are_called_what_they_are(made: Path) -> None:
+def test_averaged_weights_are_called_what_they_are(report_project: Path) -> None:
     assert (
         "an exponential mean of the weights over the epoch&#39;s steps; about a seventh" in page()
     )
@@ -121,21 +121,21 @@ def test_averaged_weights_are_called_what_they_are(made: Path) -> None:
     assert "exponential mean" not in page()
 
 
-def test_outputs_are_a_distribution_however_it_was_trained(made: Path) -> None:
+def test_outputs_are_a_distribution_however_it_was_trained(report_project: Path) -> None:
     assert load_params().extract_train.activation == "sigmoid"
     assert "need not sum to one" not in page()
 
 
-def test_the_models_summary_is_text(made: Path) -> None:
+def test_the_models_summary_is_text(report_project: Path) -> None:
     assert "<pre>┃ Layer (type) ┃ &lt;b&gt; </pre>" in page()
 
 
-def test_epochs_fewer_than_asked_for_are_shown(made: Path) -> None:
+def test_epochs_fewer_than_asked_for_are_shown(report_project: Path) -> None:
     write_epochs("finetune", (4,))  # training may stop by itself
     assert table_texts(report_contents(load_params())["epochs"][1]["table"])[-1][0] == "4"
 
 
-def test_where_bytes_agree_is_told_as_it_is(made: Path) -> None:
+def test_where_bytes_agree_is_told_as_it_is(report_project: Path) -> None:
     publish(ended=True)
     text = " ".join(paths.REPORT_INDEX.read_text(encoding="utf-8").split())
     assert "features also on every other x86-64 processor with AVX2 and FMA that was tried" in text
@@ -145,7 +145,7 @@ def test_where_bytes_agree_is_told_as_it_is(made: Path) -> None:
 
 
 @pytest.mark.parametrize("file", [paths.REPORT_PAGE, paths.REPORT_INDEX])
-def test_a_page_that_cannot_be_written_is_one_error(made: Path, file: Path) -> None:
+def test_a_page_that_cannot_be_written_is_one_error(report_project: Path, file: Path) -> None:
     file.unlink(missing_ok=True)
     file.mkdir()
     with pytest.raises(TenchError, match=rf"^{file}: cannot be written \(is a directory\)"):
@@ -156,24 +156,28 @@ def test_a_page_that_cannot_be_written_is_one_error(made: Path, file: Path) -> N
         write_page("text", file)
 
 
-def test_a_folder_that_cannot_be_written_to_is_one_error(made: Path) -> None:
+def test_a_folder_that_cannot_be_written_to_is_one_error(report_project: Path) -> None:
     paths.REPORT_INDEX.mkdir()
     answer = run_command(
-        made, "python", "-m", "tench.report.page.publish", PYTHONPATH=str(CHECKOUT)
+        report_project, "python", "-m", "tench.report.page.publish", PYTHONPATH=str(CHECKOUT)
     )
     assert answer.returncode == 1
     assert error_line(answer.stdout).startswith("error: report/index.html: cannot be written")
     assert "Traceback" not in answer.stdout
 
 
-def test_summary_names_what_there_is(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_summary_names_what_there_is(
+    report_project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     metrics_table.main()
     text = capsys.readouterr().out
     assert "| 1 extract-train | 0.500" in text
     assert "\n  models/classifier.keras    the classifier" in text
 
 
-def test_of_many_classes_the_weakest_and_the_commonest_mistakes_are_shown(made: Path) -> None:
+def test_of_many_classes_the_weakest_and_the_commonest_mistakes_are_shown(
+    report_project: Path,
+) -> None:
     names = [f"class_{n:04d}" for n in range(1000)]
     scores_of = [(name, 0.5, 0.5, (n * 7 % 1000) / 1000, 9) for n, name in enumerate(names)]
     write_csv(("class_name", "precision", "recall", "f1", "images"), scores_of, paths.PER_CLASS)

@@ -27,14 +27,16 @@ def set_params(**values: object) -> None:
     write_text(text, paths.PARAMS)
 
 
-def test_a_commit_with_its_results_needs_two_commands(made: Path) -> None:
-    run_git(made, "remote", "add", "origin", "https://me:secret@example.com/a/b.git?token=x")
-    run_git(made, "update-ref", "refs/remotes/origin/main", "HEAD")
+def test_a_commit_with_its_results_needs_two_commands(report_project: Path) -> None:
+    run_git(
+        report_project, "remote", "add", "origin", "https://me:secret@example.com/a/b.git?token=x"
+    )
+    run_git(report_project, "update-ref", "refs/remotes/origin/main", "HEAD")
     write_stage_lock("imagenette", outs=[paths.IMAGENETTE], pipeline=1)
     shown = reproduction_section(read_locked_stages())
     assert shown is not None
     assert shown["hindrances"] == shown["needs"] == shown["parameters"]["rows"] == []
-    head = run_git(made, "rev-parse", "HEAD").strip()
+    head = run_git(report_project, "rev-parse", "HEAD").strip()
     assert shown["commit"] == head
     publish(ended=True)
     text = paths.REPORT_INDEX.read_text(encoding="utf-8")
@@ -46,7 +48,7 @@ def test_a_commit_with_its_results_needs_two_commands(made: Path) -> None:
     assert reproduction_section(read_locked_stages()) == shown
 
 
-def test_parameters_other_than_in_the_commit_are_shown(made: Path) -> None:
+def test_parameters_other_than_in_the_commit_are_shown(report_project: Path) -> None:
     write_pipeline_lock(
         **{"data.raw": "data/sample", "finetune.learning_rate": 1e-5, "backbone.cache_at": 100}
     )
@@ -59,21 +61,21 @@ def test_parameters_other_than_in_the_commit_are_shown(made: Path) -> None:
         ["backbone.cache_at", "125", "100"],
         ["finetune.learning_rate", "0.0001", "1e-05"],
     ]
-    commit_all(made)  # with what the results were made with, and more
+    commit_all(report_project)  # with what the results were made with, and more
     shown = reproduction_section(read_locked_stages())
     assert shown is not None
     keys = [row[0] for row in table_texts(shown["parameters"])]
     assert keys == ["data.image_size", "finetune.fine_tune_at", "finetune.learning_rate"]
 
 
-def test_stages_that_disagree_are_named(made: Path) -> None:
+def test_stages_that_disagree_are_named(report_project: Path) -> None:
     write_stage_lock("finetune", [paths.INDEX], [paths.CLASSIFIER], params={"seed": 43})
     assert "stages were run with seed = 42 and 43: run dvc repro first" in reproduction_obstacles(
         read_locked_stages()
     )
 
 
-def test_code_that_is_not_in_the_commit_is_named(made: Path) -> None:
+def test_code_that_is_not_in_the_commit_is_named(report_project: Path) -> None:
     assert reproduction_obstacles(read_locked_stages()) == []
     write_text("code = 2\n", Path("tench/code.py"))
     write_text("", Path("stages/new ö.py"))
@@ -83,19 +85,19 @@ def test_code_that_is_not_in_the_commit_is_named(made: Path) -> None:
         "not in the commit, or other than in it: dvc.yaml, stages/new ö.py, tench/code.py: "
         "commit them"
     ]
-    commit_all(made)
+    commit_all(report_project)
     assert reproduction_obstacles(read_locked_stages()) == []
 
 
-def test_results_of_other_code_than_is_committed_are_named(made: Path) -> None:
+def test_results_of_other_code_than_is_committed_are_named(report_project: Path) -> None:
     write_text("code = 2\n", Path("tench/code.py"))
-    commit_all(made)  # but nothing has run with it
+    commit_all(report_project)  # but nothing has run with it
     assert reproduction_obstacles(read_locked_stages()) == [
         "tench is not what it was when finetune ran: run dvc repro first"
     ]
 
 
-def test_results_of_several_runs_are_named(made: Path) -> None:
+def test_results_of_several_runs_are_named(report_project: Path) -> None:
     write_stage_lock("split", [paths.PREPARED_INDEX], [paths.SPLIT], params={"seed": 42})
     write_text("path\nother\n", paths.INDEX)
     assert reproduction_obstacles(read_locked_stages()) == [
@@ -105,7 +107,7 @@ def test_results_of_several_runs_are_named(made: Path) -> None:
     assert reproduction_obstacles(read_locked_stages()) == []
 
 
-def test_packages_other_than_in_the_commit_are_named(made: Path) -> None:
+def test_packages_other_than_in_the_commit_are_named(report_project: Path) -> None:
     write_stage_lock("prepare", [], [paths.PREPARED], packages={"keras": "3.12.0"})
     assert (
         'made with other packages than the commit pins: keras "3.12.0" instead of "3.13.0"'
@@ -113,11 +115,11 @@ def test_packages_other_than_in_the_commit_are_named(made: Path) -> None:
     )
 
 
-def test_ones_own_images_and_weights_are_needed(made: Path) -> None:
+def test_ones_own_images_and_weights_are_needed(report_project: Path) -> None:
     assert external_inputs(read_locked_stages()) == [
         "the images, at data/imagenette"
     ]  # nothing locked made them
-    own = made / "own"
+    own = report_project / "own"
     write_text("image", own / "train/dog/a.jpg")
     values = {"data.raw": f"{own}/", "backbone.weights": "my.weights.h5"}
     write_pipeline_lock(**{"data.raw": str(own)})
@@ -131,20 +133,22 @@ def test_ones_own_images_and_weights_are_needed(made: Path) -> None:
     assert reproduction_obstacles(read_locked_stages()) == []
 
 
-def test_a_project_in_a_folder_of_a_repository(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (made / "sub dir").mkdir()
+def test_a_project_in_a_folder_of_a_repository(
+    report_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (report_project / "sub dir").mkdir()
     for name in ("tench", "params.yaml", "packages.yaml"):
-        run_git(made, "mv", name, "sub dir")
-    commit_all(made)
+        run_git(report_project, "mv", name, "sub dir")
+    commit_all(report_project)
     for name in ("data", "models", "report", "metrics", "dvc.lock"):
         Path(name).rename(f"sub dir/{name}")
-    monkeypatch.chdir(made / "sub dir")
+    monkeypatch.chdir(report_project / "sub dir")
     shown = reproduction_section(read_locked_stages())
     assert shown is not None
     assert shown["hindrances"] == shown["parameters"]["rows"] == []
 
 
-def test_outside_of_git_no_commit_is_named(made: Path) -> None:
+def test_outside_of_git_no_commit_is_named(report_project: Path) -> None:
     shutil.rmtree(".git")
     assert reproduction_section(read_locked_stages()) is None
     publish(ended=True)

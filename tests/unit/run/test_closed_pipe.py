@@ -34,11 +34,11 @@ def closed_at_once(
 
 
 @pytest.fixture
-def project(made: Path) -> Path:
+def project(report_project: Path) -> Path:
     """A project made by hand, in git, with a folder of images beside it."""
     shutil.copy(CHECKOUT / PARAMS, PARAMS)
     write_small_images(*(f"{name}/{n}.png" for name in ("a", "b") for n in range(20)))
-    return made
+    return report_project
 
 
 @pytest.mark.parametrize(

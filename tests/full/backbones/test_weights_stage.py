@@ -11,12 +11,10 @@ from tench.core.errors import TenchError
 from tench.model.weights import download
 from tench.model.weights.download import arrays_sha256
 
-pytestmark = pytest.mark.backbones
-
 IMAGENET_224 = "c009b1f1262c1f55420ed4f95d0f338acb97548930c6f6c8f3383b79544088a8"
 
 
-def test_imagenet_weights_are_the_known_ones(
+def test_imagenet_weights_have_the_expected_digest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tench.model.network.backbone import load_backbone, weight_arrays
@@ -38,7 +36,7 @@ def test_random_weights_follow_from_the_seed(tmp_path: Path) -> None:
     assert other.read_bytes() == first.read_bytes()
 
 
-def test_file_of_weights_is_taken_over(tmp_path: Path) -> None:
+def test_a_file_of_weights_is_used(tmp_path: Path) -> None:
     from tench.model.network.backbone import build_backbone, weight_arrays
 
     own, out = tmp_path / "own.weights.h5", tmp_path / "models" / "w.weights.h5"
@@ -50,13 +48,13 @@ def test_file_of_weights_is_taken_over(tmp_path: Path) -> None:
     assert out.is_file()
 
 
-def test_missing_file_is_told(tmp_path: Path) -> None:
+def test_missing_file_is_reported(tmp_path: Path) -> None:
     gone = tmp_path / "gone.weights.h5"
     with pytest.raises(TenchError, match=r"gone\.weights\.h5: no such file \(backbone\.weights\)"):
         obtain_backbone("MobileNetV2", str(gone), 42, tmp_path / "out.weights.h5")
 
 
-def test_file_of_something_else_is_told(tmp_path: Path) -> None:
+def test_file_of_something_else_is_reported(tmp_path: Path) -> None:
     from tench.model.network.backbone import keras, load_backbone
 
     file = tmp_path / "other.weights.h5"
@@ -68,7 +66,7 @@ def test_file_of_something_else_is_told(tmp_path: Path) -> None:
         load_backbone(file, "MobileNetV2", 32)
 
 
-def test_weights_of_another_shape_are_told(tmp_path: Path) -> None:
+def test_weights_of_another_shape_are_reported(tmp_path: Path) -> None:
     from tench.model.network.backbone import keras, load_backbone
 
     file = tmp_path / "narrow.weights.h5"

@@ -4,13 +4,10 @@ import re
 import sys
 from pathlib import Path
 
-import pytest
 from pipeline_clones import CHECKOUT, run_command, run_git
 
-pytestmark = pytest.mark.carried
 
-
-def test_optuna_runs_experiments_and_goes_on_where_it_was(project: Path, tmp_path: Path) -> None:
+def test_optuna_runs_experiments_and_resumes_its_study(project: Path, tmp_path: Path) -> None:
     packages = str(tmp_path / "packages")
     locked = ("--constraint", "requirements.lock")
     install = ("uv", "pip", "install", "--quiet", "--python", sys.executable, "--target", packages)
@@ -30,7 +27,7 @@ def test_optuna_runs_experiments_and_goes_on_where_it_was(project: Path, tmp_pat
     assert {"t-0", "t-1"} <= {Path(ref).name for ref in run_git(project, "for-each-ref").split()}
 
 
-def test_without_optuna_it_says_where_to_get_it() -> None:
+def test_without_optuna_the_error_names_the_package() -> None:
     done = run_command(CHECKOUT, sys.executable, "docs/optuna_search.py", "--help")
     assert done.returncode == 1
     assert done.stdout == "error: there is no Optuna here: uv pip install --group search\n"

@@ -9,14 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 from classifier_server import RunningServer, encode_form, post_body, start_server
 from PIL import Image
 from pipeline_clones import FinishedRun
 
 from tench.core.parallel import available_cores
-
-pytestmark = pytest.mark.carried
 
 
 def large(count: int) -> tuple[bytes, str]:
@@ -49,8 +46,8 @@ def test_a_process_that_dies_is_replaced_and_no_request_with_it(server: RunningS
     assert not set(before) & set(after)
 
 
-def test_a_image_that_ends_process_after_process_is_refused(
-    server: RunningServer, fish: bytes
+def test_an_image_that_ends_process_after_process_is_refused(
+    server: RunningServer, sample_image: bytes
 ) -> None:
     answers: list[int] = []
     thread = threading.Thread(target=lambda: answers.append(post_body(server, *large(40))[0]))
@@ -65,27 +62,33 @@ def test_a_image_that_ends_process_after_process_is_refused(
         time.sleep(0.05)
     thread.join()
     assert answers == [503]
-    assert post_body(server, fish)[0] == 200
+    assert post_body(server, sample_image)[0] == 200
 
 
-def test_a_server_that_is_killed_leaves_no_process(base: FinishedRun, tmp_path: Path) -> None:
-    with start_server(base.folder / "models/export", tmp_path) as one:
+def test_a_server_that_is_killed_leaves_no_process(
+    finished_run: FinishedRun, tmp_path: Path
+) -> None:
+    with start_server(finished_run.folder / "models/export", tmp_path) as one:
         looking = workers(one)
         one.process.kill()
         assert not psutil.wait_procs(looking, 30)[1]
 
 
 def test_with_one_core_one_process_looks_at_images(
-    base: FinishedRun, tmp_path: Path, fish: bytes
+    finished_run: FinishedRun, tmp_path: Path, sample_image: bytes
 ) -> None:
-    with start_server(base.folder / "models/export", tmp_path, LOKY_MAX_CPU_COUNT="1") as one:
+    with start_server(
+        finished_run.folder / "models/export", tmp_path, LOKY_MAX_CPU_COUNT="1"
+    ) as one:
         assert len(workers(one)) == 1
-        assert post_body(one, fish)[1]["answers"][0]["class_name"] == "fish"
+        assert post_body(one, sample_image)[1]["answers"][0]["class_name"] == "fish"
 
 
-def test_requests_in_flight_are_answered_at_the_end(base: FinishedRun, tmp_path: Path) -> None:
+def test_requests_in_flight_are_completed_at_shutdown(
+    finished_run: FinishedRun, tmp_path: Path
+) -> None:
     answers: list[int] = []
-    with start_server(base.folder / "models/export", tmp_path) as one:
+    with start_server(finished_run.folder / "models/export", tmp_path) as one:
         looking, bodies = workers(one), [large(8)] * 4
         some = [
             threading.Thread(target=lambda sent=sent: answers.append(post_body(one, *sent)[0]))  # type: ignore[misc]

@@ -7,8 +7,6 @@ from PIL import Image
 from pipeline_clones import clone_checkout, run_dvc, run_dvc_failing, run_git, set_params
 from test_pipeline_experiments import wait_for_queue
 
-pytestmark = pytest.mark.experiments
-
 
 @pytest.fixture
 def cloned(tmp_path: Path) -> Path:

@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.experiments
-
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # What users and other programs set that would change numbers.
 KERAS = {"floatx": "float16", "epsilon": 1e-3, "image_data_format": "channels_first"}
 ENVIRONMENT = {"TF_ENABLE_ONEDNN_OPTS": "1", "ONEDNN_MAX_CPU_ISA": "SSE41", "KERAS_BACKEND": "jax"}
@@ -20,7 +18,7 @@ PROGRAM = """
 import contextlib, io, json, os
 if hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-from test_runtime import facts
+from test_keras_setup import facts
 with contextlib.redirect_stderr(io.StringIO()):  # but not what C++ libraries write
     found = facts()
 print(json.dumps(found))
@@ -77,7 +75,10 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     home = tmp_path_factory.mktemp("home")
     (home / ".keras").mkdir()
     (home / ".keras/keras.json").write_text(json.dumps(KERAS | {"backend": "jax"}))
-    paths = {"HOME": str(home), "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "tests")))}
+    paths = {
+        "HOME": str(home),
+        "PYTHONPATH": os.pathsep.join(map(str, (ROOT, Path(__file__).parent))),
+    }
     answer = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         cwd=home,

@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 from pipeline_clones import run_command, set_params
 
@@ -15,7 +14,6 @@ def features(project: Path) -> dict[str, NDArray[np.float32]]:
     return {str(file.relative_to(folder)): np.load(file) for file in folder.rglob("*.npy")}
 
 
-@pytest.mark.experiments
 def test_embed_on_tensorflow_gives_the_features_of_litert(own_project: Path) -> None:
     set_params(own_project, {"backbone.engine": "tensorflow"})
     litert = features(own_project)

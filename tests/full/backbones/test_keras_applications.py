@@ -10,8 +10,6 @@ from tench.core.errors import TenchError
 from tench.model.network.backbone import build_backbone
 from tench.model.weights.keras_applications import load_imagenet_backbone
 
-pytestmark = pytest.mark.backbones
-
 MOBILENET = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
 DENSENET = "densenet121_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
@@ -32,7 +30,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("models")
-def test_unreachable_storage_is_told() -> None:
+def test_unreachable_storage_is_reported() -> None:
     before = socket.getdefaulttimeout()
     with pytest.raises(TenchError) as caught:
         load_imagenet_backbone("MobileNetV3Small")

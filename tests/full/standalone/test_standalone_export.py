@@ -15,8 +15,6 @@ import pytest
 from classifier_server import RunningServer, free_port, post_body, start_server, wait_until_ready
 from pipeline_clones import CHECKOUT, FinishedRun, run_command
 
-pytestmark = pytest.mark.carried
-
 
 def instructions() -> dict[str, list[str]]:
     """The Dockerfile's instructions by name, in their order."""
@@ -29,13 +27,13 @@ def instructions() -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def image(base: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def image(finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the image would hold, below a folder in the place of /."""
     root = tmp_path_factory.mktemp("image")
     for copied in instructions()["COPY"]:
         source, target = copied.split()
         place = root / target.removeprefix("/")
-        top = base.folder if source.startswith("models") else CHECKOUT
+        top = finished_run.folder if source.startswith("models") else CHECKOUT
         if (top / source).is_dir():
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(top / source, place, ignore=ignored)
@@ -104,22 +102,22 @@ def server(image: Path) -> Iterator[RunningServer]:
     assert "Traceback" not in said
 
 
-def test_the_server_needs_no_more(base: FinishedRun, server: RunningServer) -> None:
-    image = min((base.folder / "data/sample/val/n02102040").iterdir())
+def test_the_server_needs_no_more(finished_run: FinishedRun, server: RunningServer) -> None:
+    image = min((finished_run.folder / "data/sample/val/n02102040").iterdir())
     code, said = post_body(server, image.read_bytes(), path="predict?explain=true")
     assert code == 200
     assert said["answers"][0]["class_name"] == "dog"
 
 
-def test_the_image_is_seen_to_be_well(image: Path, server: RunningServer) -> None:
+def test_the_health_check_of_the_image_passes(image: Path, server: RunningServer) -> None:
     check = json.loads(instructions()["HEALTHCHECK"][0].removeprefix("CMD "))
     code = check[2].replace("8000", str(server.port))
     process = as_nobody(image, "-c", code)
     assert process.wait(30) == 0
 
 
-def test_predict_needs_no_more(base: FinishedRun, image: Path) -> None:
-    folder = base.folder / "data/sample/val/n02102040"
+def test_predict_needs_no_more(finished_run: FinishedRun, image: Path) -> None:
+    folder = finished_run.folder / "data/sample/val/n02102040"
     model = str(image / "model")
     process = as_nobody(image, "-m", "tench.predict", "--model", model, str(folder))
     said, _ = process.communicate(timeout=60)
@@ -129,12 +127,14 @@ def test_predict_needs_no_more(base: FinishedRun, image: Path) -> None:
     assert named.count("dog") > 15
 
 
-def test_under_load_nothing_fails_and_memory_stays(base: FinishedRun, tmp_path: Path) -> None:
+def test_under_load_nothing_fails_and_memory_stays(
+    finished_run: FinishedRun, tmp_path: Path
+) -> None:
     from benchmarks.serving import run_clients
 
-    files = sorted((base.folder / "data/sample/val").glob("*/*.jpg"))[::8]
+    files = sorted((finished_run.folder / "data/sample/val").glob("*/*.jpg"))[::8]
     contents = [file.read_bytes() for file in files]
-    with start_server(base.folder / "models/export", tmp_path) as one:
+    with start_server(finished_run.folder / "models/export", tmp_path) as one:
         run_clients(contents, one.port, one.process.pid, clients=32, seconds=3)
         load = run_clients(contents, one.port, one.process.pid, clients=32, seconds=10)
     assert set(load.statuses) == {200}

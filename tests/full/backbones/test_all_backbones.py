@@ -1,4 +1,4 @@
-"""Every backbone: the table's facts, its own scaling, and that trunk and tail are the whole."""
+"""Every backbone: the table's facts, its input scaling, and its split into frozen base and top."""
 
 import subprocess
 import sys
@@ -34,8 +34,6 @@ from tench.model.network.frozen_base import build_frozen_base
 from tench.model.network.keras_setup import keras, tf
 from tench.model.network.save import save_classifier
 from tench.model.network.trainable_top import build_trainable_top
-
-pytestmark = pytest.mark.backbones
 
 # The larger ones take minutes, and are made of the same layers, more of them and wider.
 EVERY = [name for name, known in BACKBONES.items() if known.parameters < 30e6]
@@ -98,8 +96,10 @@ def slopes(
 
 
 def check_split(name: str) -> None:
-    """Compare the whole of a backbone and a head with trunk, then tail as it is trained:
-    probabilities, and the gradients of all that learns."""
+    """Compare a whole classifier with its frozen base, then its trainable top.
+
+    The probabilities must agree, and the gradients of all trainable weights.
+    """
     backbone, raw = lively(name), images()
     head = head_for(backbone(input_scaling_layer(name)(raw), training=False).numpy())
     cut = cache_cut(backbone, "auto")
@@ -125,7 +125,7 @@ def check_split(name: str) -> None:
 
 
 def check_engines(name: str) -> None:
-    """Compare what both engines, which compute in float32, make of a trunk with float64."""
+    """Compare a frozen base on both engines (float32) with Keras in float64."""
     single, raw = lively(name), images()
     cut = cache_cut(single, "auto")
     with precision("float64"):
@@ -142,13 +142,13 @@ def check_engines(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_trunk_then_tail_is_the_whole(name: str) -> None:
+def test_frozen_base_then_top_is_the_whole(name: str) -> None:
     with precision("float64"):
         check_split(name)
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_the_trunk_on_both_engines_is_the_trunk(name: str) -> None:
+def test_the_frozen_base_agrees_on_both_engines(name: str) -> None:
     check_engines(name)
 
 
@@ -266,7 +266,7 @@ def test_cuts_of_one_are_listed() -> None:
 
 
 @pytest.mark.parametrize("wrong", [("MobileNetV1",), ("MobileNetV2", "--image-size", "8")])
-def test_what_is_not_there_is_told(wrong: tuple[str, ...]) -> None:
+def test_unknown_names_are_reported(wrong: tuple[str, ...]) -> None:
     said = backbones(*wrong)
     assert said.returncode != 0
     assert said.stderr.startswith("error: ")

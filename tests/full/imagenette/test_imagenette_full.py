@@ -13,10 +13,8 @@ from tench.core.origins import is_imagenette
 from tench.data.decode.decoder import read_image
 from tench.data.decode.resize import pixel_digest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 IMAGES = Path(os.environ.get("IMAGENETTE_DIR", ROOT / "../shared/imagenette")).resolve()
-
-pytestmark = pytest.mark.imagenette
 
 
 @pytest.fixture(scope="module")

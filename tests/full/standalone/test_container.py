@@ -14,8 +14,6 @@ from classifier_server import HOST, RunningServer, free_port, post_body, wait_un
 from pipeline_clones import CHECKOUT, FinishedRun, run_command
 from remote_servers import find_server_program, run_checked
 
-pytestmark = pytest.mark.carried
-
 DEBIAN = {"python:3.13-slim": "trixie"}  # by the base image
 PYTHON = "/usr/local/python"  # an environment, whose `python` and `pip` come first
 SEARCHED = f"PATH={PYTHON}/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -85,13 +83,13 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
 
 
 def test_the_image_is_built_and_serves_read_only_as_nobody(
-    base: FinishedRun, podman: Podman, tmp_path: Path
+    finished_run: FinishedRun, podman: Podman, tmp_path: Path
 ) -> None:
     context = tmp_path / "context"
     context.mkdir()
     for name in ("Dockerfile", ".dockerignore", "requirements-serve.lock"):
         shutil.copy(CHECKOUT / name, context)
-    for top, name in ((CHECKOUT, "tench"), (base.folder, "models/export")):
+    for top, name in ((CHECKOUT, "tench"), (finished_run.folder, "models/export")):
         shutil.copytree(top / name, context / name)
     trusted = ("--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro")
     how = ("--format", "docker", "--isolation", "chroot", "--network", "host")
@@ -104,7 +102,7 @@ def test_the_image_is_built_and_serves_read_only_as_nobody(
         process = subprocess.Popen(command, stdout=out, stderr=out, text=True)
     server = RunningServer(port, process, log)
     wait_until_ready(server)
-    image = min((base.folder / "data/sample/val/n02102040").iterdir())
+    image = min((finished_run.folder / "data/sample/val/n02102040").iterdir())
     code, said = post_body(server, image.read_bytes())
     assert (code, said["answers"][0]["class_name"]) == (200, "dog")
 
