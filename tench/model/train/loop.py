@@ -21,12 +21,11 @@ from tench.model.train.checkpoint import (
     restore_checkpoint,
     save_checkpoint,
 )
+from tench.model.train.metrics import BALANCED, compile_model
 from tench.model.train.training_config import TrainingConfig
 from tench.run.progress import progress_bar
 
 Batch = tuple[NDArray[Any], ...]  # inputs, labels (int32), weights (float32), of equal length
-
-BALANCED = "balanced_accuracy"
 
 
 class Examples(NamedTuple):
@@ -103,35 +102,6 @@ def reseed_dropout(model: Any, seed: int, epoch: int) -> None:
     for variable in model.variables:
         if "seed_generator" in variable.path:
             variable.assign(state)
-
-
-def compile_model(model: Any, optimizer: Any = None, balanced: bool = False) -> None:
-    """Compile a model with cross-entropy and accuracy; with `balanced`, also balanced accuracy.
-
-    Without an optimizer it can only be scored.
-    """
-    loss = keras.losses.SparseCategoricalCrossentropy()
-    metrics = [Accuracy("accuracy"), *([WeightedAccuracy(BALANCED)] if balanced else [])]
-    model.compile(optimizer=optimizer, loss=loss, weighted_metrics=metrics)
-
-
-class Accuracy(keras.metrics.SparseCategoricalAccuracy):  # type: ignore[misc]
-    """Accuracy over all rows with a weight above 0, each counting the same."""
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any) -> None:
-        super().update_state(y_true, y_pred, keras.ops.cast(sample_weight > 0, "float32"))
-
-
-class WeightedAccuracy(keras.metrics.Mean):  # type: ignore[misc]
-    """Balanced accuracy (mean recall of the classes) with the weights of `iterate_batches`.
-
-    Per batch: sum(weights of correct rows) / rows. The weights of a split average 1, so the mean
-    over its batches is the mean recall. Dividing by each batch's sum of weights would not be.
-    """
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any) -> None:
-        correct = keras.metrics.sparse_categorical_accuracy(y_true, y_pred)
-        super().update_state(correct * keras.ops.cast(sample_weight, correct.dtype))
 
 
 def open_dvclive(folder: Path) -> Any:

@@ -161,15 +161,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trained]:
             patch.setattr(loop, "reseed_dropout", reseed)
             watched = parts[0]._replace(read=read)
             config = TrainingConfig(*epochs, 1e-3, 8, seed)
-            train_model(
-                head_result.model,
-                watched,
-                parts[1],
-                config,
-                Path(name),
-                Path(f"{name}.work"),
-                "test",
-            )
+            folders = Path(name), Path(f"{name}.work")
+            train_model(head_result.model, watched, parts[1], config, *folders, "test")
     return results
 
 
