@@ -163,7 +163,7 @@ def cache_cut(backbone: Model, cache_at: int | str) -> int:
 
 def resolve_layer_number(backbone: Model, layer: int | str) -> int:
     """The number of a layer, given its number or name. Raises TenchError for an unknown name."""
-    names = [known.name for known in backbone.layers]
+    names = [candidate.name for candidate in backbone.layers]
     if isinstance(layer, int):
         return layer
     if layer not in names:
