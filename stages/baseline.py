@@ -78,8 +78,8 @@ def train_baseline(params: Params, rows: list[Row], work: Path) -> Any:
         for part in (rows_in_split(rows, split) for split in ("train", "val"))
     )
     how = TrainingConfig(
-        first=1,
-        last=head.epochs + params.finetune.epochs,
+        first_epoch=1,
+        last_epoch=head.epochs + params.finetune.epochs,
         learning_rate=params.baseline.learning_rate,
         batch_size=params.baseline.batch_size,
         seed=params.seed,

@@ -1,4 +1,4 @@
-"""What evaluate leaves of two models' answers: metrics, and tables for anyone's own analysis."""
+"""The metrics and tables of the evaluate stage."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,32 +15,32 @@ from tench.evaluate.statistics import mcnemar_test, reliability_bins
 
 
 def summarize_evaluation(
-    outcomes: dict[str, Predictions], rows: Sequence[Row], seed: int
+    predictions: dict[str, Predictions], rows: Sequence[Row], seed: int
 ) -> dict[str, object]:
-    """What metrics/evaluate.json holds: scores of both models, their difference on the same
-    images, and of the fine-tuned one the mean F1 and the mean recall over classes.
+    """The content of metrics/evaluate.json: the scores of both models, McNemar's test, and the
+    macro F1 and balanced accuracy of the fine-tuned model.
 
     Args:
-        outcomes: by name of the model, one of MODELS.
-        rows: of the index, in the order of the outcomes.
+        predictions: by model, one of MODEL_NAMES.
+        rows: of the index, in the order of the predictions.
         seed: of the bootstrap.
     """
     seen = seen_mask(rows)
     metrics: dict[str, object] = {
-        model: score_predictions(outcomes[model], seen, seed) for model in MODEL_NAMES
+        model: score_predictions(predictions[model], seen, seed) for model in MODEL_NAMES
     }
-    metrics["mcnemar"] = mcnemar_test(*(outcomes[model].is_correct for model in MODEL_NAMES))
-    per_class = class_rows(outcomes["finetuned"], rows)
+    metrics["mcnemar"] = mcnemar_test(*(predictions[model].is_correct for model in MODEL_NAMES))
+    per_class = class_rows(predictions["finetuned"], rows)
     metrics["macro_f1"] = float(np.mean([row["f1"] for row in per_class]))
     metrics["balanced_accuracy"] = float(np.mean([row["recall"] for row in per_class]))
     return metrics
 
 
-def class_rows(said: Predictions, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Precision, recall and F1 of every class, a class never predicted with precision 0."""
+def class_rows(predictions: Predictions, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Precision, recall and F1 of every class. The precision of a class never predicted is 0."""
     names = class_names(rows)
     columns = precision_recall_fscore_support(
-        row_labels(rows), said.predicted, labels=range(len(names)), zero_division=0
+        row_labels(rows), predictions.predicted, labels=range(len(names)), zero_division=0
     )
     return [
         {
@@ -54,44 +54,52 @@ def class_rows(said: Predictions, rows: Sequence[Row]) -> list[dict[str, Any]]:
     ]
 
 
-def calibration_rows(said: Predictions) -> list[dict[str, Any]]:
-    """The reliability diagram: one row a bin that has images."""
-    return [one._asdict() for one in reliability_bins(said.confidence, said.is_correct)]
+def calibration_rows(predictions: Predictions) -> list[dict[str, Any]]:
+    """The reliability diagram, one row per bin that has images."""
+    bins = reliability_bins(predictions.confidence, predictions.is_correct)
+    return [bin._asdict() for bin in bins]
 
 
-def prediction_rows(outcomes: dict[str, Predictions], rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """One row per test image: what it is, and what both models say; the fine-tuned one's columns
-    have no prefix. `probability` is that of the prediction, `label_probability` of the label,
-    `rank` the label's place among all classes."""
+def prediction_rows(
+    predictions: dict[str, Predictions], rows: Sequence[Row]
+) -> list[dict[str, Any]]:
+    """The predictions of both models, one row per test image.
+
+    The columns of the fine-tuned model have no prefix, those of the other `frozen_`. `probability`
+    is that of the predicted class, `label_probability` that of the true class, and `rank` its rank
+    by probability, from 1.
+    """
     names = class_names(rows)
     table: list[dict[str, Any]] = [
         {"path": row.path, "label": row.class_name, "seen": row.seen} for row in rows
     ]
     for prefix, model in (("", "finetuned"), ("frozen_", "frozen")):
-        said = outcomes[model]
-        for place, row in enumerate(table):
-            row[f"{prefix}prediction"] = names[said.predicted[place]]
-            row[f"{prefix}probability"] = float(said.confidence[place])
-            row[f"{prefix}label_probability"] = float(said.label_probability[place])
-            row[f"{prefix}rank"] = int(said.rank[place])
+        result = predictions[model]
+        for n, row in enumerate(table):
+            row[f"{prefix}prediction"] = names[result.predicted[n]]
+            row[f"{prefix}probability"] = float(result.confidence[n])
+            row[f"{prefix}label_probability"] = float(result.label_probability[n])
+            row[f"{prefix}rank"] = int(result.label_rank[n])
     return table
 
 
-def most_confident_errors(said: Predictions, count: int) -> list[int]:
-    """The places of at most `count` images the model is wrong about, the surest first."""
-    wrong = np.flatnonzero(~said.is_correct)
-    return [int(n) for n in wrong[np.argsort(-said.confidence[wrong], kind="stable")][:count]]
+def most_confident_errors(predictions: Predictions, count: int) -> list[int]:
+    """The indices of at most `count` wrong predictions, the most confident first."""
+    wrong = np.flatnonzero(~predictions.is_correct)
+    order = np.argsort(-predictions.confidence[wrong], kind="stable")
+    return [int(n) for n in wrong[order][:count]]
 
 
-def write_results(outcomes: dict[str, Predictions], rows: Sequence[Row], seed: int) -> None:
-    """Write scores and the tables of predictions, classes and calibration into metrics/."""
+def write_results(predictions: dict[str, Predictions], rows: Sequence[Row], seed: int) -> None:
+    """Write the scores and the tables of predictions, classes and calibration to metrics/."""
     tables = {
-        PREDICTIONS: prediction_rows(outcomes, rows),
-        PER_CLASS: class_rows(outcomes["finetuned"], rows),
+        PREDICTIONS: prediction_rows(predictions, rows),
+        PER_CLASS: class_rows(predictions["finetuned"], rows),
         **{
-            CALIBRATION / f"{model}.csv": calibration_rows(outcomes[model]) for model in MODEL_NAMES
+            CALIBRATION / f"{model}.csv": calibration_rows(predictions[model])
+            for model in MODEL_NAMES
         },
     }
     for file, table in tables.items():
         write_csv(table[0], (row.values() for row in table), file)
-    write_json(summarize_evaluation(outcomes, rows, seed), SCORES)
+    write_json(summarize_evaluation(predictions, rows, seed), SCORES)

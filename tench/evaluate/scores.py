@@ -12,19 +12,18 @@ from tench.evaluate.statistics import (
     reliability_bins,
 )
 
-# The least probability a loss is taken of: a float32 softmax underflows to 0 where the logits lie
-# more than 87 apart.
+# Bounds the loss: a float32 softmax underflows to 0 for logits more than 87 apart.
 MIN_PROBABILITY = float(np.finfo(np.float32).tiny)
-BLOCK_ROWS = 4096  # images compared at a time: of a thousand classes, 32 MB
+BLOCK_ROWS = 4096  # images per block: 32 MB for a thousand classes
 
 
 class Predictions(NamedTuple):
-    """What a model says of every image; all arrays are (images,)."""
+    """The predictions of a model and their quality; all arrays are (images,)."""
 
     predicted: NDArray[np.int64]  # the most probable class
-    confidence: NDArray[np.float64]  # its probability
-    label_probability: NDArray[np.float64]  # the true class's probability
-    rank: NDArray[np.int64]  # the true class's place among all by probability, 1 the first
+    confidence: NDArray[np.float64]  # probability of the predicted class
+    label_probability: NDArray[np.float64]  # probability of the true class
+    label_rank: NDArray[np.int64]  # rank of the true class by probability, from 1
     is_correct: NDArray[np.bool_]
     loss: NDArray[np.float64]  # categorical cross-entropy, nats
 
@@ -32,11 +31,11 @@ class Predictions(NamedTuple):
 def evaluate_predictions(
     probabilities: NDArray[np.floating], labels: NDArray[np.integer]
 ) -> Predictions:
-    """Compare a model's probabilities with the labels, image by image.
+    """Compare class probabilities with the labels, image by image.
 
     Args:
-        probabilities: (images, classes), rows that sum to one.
-        labels: (images,).
+        probabilities: (images, classes); rows sum to one.
+        labels: (images,), the true classes.
     """
     starts = range(0, max(1, len(labels)), BLOCK_ROWS)
     parts = [
@@ -49,47 +48,48 @@ def evaluate_predictions(
 
 
 def evaluate_block(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> Predictions:
-    """`outcome`, with copies of all probabilities on the way."""
+    """`evaluate_predictions` for one block, because it copies the probabilities."""
     distribution = np.asarray(probabilities, np.float64)
-    of_label = distribution[np.arange(len(labels)), labels]
+    label_probability = distribution[np.arange(len(labels)), labels]
     predicted = distribution.argmax(axis=1)
     return Predictions(
         predicted=predicted,
         confidence=distribution.max(axis=1),
-        label_probability=of_label,
-        rank=1 + (distribution > of_label[:, None]).sum(axis=1),
+        label_probability=label_probability,
+        label_rank=1 + (distribution > label_probability[:, None]).sum(axis=1),
         is_correct=predicted == labels,
-        loss=-np.log(np.maximum(of_label, MIN_PROBABILITY)),
+        loss=-np.log(np.maximum(label_probability, MIN_PROBABILITY)),
     )
 
 
-def score_predictions(said: Predictions, seen: NDArray[np.bool_], seed: int) -> dict[str, object]:
-    """Accuracy and loss of all images, and of those the backbone has seen and has not, each with
-    the ends of its 95 % interval; of all images the calibration error too.
+def score_predictions(
+    predictions: Predictions, seen: NDArray[np.bool_], seed: int
+) -> dict[str, object]:
+    """Accuracy, loss and calibration error, with 95 % confidence intervals.
 
     Args:
-        said: of every image.
-        seen: (images,).
+        predictions: of every image.
+        seen: (images,), whether the backbone was trained on the image.
         seed: of the bootstrap.
 
     Returns:
-        accuracy, accuracy_interval, loss, loss_interval (lists, which DVC leaves out where it
-        compares metrics: they would fill its tables), images, calibration_error; and, where there
-        are images of both kinds, the first five again under `seen` and `unseen`.
+        accuracy, accuracy_interval, loss, loss_interval, images and calibration_error. If some
+        images were seen and some not, `seen` and `unseen` have the first five for each part.
+        Intervals are lists, which DVC omits from its tables of metrics.
     """
 
-    def of(group: NDArray[np.bool_]) -> dict[str, object]:
-        right, loss = said.is_correct[group], said.loss[group]
+    def score(part: NDArray[np.bool_]) -> dict[str, object]:
+        correct, loss = predictions.is_correct[part], predictions.loss[part]
         return {
-            "accuracy": float(right.mean()),
-            "accuracy_interval": list(accuracy_interval(right)),
+            "accuracy": float(correct.mean()),
+            "accuracy_interval": list(accuracy_interval(correct)),
             "loss": float(loss.mean()),
             "loss_interval": list(mean_interval(loss, seed)),
             "images": len(loss),
         }
 
-    error = expected_calibration_error(reliability_bins(said.confidence, said.is_correct))
-    scores = of(np.ones_like(seen)) | {"calibration_error": error}
+    bins = reliability_bins(predictions.confidence, predictions.is_correct)
+    scores = score(np.ones_like(seen)) | {"calibration_error": expected_calibration_error(bins)}
     if seen.any() and not seen.all():
-        scores |= {"seen": of(seen), "unseen": of(~seen)}
+        scores |= {"seen": score(seen), "unseen": score(~seen)}
     return scores

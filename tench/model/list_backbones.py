@@ -1,7 +1,7 @@
-"""List the backbones that backbone.name may have, or where one of them can be cut.
+"""List the backbones for `backbone.name`, or the layers at which one of them can be cut.
 
-A cut is a layer that a single tensor enters, and so a place to store activations (backbone.cache_at).
-Training may begin at any layer (finetune.fine_tune_at), there or behind it at little cost.
+A cut is a layer that a single tensor enters. The activations entering it can be cached
+(`backbone.cache_at`). Training can start at any layer from the cut on (`finetune.fine_tune_at`).
 """
 
 import argparse
@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from tench.core.specs import BACKBONES
 from tench.run.silence import ignore_closed_pipe
 
-BYTES_PER_VALUE = 4  # bytes, float32
+BYTES_PER_VALUE = 4  # float32
 MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 32, 512  # data.image_size
 
 
 def format_table(rows: Sequence[tuple[str, ...]]) -> str:
-    """Rows as text in columns, the first set to the left and the rest to the right."""
+    """Format rows as text columns, the first left-aligned, the others right-aligned."""
     first, *rest = (max(map(len, column)) for column in zip(*rows, strict=True))
     lines = []
     for name, *cells in rows:
@@ -26,28 +26,28 @@ def format_table(rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def list_backbones() -> str:
-    """All backbones, a line each."""
+    """A table of all backbones."""
     rows: list[tuple[str, ...]] = [
         ("name", "parameters", "layers", "channels", "trained at", "cache_at: auto")
     ]
-    for name, known in BACKBONES.items():
-        numbers = (known.parameters, known.layers, known.features, known.size, known.auto_cache_at)
+    for name, spec in BACKBONES.items():
+        numbers = (spec.parameters, spec.layers, spec.features, spec.size, spec.auto_cache_at)
         rows.append((name, *(f"{number:,}" for number in numbers)))
     return format_table(rows)
 
 
 def list_cuts(name: str, image_size: int) -> str:
-    """All cuts of a backbone for images of a size, a line each."""
+    """A table of all cuts of a backbone, for images of `image_size` pixels a side."""
     from tench.model.network.backbone import build_backbone, cache_cut, find_cuts, values_per_image
 
     backbone = build_backbone(name, image_size)
     auto, names = cache_cut(backbone, "auto"), [layer.name for layer in backbone.layers]
-    rows = [("layer", "number", "enters it", "kB an image", "")]
+    names.append("(after the last: the head alone)")
+    rows = [("layer", "number", "input shape", "kB per image", "")]
     for cut, tensor in find_cuts(backbone).items():
         shape = " x ".join(map(str, tensor.shape[1:]))
-        stored = f"{values_per_image(tensor) * BYTES_PER_VALUE / 1000:,.0f}"
-        name_of = [*names, "(behind the last: the head alone)"][cut]
-        rows.append((name_of, str(cut), shape, stored, "auto" if cut == auto else ""))
+        kilobytes = f"{values_per_image(tensor) * BYTES_PER_VALUE / 1000:,.0f}"
+        rows.append((names[cut], str(cut), shape, kilobytes, "auto" if cut == auto else ""))
     return format_table(rows)
 
 
@@ -57,22 +57,25 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", nargs="?", metavar="NAME", help="list the cuts of this one")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="list the cuts of this backbone")
     parser.add_argument(
-        "--image-size", type=int, metavar="PIXELS", help="a side; default: what it was trained at"
+        "--image-size",
+        type=int,
+        metavar="PIXELS",
+        help="pixels a side (default: the size of the pretrained weights)",
     )
-    given = parser.parse_args()
-    if given.name is None:
+    args = parser.parse_args()
+    if args.name is None:
         with ignore_closed_pipe():
             print(list_backbones())
         return
-    if given.name not in BACKBONES:
-        sys.exit(f"error: {given.name}: must be one of {', '.join(BACKBONES)}")
-    image_size = given.image_size or BACKBONES[given.name].size
+    if args.name not in BACKBONES:
+        sys.exit(f"error: {args.name}: must be one of {', '.join(BACKBONES)}")
+    image_size = args.image_size or BACKBONES[args.name].size
     if not MIN_IMAGE_SIZE <= image_size <= MAX_IMAGE_SIZE:
         sys.exit(f"error: --image-size {image_size}: must be {MIN_IMAGE_SIZE} to {MAX_IMAGE_SIZE}")
     with ignore_closed_pipe():
-        print(list_cuts(given.name, image_size))
+        print(list_cuts(args.name, image_size))
 
 
 if __name__ == "__main__":

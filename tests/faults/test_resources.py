@@ -64,7 +64,7 @@ def test_a_limit_on_memory(project: Path) -> None:
     command = f"ulimit -v 1500000 && exec {sys.executable} -m stages.extract_train"
     answer = run_command(project, "sh", "-c", command)
     assert answer.returncode == 1, answer.stdout
-    assert "(ulimit -v): TensorFlow needs 4" in error_line(answer.stdout)
+    assert "(ulimit -v), but TensorFlow needs 4 GB" in error_line(answer.stdout)
     assert "Traceback" not in answer.stdout
 
 

@@ -1,4 +1,4 @@
-"""Features made by tests, stored as the stage embed stores them."""
+"""Feature shards made by tests, as the stage embed writes them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,16 +13,16 @@ from tench.data.store.shards import Shards, create_shard, open_shards, shard_fil
 
 
 def make_row(number: int, split: str = "train", pixels: str = "", label: int = 0) -> Row:
-    """A row of an index; equal `pixels` are equal images."""
-    name, shown = f"c{label}", pixels or f"{split} {number}"
+    """A row of the index. Equal `pixels` stand for equal images."""
+    name, digest = f"c{label}", pixels or f"{split} {number}"
     path, source = f"{split}/{name}/{number}.webp", f"{split}/{name}/{number}.jpg"
-    return Row(path, split, label, name, source, shown, shown, 0, number)
+    return Row(path, split, label, name, source, digest, digest, 0, number)
 
 
 def write_features(
     folder: Path, features: NDArray[np.generic], rows: Sequence[Row] | None = None
 ) -> Shards:
-    """Features as a folder of shards of at most shards.ROWS, opened; of any images, or `rows`."""
+    """Write features as a folder of shards and open it; of the images in `rows`, or of any."""
     images = rows or [make_row(number) for number in range(len(features))]
     digests = []
     for number, start in enumerate(range(0, len(features), shards.SHARD_ROWS)):

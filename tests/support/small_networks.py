@@ -1,4 +1,4 @@
-"""What tests of the network share: images, parameters of a head, weights that count."""
+"""Images, head parameters and random weights for tests of the network."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tench.core.params import ExtractTrain
 def head_params(
     activation: str = "sigmoid", dropout: float = 0.2, solver: Any = "adam"
 ) -> ExtractTrain:
-    """The head's parameters."""
+    """The parameters of the paper's head."""
     return ExtractTrain(
         dense_units=64,
         dropout=dropout,
@@ -26,8 +26,10 @@ def head_params(
 
 
 def set_random_weights(model: Any, seed: int, spread: float = 0.5) -> None:
-    """Give every weight, BatchNorm's statistics too, a value that makes a difference; scales and
-    variances one that differs from 1 by `spread` at most."""
+    """Set every weight, BatchNorm's statistics too, to random values large enough to matter.
+
+    Scales and variances differ from 1 by at most `spread`.
+    """
     rng = np.random.default_rng(seed)
     for weight in model.weights:
         value = rng.normal(0, 1, weight.shape)
@@ -40,6 +42,6 @@ def set_random_weights(model: Any, seed: int, spread: float = 0.5) -> None:
 
 
 def make_noise_images(size: int) -> NDArray[np.float64]:
-    """Four square images of noise, each of another brightness, in 0 ... 255."""
+    """Four square images of noise of different brightness, in [0, 255]."""
     noise = np.random.default_rng(2).uniform(0, 128, (4, size, size, 3))
     return noise + np.array([0, 30, 60, 120])[:, None, None, None]

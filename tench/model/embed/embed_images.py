@@ -1,4 +1,4 @@
-"""Prepared images through a trunk into shards, all of them once, in the index's order."""
+"""Run the frozen base over all prepared images and cache its outputs as feature shards."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,24 +30,24 @@ from tench.run.executor.dispatch import open_executor, uses_cluster
 from tench.run.progress import progress_bar
 from tench.run.resume import append_entry, read_entries, truncate_journal
 
-BATCHES_PER_TURN = 32  # batches that are decoded, and then run
+BATCHES_PER_TURN = 32  # decoded on all cores, then run on all cores
 
 MapBatches = Callable[[Iterable[Sequence[Row]]], Iterator[Features | None]]
 
 
 def embed_images(rows: Sequence[Row], engine: Engine, work: Path, names: Sequence[str]) -> None:
-    """Embed all images, in the order of their places, into `work`; and go on there where an
-    earlier call was stopped that had the same images and trunk.
+    """Embed all images; resume at the shard where an earlier, interrupted call stopped.
 
     Args:
         rows: the whole index.
-        engine: the trunk.
-        work: where the shards of an output go, into NAME.
-        names: of the trunk's outputs.
+        engine: runs the frozen base.
+        work: where the shards of each output go, into a folder of its name. It must only contain
+            work on the same images with the same frozen base.
+        names: of the outputs.
     """
-    row = sum(4 * math.prod(shape) for shape in engine.row_shapes)  # bytes
-    there = sum(file.stat().st_size for file in work.rglob("*.npy"))
-    check_free_space(len(rows) * row - there, work, "features")
+    row_bytes = sum(4 * math.prod(shape) for shape in engine.row_shapes)
+    bytes_done = sum(file.stat().st_size for file in work.rglob("*.npy"))
+    check_free_space(len(rows) * row_bytes - bytes_done, work, "features")
     folders = [work / name for name in names]
     write_feature_shards(in_feature_order(rows), engine, folders, work / "shards.journal")
 
@@ -55,64 +55,67 @@ def embed_images(rows: Sequence[Row], engine: Engine, work: Path, names: Sequenc
 def write_feature_shards(
     images: Sequence[Row], engine: Engine, folders: Sequence[Path], journal: Path
 ) -> None:
-    """Write the trunk's outputs for `images`, in their order, as shards: one folder an output.
+    """Write feature shards, in the order of `images`, into one folder per output.
 
     Args:
         images: rows of the index.
-        engine: the trunk.
-        folders: where the shards of each output go.
-        journal: of the shards that are whole; those are not made again.
+        engine: runs the frozen base.
+        folders: one per output.
+        journal: lists the complete shards, which are skipped.
     """
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
     done = find_complete_shards(journal, folders)
-    with progress_bar(None, "embed", len(images)) as bar, open_batch_map(engine) as mapped:
+    with progress_bar(None, "embed", len(images)) as bar, open_batch_map(engine) as map_batches:
         bar.update(min(len(done) * SHARD_ROWS, len(images)))
         try:
             for start in range(len(done) * SHARD_ROWS, len(images), SHARD_ROWS):
                 number = start // SHARD_ROWS
-                some = images[start : start + SHARD_ROWS]
-                embed_shard(some, engine, mapped, folders, number, bar)
+                rows = images[start : start + SHARD_ROWS]
+                embed_shard(rows, engine, map_batches, folders, number, bar)
                 done.append([file_sha256(shard_file(folder, number)) for folder in folders])
                 append_entry({"sha256": done[-1]}, journal)
         except KeyboardInterrupt as stop:
-            kept = min(len(done) * SHARD_ROWS, len(images))
-            stop.add_note(f"embed: {kept} of {len(images)} images are kept")
+            saved = min(len(done) * SHARD_ROWS, len(images))
+            stop.add_note(f"embed: {saved} of {len(images)} images saved")
             raise
-    for place, folder in enumerate(folders):
-        write_manifest(folder, images, [digests[place] for digests in done])
+    for column, folder in enumerate(folders):
+        write_manifest(folder, images, [digests[column] for digests in done])
 
 
 def find_complete_shards(journal: Path, folders: Sequence[Path]) -> list[list[str]]:
-    """The SHA-256 of every shard in each folder, up to the first that is not as it was written."""
-    found = [entry["sha256"] for entry in read_entries(journal)]
-    for number, digests in enumerate(found):
+    """The SHA-256 of every shard in each folder, up to the first shard that is damaged or missing.
+
+    Truncates the journal there.
+    """
+    complete = [entry["sha256"] for entry in read_entries(journal)]
+    for number, digests in enumerate(complete):
         files = [shard_file(folder, number) for folder in folders]
         if not all(map(has_sha256, files, digests)):
             truncate_journal(number, journal)
-            return found[:number]
-    return found
+            return complete[:number]
+    return complete
 
 
 def embed_shard(
     rows: Sequence[Row],
     engine: Engine,
-    mapped: MapBatches,
+    map_batches: MapBatches,
     folders: Sequence[Path],
     number: int,
     bar: Any,
 ) -> None:
-    """Write shard `number` of every output, the rows of some prepared images."""
+    """Write shard `number` of every output."""
     with ExitStack() as opened:
         shards = [
             opened.enter_context(create_shard(folder, number, (len(rows), *shape), np.float32))
             for folder, shape in zip(folders, engine.row_shapes, strict=True)
         ]
-        starts = range(0, len(rows), engine.batch)
-        batches = [rows[start : start + engine.batch] for start in starts]
-        for start, batch, found in zip(starts, batches, mapped(batches), strict=True):
-            # what could not be read elsewhere is read here, where it can be said what is wrong
-            outputs = embed_batch(engine.forward, batch) if found is None else found
+        starts = range(0, len(rows), engine.batch_size)
+        batches = [rows[start : start + engine.batch_size] for start in starts]
+        for start, batch, result in zip(starts, batches, map_batches(batches), strict=True):
+            # Files that another machine could not read are read here, for a useful error.
+            outputs = embed_batch(engine.forward, batch) if result is None else result
             for shard, output in zip(shards, outputs, strict=True):
                 shard.write(start, output)
             bar.update(len(batch))
@@ -120,34 +123,38 @@ def embed_shard(
 
 @contextmanager
 def open_batch_map(engine: Engine) -> Iterator[MapBatches]:
-    """The trunk over batches of rows, in their order: on all cores here, or on a cluster."""
-    if uses_cluster() and engine.elsewhere:
-        with open_executor(engine.elsewhere, read_prepared_files) as mapped:
-            yield mapped
-    elif engine.on_all_cores:
+    """Open a map of the frozen base over batches: on all cores here, or on a Ray cluster."""
+    if uses_cluster() and engine.remote_forward:
+        with open_executor(engine.remote_forward, read_prepared_files) as map_batches:
+            yield map_batches
+    elif engine.uses_all_cores:
         yield partial(embed_in_turns, engine.forward)
     else:
         yield partial(map_in_threads, partial(embed_batch, engine.forward))
 
 
 def embed_in_turns(forward: Forward, batches: Iterable[Sequence[Row]]) -> Iterator[Features]:
-    """`embed_batch` for batches, TURN of them decoded on all cores, then run on all cores. At one
-    time they would be in each other's way: a model's threads wait for each other after each layer.
-    Raises TenchError."""
-    waiting = iter(batches)
-    while some := list(islice(waiting, BATCHES_PER_TURN)):
-        images = map_in_threads(read_prepared, chain.from_iterable(some))
-        yield from map(forward, [np.stack(list(islice(images, len(one)))) for one in some])
+    """Embed batches in turns: decode BATCHES_PER_TURN on all cores, then run them on all cores.
+
+    Both at once would be slower: the threads of a model wait for each other after each layer.
+
+    Raises:
+        TenchError: a prepared image is damaged.
+    """
+    remaining = iter(batches)
+    while turn := list(islice(remaining, BATCHES_PER_TURN)):
+        images = map_in_threads(read_prepared, chain.from_iterable(turn))
+        yield from map(forward, [np.stack(list(islice(images, len(batch)))) for batch in turn])
 
 
 def embed_batch(forward: Forward, batch: Sequence[Row]) -> Features:
-    """The trunk's outputs for a batch of prepared images. Raises TenchError."""
+    """Embed a batch of prepared images. Raises TenchError if one is damaged."""
     return forward(np.stack([read_prepared(row) for row in batch]))
 
 
 def read_prepared_files(batch: Sequence[Row]) -> PreparedFiles:
-    """The files of prepared images; none where one cannot be read."""
+    """The content of a batch of prepared files; empty if one cannot be read."""
     try:
         return [(read_from_pack(PREPARED / row.path), row.prepared_sha256) for row in batch]
-    except Exception:  # zipfile has its own
+    except Exception:  # zipfile raises its own
         return []

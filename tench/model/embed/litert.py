@@ -1,4 +1,4 @@
-"""A model on LiteRT, and prepared images through it. Needs neither Keras nor TensorFlow."""
+"""Run a LiteRT model on prepared images, without Keras or TensorFlow."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,20 +16,18 @@ from tench.data.decode.resize import RGB
 from tench.data.store.prepared_images import verified_pixels
 from tench.run.silence import silence_stderr_at_exit, silenced_stderr
 
-Features = list[NDArray[np.float32]]  # one array (n, ...) per output of the trunk
-Forward = Callable[[RGB], Features]  # uint8 (n <= batch, size, size, 3); may be called in threads
-PreparedFiles = Sequence[
-    tuple[bytes, str]
-]  # of prepared images: content, and SHA-256 of the pixels
+Features = list[NDArray[np.float32]]  # one array (n, ...) per output of the frozen base
+Forward = Callable[[RGB], Features]  # uint8 (n <= batch size, size, size, 3); thread-safe
+PreparedFiles = Sequence[tuple[bytes, str]]  # content of each file, SHA-256 of its pixels
 
 LITERT_BATCH_SIZE = 8
-# XNNPACK's XNN_FLAG_SLOW_CONSISTENT_ARITHMETIC: the same operations in the same order with every
-# instruction set, so that AVX2 and AVX-512 give the same bytes. On AVX2 it costs nothing.
+# XNN_FLAG_SLOW_CONSISTENT_ARITHMETIC: the same operations in the same order with every instruction
+# set, so that AVX2 and AVX-512 give the same bytes. On AVX2 it costs nothing.
 XNNPACK_CONSISTENT_ARITHMETIC = 0x200
 
 
 class LiteRTModel:
-    """A model on LiteRT with its buffers; one thread at a time may run it."""
+    """A LiteRT model with its buffers. Not thread-safe."""
 
     def __init__(self, content: bytes) -> None:
         options = Options(
@@ -43,7 +41,7 @@ class LiteRTModel:
         self.outputs = self.model.create_output_buffers(0)
 
     def run(self, batch: NDArray[np.float32], shapes: Sequence[tuple[int, ...]]) -> Features:
-        """The outputs for a whole batch, each row of `shapes`."""
+        """Run a full batch; return one array per output, with rows of the given shapes."""
         self.inputs[0].write(batch)
         self.model.run_by_index(0, self.inputs, self.outputs)
         return [
@@ -52,7 +50,7 @@ class LiteRTModel:
         ]
 
     def close(self) -> None:
-        """Give back what LiteRT holds."""
+        """Release the memory that LiteRT holds."""
         for buffer in (*self.inputs, *self.outputs):
             buffer.destroy()
         del self.model, self.inputs, self.outputs
@@ -62,26 +60,26 @@ class LiteRTModel:
 def open_litert_model(
     content: bytes, size: int, shapes: Sequence[tuple[int, ...]]
 ) -> Iterator[Forward]:
-    """A model on LiteRT, on all cores.
+    """Open a LiteRT model that runs on all cores.
 
-    One model with a thread a core, not a model a core: LiteRT's Python holds the interpreter's lock
-    while a model runs, so that of several one at a time would.
+    One model with a thread per core, not one model per core: LiteRT holds the interpreter's lock
+    while a model runs, so only one would run at a time.
 
     Args:
-        content: a model for batches of LITERT_BATCH images.
+        content: a model for batches of LITERT_BATCH_SIZE images.
         size: pixels a side.
         shapes: of its outputs, without the batch dimension.
     """
-    one_at_a_time = Lock()
+    lock = Lock()
     silence_stderr_at_exit()
-    with silenced_stderr():  # it tells of everything it sets up, at the first run too
+    with silenced_stderr():  # LiteRT logs its setup, also in the first run
         model = LiteRTModel(content)
         model.run(np.zeros((LITERT_BATCH_SIZE, size, size, 3), np.float32), shapes)
 
     def forward(images: RGB) -> Features:
         batch = np.zeros((LITERT_BATCH_SIZE, *images.shape[1:]), np.float32)
         batch[: len(images)] = images
-        with one_at_a_time:
+        with lock:
             return [rows[: len(images)] for rows in model.run(batch, shapes)]
 
     try:
@@ -95,19 +93,18 @@ def open_litert_model(
 def open_file_embedder(
     content: bytes, size: int, shapes: Sequence[tuple[int, ...]]
 ) -> Iterator[Callable[[PreparedFiles], Features | None]]:
-    """`embed_files` through a model, which `open_model` opens."""
+    """Open `embed_files` on a LiteRT model. For the arguments see `open_litert_model`."""
     with open_litert_model(content, size, shapes) as forward:
         yield partial(embed_files, forward)
 
 
 def embed_files(forward: Forward, files: PreparedFiles) -> Features | None:
-    """The model's outputs for at most a batch of prepared images, by the content of their files;
-    None if one is damaged or missing."""
+    """The outputs for at most one batch of prepared files; None if one is damaged or missing."""
     try:
         images = [verified_pixels(*file) for file in files]
     except MemoryError:
         raise
     except Exception:  # decoders raise OSError, SyntaxError, ValueError, struct.error, …
         return None
-    known = [image for image in images if image is not None]
-    return forward(np.stack(known)) if len(known) == len(files) > 0 else None
+    intact = [image for image in images if image is not None]
+    return forward(np.stack(intact)) if len(intact) == len(files) > 0 else None

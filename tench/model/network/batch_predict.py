@@ -1,4 +1,4 @@
-"""What models say of images, and whether two ways of asking give the same answer."""
+"""Batched prediction, and a check that two prediction paths agree."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,66 +15,75 @@ from tench.model.network.batching import pad_batch
 from tench.run.progress import progress_bar
 
 BATCH_SIZE = 32
-TOLERANCE = 1e-3  # of a probability, between two ways of asking
+TOLERANCE = 1e-3  # of a probability, between two prediction paths
 
 Probabilities = NDArray[np.float32]  # (images, classes)
 
 
 def predict_images(
     rows: Sequence[Row],
-    ask: Callable[[NDArray[np.float32]], Sequence[Probabilities]],
+    predict: Callable[[NDArray[np.float32]], Sequence[Probabilities]],
     label: str,
     folder: Path = PREPARED,
 ) -> list[Probabilities]:
-    """What one or more models say of prepared images.
+    """Predict prepared images with one or more models.
 
     Args:
         rows: of the index.
-        ask: BATCH images, float32 (BATCH, size, size, 3), to the answer of each model.
+        predict: a batch, float32 (BATCH_SIZE, size, size, 3), to the probabilities of each model.
         label: of the progress bar.
         folder: of the images.
 
     Returns:
-        The probabilities of each model.
+        one array (images, classes) per model, in the order of `rows`.
     """
-    answers = []
+    predictions = []
     with progress_bar(None, label, len(rows)) as bar:
         for start in range(0, len(rows), BATCH_SIZE):
             images = [read_prepared(row, folder) for row in rows[start : start + BATCH_SIZE]]
-            batch = np.stack(images).astype(np.float32)
-            answers.append([answer[: len(batch)] for answer in ask(pad_batch(batch, BATCH_SIZE))])
-            bar.update(len(batch))
-    return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
+            batch = pad_batch(np.stack(images).astype(np.float32), BATCH_SIZE)
+            predictions.append([output[: len(images)] for output in predict(batch)])
+            bar.update(len(images))
+    return [np.concatenate(batches) for batches in zip(*predictions, strict=True)]
 
 
 def predict_activations(
-    read: Callable[[NDArray[np.int64]], NDArray[Any]], places: NDArray[np.int64], model: Any
+    read: Callable[[NDArray[np.int64]], NDArray[Any]], rows: NDArray[np.int64], model: Any
 ) -> Probabilities:
-    """What a model on activations says of the rows in `places`, which `read` reads."""
-    parts = [places[start : start + BATCH_SIZE] for start in range(0, len(places), BATCH_SIZE)]
+    """Predict from cached activations.
+
+    Args:
+        read: row numbers to activations (len(numbers), ...).
+        rows: the row numbers.
+        model: activations to probabilities.
+    """
+    parts = [rows[start : start + BATCH_SIZE] for start in range(0, len(rows), BATCH_SIZE)]
     return np.concatenate(
-        [model.predict_on_batch(pad_batch(read(p), BATCH_SIZE))[: len(p)] for p in parts]
+        [model.predict_on_batch(pad_batch(read(part), BATCH_SIZE))[: len(part)] for part in parts]
     )
 
 
 def check_agreement(
-    one: Probabilities, other: Probabilities, rows: Sequence[Row], what: str
+    first: Probabilities, second: Probabilities, rows: Sequence[Row], paths: str
 ) -> float:
-    """Return the largest difference of any probability. Raises TenchError if it is too large.
+    """The largest difference between the probabilities of two prediction paths.
 
     Args:
-        one: probabilities of `rows`.
-        other: the same, had another way.
-        rows: of the index.
-        what: the two ways, for the message.
+        first: (images, classes).
+        second: (images, classes).
+        rows: of the index, one per image.
+        paths: names both prediction paths in the message.
+
+    Raises:
+        TenchError: the difference exceeds TOLERANCE.
     """
-    difference = np.abs(one - other)
-    worst = float(difference.max())
-    if not worst <= TOLERANCE:
+    difference = np.abs(first - second)
+    largest = float(difference.max())
+    if not largest <= TOLERANCE:
         path = rows[int(difference.max(axis=1).argmax())].path
         raise TenchError(
-            f"{PREPARED / path}: {what} disagree by {worst:.2g} in a probability, more than "
-            f"{TOLERANCE}; the scores would not be those of the model that was trained. Run "
-            "`dvc repro --force finetune`, and report it if it comes back"
+            f"{PREPARED / path}: {paths} disagree by {largest:.2g} in a probability, more than "
+            f"{TOLERANCE}. The scores would not be those of the trained model. Run "
+            "`dvc repro --force finetune`; if it happens again, report it"
         )
-    return worst
+    return largest

@@ -1,4 +1,4 @@
-"""Batches of one size."""
+"""Padding of batches to a fixed size."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def pad_batch(rows: NDArray[Any], count: int) -> NDArray[Any]:
-    """At most `count` rows, filled up to it with zeros: TensorFlow traces every size anew."""
-    return np.concatenate([rows, np.zeros((count - len(rows), *rows.shape[1:]), rows.dtype)])
+def pad_batch(rows: NDArray[Any], batch_size: int) -> NDArray[Any]:
+    """Pad rows with zeros to `batch_size`, because TensorFlow traces every new size again."""
+    padding = np.zeros((batch_size - len(rows), *rows.shape[1:]), rows.dtype)
+    return np.concatenate([rows, padding])

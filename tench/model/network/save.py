@@ -1,4 +1,4 @@
-"""Saving a classifier so that the same weights give the same bytes."""
+"""Save models; equal weights give equal bytes."""
 
 import re
 import tempfile
@@ -11,11 +11,13 @@ from tench.model.network.keras_setup import keras
 
 
 def save_classifier(model: Model, file: Path) -> None:
-    """Save as .keras so that the same weights give the same bytes in every process: without dates,
-    in it or on it, and with shared objects numbered instead of named by their memory address."""
-    with atomic_file(file) as part, tempfile.NamedTemporaryFile(suffix=".keras") as fresh:
-        model.save(fresh.name)
-        with zipfile.ZipFile(fresh.name) as source, zipfile.ZipFile(part, "w") as target:
+    """Save a model as .keras, normalized so that equal weights give equal bytes.
+
+    Dates are dropped, and shared objects are numbered instead of named by their memory address.
+    """
+    with atomic_file(file) as part, tempfile.NamedTemporaryFile(suffix=".keras") as saved:
+        model.save(saved.name)
+        with zipfile.ZipFile(saved.name) as source, zipfile.ZipFile(part, "w") as target:
             for name in sorted(source.namelist()):
                 content = source.read(name)
                 if name == "metadata.json":
@@ -26,9 +28,10 @@ def save_classifier(model: Model, file: Path) -> None:
 
 
 def save_weights(model: Model, file: Path) -> None:
-    """Save a model's weights as .weights.h5, whole or not at all.
+    """Save the weights of a model as .weights.h5, atomically.
 
-    HDF5 kills the process where it finds the disk full, so a plain write looks for room before it.
+    HDF5 kills the process if the disk is full, so a plain write claims the space first and fails
+    with an OSError instead.
     """
     with atomic_file(file) as part:
         part.write_bytes(bytes(2 * sum(weight.nbytes for weight in model.get_weights())))
@@ -36,10 +39,10 @@ def save_weights(model: Model, file: Path) -> None:
 
 
 def renumber_shared_objects(config: bytes) -> bytes:
-    """Replace the values of shared_object_id in Keras's JSON by 1, 2, ... as they appear."""
+    """Replace the values of shared_object_id in Keras's JSON by 1, 2, ... in order."""
     numbers: dict[bytes, int] = {}
 
-    def number(found: re.Match[bytes]) -> bytes:
-        return found[1] + str(numbers.setdefault(found[2], len(numbers) + 1)).encode()
+    def number(match: re.Match[bytes]) -> bytes:
+        return match[1] + str(numbers.setdefault(match[2], len(numbers) + 1)).encode()
 
     return re.sub(rb'("shared_object_id": )(\d+)', number, config)

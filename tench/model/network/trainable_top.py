@@ -1,4 +1,4 @@
-"""The tail: the backbone's layers from a cut on, as they are or as a copy that learns."""
+"""The trainable top: the layers of the backbone from a cut on."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from tench.model.network.keras_setup import keras
 
 def build_top(backbone: Model, cut: int) -> Model:
     """The backbone's own layers from `cut` on: activations to features (n, h, w, channels)."""
-    if cut == len(backbone.layers):  # none: Keras refuses a model whose input is its output
+    if cut == len(backbone.layers):  # Keras rejects a model whose input is its output
         features = keras.Input(backbone.output_shape[1:])
         return keras.Model(features, keras.layers.Identity()(features))
     return keras.Model(cut_tensor(backbone, cut), backbone.output)
 
 
 def is_pointwise(layer: Any) -> bool:
-    """Whether a layer is a 1 x 1 convolution without stride."""
+    """Whether a layer is a 1 x 1 convolution without stride or groups."""
     return (
         type(layer) is keras.layers.Conv2D
         and layer.kernel_size == (1, 1)
@@ -25,10 +25,9 @@ def is_pointwise(layer: Any) -> bool:
 
 
 class InferenceBatchNorm(keras.layers.BatchNormalization):  # type: ignore[misc]
-    """BatchNorm that learns its scale and offset but never uses or changes batch statistics.
+    """BatchNorm that learns scale and offset but never uses or updates batch statistics.
 
-    Calling a model with training=False does not do that: once it is part of another model, Keras 3
-    overrides the argument with that model's own.
+    Passing training=False is not enough: Keras 3 overrides it once the model is part of another.
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -36,18 +35,18 @@ class InferenceBatchNorm(keras.layers.BatchNormalization):  # type: ignore[misc]
 
 
 def build_trainable_top(backbone: Model, cut: int, fine_tune_at: int) -> Model:
-    """A copy of the backbone from `cut` on, in which the layers before `fine_tune_at` are frozen.
+    """A trainable copy of the backbone from `cut` on, with layers before `fine_tune_at` frozen.
 
-    In training it behaves as in inference: BatchNorm keeps its statistics, and dropout, by which
-    EfficientNetV2 leaves out whole blocks (stochastic depth), leaves out none. LayerNorm knows no
-    difference. So the trunk's stored outputs stay what the whole model would compute.
+    It computes the same in training as in inference, so that cached activations stay valid:
+    BatchNorm keeps its statistics, and EfficientNetV2's stochastic depth (dropout of whole blocks)
+    is off.
 
-    A 1 x 1 convolution becomes the dense layer over channels that it is: the same numbers, but
-    TensorFlow's gradients of a matrix product take a third of the time of a convolution's on CPU.
+    A 1 x 1 convolution becomes a dense layer over channels. The result is the same, but on CPU
+    TensorFlow computes the gradients of a matrix product in a third of the time.
     """
-    tail = build_top(backbone, cut)
+    top = build_top(backbone, cut)
 
-    def copy(layer: Any) -> Any:
+    def clone_layer(layer: Any) -> Any:
         if is_pointwise(layer):
             return keras.layers.Dense(
                 layer.filters, layer.activation, layer.use_bias, name=layer.name
@@ -59,20 +58,22 @@ def build_trainable_top(backbone: Model, cut: int, fine_tune_at: int) -> Model:
             kind = InferenceBatchNorm
         return kind.from_config(layer.get_config())
 
-    twin = keras.models.clone_model(tail, clone_function=copy)
-    copy_weights(tail, twin)
+    clone = keras.models.clone_model(top, clone_function=clone_layer)
+    copy_weights(top, clone)
     frozen = {layer.name for layer in backbone.layers[:fine_tune_at]}
-    for layer in twin.layers:
+    for layer in clone.layers:
         layer.trainable = layer.name not in frozen
-    return twin
+    return clone
 
 
 def copy_weights(source: Model, target: Model) -> None:
-    """Copy the weights of every layer of `source` to its namesake in `target`; kernels of equal
-    size and other shape are reshaped: (1, 1, in, out) to (in, out) and back."""
+    """Copy the weights of every layer of `source` to the layer of that name in `target`.
+
+    Kernels are reshaped between (1, 1, in, out) and (in, out).
+    """
     for layer in source.layers:
         if layer.weights:
-            twin = target.get_layer(layer.name)
-            shapes = [weight.shape for weight in twin.weights]
+            copy = target.get_layer(layer.name)
+            shapes = [weight.shape for weight in copy.weights]
             values = layer.get_weights()
-            twin.set_weights([v.reshape(s) for v, s in zip(values, shapes, strict=True)])
+            copy.set_weights([v.reshape(s) for v, s in zip(values, shapes, strict=True)])

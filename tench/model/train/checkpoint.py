@@ -1,4 +1,4 @@
-"""A training after each epoch, kept so that one that was stopped goes on there, bit for bit."""
+"""Checkpoints of a training after every epoch, from which it resumes bit for bit."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,53 +11,54 @@ from tench.run.resume import append_entry, read_entries, truncate_journal
 
 EPOCH_JOURNAL = "epochs.journal"
 Weights = list[NDArray[Any]]
-EpochMetrics = dict[str, float]  # loss and accuracy
+EpochMetrics = dict[str, float]  # loss and accuracy, by name
 
 
 class EpochResult(NamedTuple):
-    """What an epoch came to."""
+    """The metrics of an epoch."""
 
     number: int
     train_metrics: EpochMetrics
     val_metrics: EpochMetrics
-    sha256: str = ""  # of the file that holds where the training was after it
+    sha256: str = ""  # of the checkpoint after it
 
 
 def checkpoint_file(work: Path, epoch: int) -> Path:
-    """Where it is kept where a training was after an epoch."""
+    """The checkpoint written after an epoch."""
     return work / f"{epoch:05d}.npz"
 
 
 def training_state(model: Any) -> list[Any]:
-    """All that a step changes: the weights, the state of the dropout, and what the optimizer knows,
-    averages included."""
+    """All variables that a training step changes: weights, dropout seeds, optimizer, averages."""
     optimizer = model.optimizer.variables
     return [*model.trainable_variables, *model.non_trainable_variables, *optimizer]
 
 
-def save_checkpoint(model: Any, best: Weights, epoch: EpochResult, work: Path) -> None:
-    """Keep where a training is after an epoch.
+def save_checkpoint(model: Any, best_weights: Weights, epoch: EpochResult, work: Path) -> None:
+    """Save a checkpoint after an epoch, and delete the one before it.
 
     Args:
-        model: as the epoch left it, with its optimizer.
-        best: weights of the best epoch so far; none where it is not asked for.
-        epoch: which, and what it came to.
-        work: a folder that belongs to this training alone.
+        model: compiled, with its optimizer.
+        best_weights: of the best epoch so far; empty without early stopping.
+        epoch: the epoch and its metrics.
+        work: a folder that only this training uses.
     """
     file = checkpoint_file(work, epoch.number)
     with atomic_file(file) as part:
-        now = {f"variable {n}": one.numpy() for n, one in enumerate(training_state(model))}
-        now |= {f"best {n}": one for n, one in enumerate(best)}
-        np.savez(part, **now)
+        state = {
+            f"variable {n}": variable.numpy() for n, variable in enumerate(training_state(model))
+        }
+        state |= {f"best {n}": weight for n, weight in enumerate(best_weights)}
+        np.savez(part, **state)
     append_entry(epoch._replace(sha256=file_sha256(file))._asdict(), work / EPOCH_JOURNAL)
     checkpoint_file(work, epoch.number - 1).unlink(missing_ok=True)
 
 
 def restore_checkpoint(model: Any, work: Path) -> tuple[list[EpochResult], Weights]:
-    """Put a model where the last epoch left it that is kept whole.
+    """Restore a model from the last undamaged checkpoint in `work`, if there is one.
 
     Returns:
-        what the epochs up to it came to, none if there are none, and the weights of the best.
+        the epochs up to the checkpoint (empty without one), and the weights of the best of them.
     """
     epochs = [EpochResult(**entry) for entry in read_entries(work / EPOCH_JOURNAL)]
     while epochs:
@@ -68,8 +69,8 @@ def restore_checkpoint(model: Any, work: Path) -> tuple[list[EpochResult], Weigh
         truncate_journal(len(epochs), work / EPOCH_JOURNAL)
     else:
         return [], []
-    with np.load(file) as kept:
-        for number, variable in enumerate(training_state(model)):
-            variable.assign(kept[f"variable {number}"])
-        best = sum(name.startswith("best ") for name in kept)
-        return epochs, [kept[f"best {number}"] for number in range(best)]
+    with np.load(file) as state:
+        for n, variable in enumerate(training_state(model)):
+            variable.assign(state[f"variable {n}"])
+        best = sum(name.startswith("best ") for name in state)
+        return epochs, [state[f"best {n}"] for n in range(best)]

@@ -1,4 +1,4 @@
-"""How to train, as params.yaml has it."""
+"""The settings of one training, from params.yaml."""
 
 from typing import NamedTuple
 
@@ -6,28 +6,26 @@ from tench.core.params import ExtractTrain, Finetune, Params
 
 
 class TrainingConfig(NamedTuple):
-    """How to train."""
+    """The settings of one training."""
 
-    first: int  # epoch, counted from 1
-    last: int  # epoch
+    first_epoch: int  # counted from 1
+    last_epoch: int
     learning_rate: float  # of Adam
-    batch_size: int  # examples a step
+    batch_size: int
     seed: int  # of shuffling and dropout
-    ema: bool = False
-    balanced: bool = False  # every class weighs the same in the loss
-    min_steps_per_epoch: int = (
-        1  # an epoch goes over the examples as often as it takes to make so many
-    )
-    patience: int = 0  # epochs in which validation accuracy may fail to rise; 0: train all
+    ema: bool = False  # end every epoch with the moving average of its weights
+    balanced: bool = False  # every class has the same weight in the loss
+    min_steps_per_epoch: int = 1  # an epoch repeats the examples until it has this many steps
+    patience: int = 0  # epochs without better validation accuracy before stopping; 0: train all
 
 
 def training_config(
-    section: ExtractTrain | Finetune, params: Params, before: int, ema: bool = False
+    section: ExtractTrain | Finetune, params: Params, epochs_before: int, ema: bool = False
 ) -> TrainingConfig:
-    """How a section of params.yaml says to train, after so many epochs before."""
+    """The settings of a section of params.yaml, with epochs counted from `epochs_before` + 1."""
     return TrainingConfig(
-        first=before + 1,
-        last=before + section.epochs,
+        first_epoch=epochs_before + 1,
+        last_epoch=epochs_before + section.epochs,
         learning_rate=section.learning_rate,
         batch_size=section.batch_size,
         seed=params.seed,

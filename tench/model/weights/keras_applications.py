@@ -1,4 +1,4 @@
-"""The ImageNet weights of any backbone, as Keras fetches and checks them."""
+"""ImageNet weights from keras.applications, for any backbone."""
 
 import socket
 import warnings
@@ -7,35 +7,38 @@ from typing import Any
 from tench.core.errors import TenchError
 from tench.model.weights.download import FETCH_ERRORS, TIMEOUT
 
-IMAGENET_SIZE = 224  # pixels a side; the weights serve any
+IMAGENET_SIZE = 224  # pixels a side; the weights do not depend on it
 
 
 def load_imagenet_backbone(name: str) -> Any:
-    """A backbone of BACKBONES with the ImageNet weights that Keras offers.
+    """Build a backbone with its ImageNet weights from Keras.
 
-    Keras takes them from its own folder (~/.keras/models, or $KERAS_HOME), else from its storage,
-    and checks their digest where it publishes one: for all but MobileNetV2.
+    Keras looks in ~/.keras/models or $KERAS_HOME first, then in its storage. It publishes and
+    checks a digest for all backbones but MobileNetV2.
+
+    Args:
+        name: a key of BACKBONES.
 
     Raises:
-        TenchError: they cannot be fetched, or are not what they should be.
+        TenchError: the download failed, or the file has another digest.
     """
     from tench.model.network.backbone import build_backbone
 
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT)  # Keras has none
+    default_timeout = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)  # Keras sets none
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # MobileNetV2 warns of the size it was given
+            warnings.simplefilter("ignore")  # MobileNetV2 warns about some sizes
             return build_backbone(name, IMAGENET_SIZE, "imagenet")
     except Exception as error:
-        # Keras raises Exception itself where a fetch fails.
+        # Keras raises a plain Exception if a download fails.
         if type(error) is not Exception and not isinstance(error, FETCH_ERRORS):
             raise
         reason = " ".join(str(error).split()) or repr(error)
         raise TenchError(
-            f"backbone.weights = imagenet: those of {name} could not be fetched. {reason}. Check "
-            "the connection and run again, put the file into ~/.keras/models, or save the weights "
-            "as a .weights.h5 file on a machine that has them and set backbone.weights to its path"
+            f"backbone.weights = imagenet: download failed for {name}. {reason}. Check the "
+            "connection and run again, put the file into ~/.keras/models, or save the weights as "
+            "a .weights.h5 file on a machine that has them and set backbone.weights to its path"
         ) from None
     finally:
-        socket.setdefaulttimeout(before)
+        socket.setdefaulttimeout(default_timeout)

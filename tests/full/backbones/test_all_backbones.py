@@ -262,7 +262,7 @@ def test_cuts_of_one_are_listed() -> None:
     assert lines[1].split()[1:] == ["1", "64", "x", "64", "x", "3", "49"]
     (auto,) = [line.split() for line in lines if line.endswith("auto")]
     assert auto[:2] == ["expanded_conv_9_expand", "123"]
-    assert lines[-1].startswith("(behind the last")
+    assert lines[-1].startswith("(after the last")
 
 
 @pytest.mark.parametrize("wrong", [("MobileNetV1",), ("MobileNetV2", "--image-size", "8")])

@@ -1,4 +1,4 @@
-"""A training that was stopped goes on at the epoch, and ends as one that was not: bit for bit."""
+"""An interrupted training resumes at the epoch and ends bit for bit as one that was not."""
 
 import os
 import shutil
@@ -16,26 +16,26 @@ from tench.model.train.checkpoint import EPOCH_JOURNAL
 from tench.model.train.loop import Examples, train_model
 from tench.model.train.training_config import TrainingConfig
 
-HOW = TrainingConfig(4, 8, 1e-2, 8, 42, ema=True, patience=4)
+CONFIG = TrainingConfig(4, 8, 1e-2, 8, 42, ema=True, patience=4)
 
 
 @pytest.fixture(autouse=True)
-def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a folder of its own."""
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run every test in a folder of its own."""
     monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _eagerly() -> Iterator[None]:
-    """Few steps take longer to trace than to run."""
+    """Run eagerly: tracing takes longer than these few steps."""
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
 
 
 def network() -> Any:
-    """A model of always the same weights with all that has a state: averages of BatchNorm, random
-    numbers, and with HOW those of the optimizer."""
+    """A model with the same weights every time and every kind of state: BatchNorm averages,
+    dropout seeds and, with CONFIG, the optimizer's averages."""
     keras.utils.set_random_seed(7)
     layers = keras.layers
     return keras.Sequential(
@@ -50,80 +50,81 @@ def network() -> Any:
 
 
 def examples(count: int, seed: int) -> Examples:
-    """Noise around one center a class."""
+    """Noise around one center per class."""
     rng = np.random.default_rng(seed)
     labels = (np.arange(count) % 3).astype(np.int32)
     rows = np.eye(3, 12)[labels] + rng.normal(0, 0.6, (count, 12))
     return Examples(rows.astype(np.float32).__getitem__, labels)
 
 
-class Outcome(NamedTuple):
-    """What a training came to."""
+class Result(NamedTuple):
+    """The result of a training."""
 
-    kept: int  # epoch
+    best: int  # epoch
     weights: list[bytes]
-    logged: dict[str, str]  # by DVCLive
-    epochs: list[int]  # that were trained in the last call
+    logs: dict[str, str]  # the files of DVCLive
+    epochs: list[int]  # trained in the last call
 
 
-def train(name: str, stop_in: int | None = None) -> Outcome:
-    """Train in the folder `name`; with `stop_in`, until that epoch has begun."""
-    model, began = network(), []
-    run_epoch = loop.train_epoch
+def train(name: str, stop_in: int | None = None) -> Result:
+    """Train in the folder `name`; with `stop_in`, interrupt in that epoch."""
+    model, epochs = network(), []
+    train_epoch = loop.train_epoch
 
     def run(*arguments: Any) -> Any:
-        began.append(arguments[4])
+        epochs.append(arguments[4])
         if arguments[4] == stop_in:
             raise KeyboardInterrupt
-        return run_epoch(*arguments)
+        return train_epoch(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "train_epoch", run)
         folders = Path(name, "log"), Path(name, "work")
-        kept = train_model(model, examples(12, 1), examples(12, 2), HOW, *folders, "test")
+        best = train_model(model, examples(12, 1), examples(12, 2), CONFIG, *folders, "test")
     weights = [weight.tobytes() for weight in model.get_weights()]
     files = [file for file in Path(name, "log").rglob("*") if file.is_file()]
-    logged = {str(file.relative_to(name)): file.read_text() for file in files}
-    return Outcome(kept, weights, logged, began)
+    logs = {str(file.relative_to(name)): file.read_text() for file in files}
+    return Result(best, weights, logs, epochs)
 
 
-def stop(name: str, epoch: int) -> None:
-    """Begin a training and stop it in an epoch."""
+def interrupt(name: str, epoch: int) -> None:
+    """Start or resume a training and interrupt it in an epoch."""
     with pytest.raises(KeyboardInterrupt) as caught:
         train(name, epoch)
-    assert caught.value.__notes__ == [f"test: epochs kept: {epoch - HOW.first}"]
+    assert caught.value.__notes__ == [f"test: epochs saved: {epoch - CONFIG.first_epoch}"]
 
 
-def equal(one: Outcome, other: Outcome) -> bool:
-    return one[:3] == other[:3]
+def same_result(first: Result, second: Result) -> bool:
+    """Whether everything but the epochs of the last call is equal."""
+    return first[:3] == second[:3]
 
 
-def test_it_goes_on_at_the_epoch_bit_for_bit() -> None:
+def test_training_resumes_at_the_epoch_bit_for_bit() -> None:
     whole = train("whole")
     assert whole.epochs == [4, 5, 6, 7, 8]
-    stop("once", 7)
+    interrupt("once", 7)
     once = train("once")
     assert once.epochs == [7, 8]
-    assert equal(once, whole)
+    assert same_result(once, whole)
     for epoch in (4, 5, 6, 8):
-        stop("often", epoch)
+        interrupt("often", epoch)
     often = train("often")
     assert often.epochs == [8]
-    assert equal(often, whole)
-    done = train("often")  # stopped after its last epoch
+    assert same_result(often, whole)
+    done = train("often")  # interrupted after its last epoch
     assert done.epochs == []
-    assert equal(done, whole)
-    assert len(list(Path("often/work").iterdir())) == 2  # the journal, and the last state
+    assert same_result(done, whole)
+    assert len(list(Path("often/work").iterdir())) == 2  # the journal and the last checkpoint
 
 
 @pytest.fixture(scope="module")
-def begun(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
-    """What a training comes to that is not stopped, and a folder with one stopped in epoch 7."""
+def interrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
+    """The result of an uninterrupted training, and a folder with one interrupted in epoch 7."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("begun"))
+        patch.chdir(tmp_path_factory.mktemp("interrupted"))
         whole = train("whole")
-        stop("stopped", 7)
-        return whole, Path.cwd() / "stopped"
+        interrupt("partial", 7)
+        return whole, Path.cwd() / "partial"
 
 
 @pytest.mark.parametrize(
@@ -136,12 +137,12 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
         lambda work: (work / EPOCH_JOURNAL).write_text(""),
     ],
 )
-def test_what_was_damaged_since_is_not_gone_on_from(
-    begun: tuple[Outcome, Path], damage: Callable[[Path], object]
+def test_training_does_not_resume_from_a_damaged_checkpoint(
+    interrupted: tuple[Result, Path], damage: Callable[[Path], object]
 ) -> None:
-    whole, stopped = begun
-    shutil.copytree(stopped, "damaged")
+    whole, partial = interrupted
+    shutil.copytree(partial, "damaged")
     damage(Path("damaged/work"))
-    again = train("damaged")
-    assert again.epochs == [4, 5, 6, 7, 8]
-    assert equal(again, whole)
+    result = train("damaged")
+    assert result.epochs == [4, 5, 6, 7, 8]
+    assert same_result(result, whole)

@@ -1,4 +1,4 @@
-"""The classifier as it is saved: what it says, its bytes, and whether it is what was trained."""
+"""The saved classifier: its predictions, its bytes, and agreement with the trained model."""
 
 import errno
 import io
@@ -36,7 +36,7 @@ from tench.model.network.trainable_top import build_trainable_top
 
 SIZE, CLASSES, CUT = 32, 10, 4
 NOISE = np.random.default_rng(3).integers(0, 128, (70, SIZE, SIZE, 3))
-IMAGES = [Image.fromarray((one + n).astype(np.uint8)) for n, one in enumerate(NOISE)]
+IMAGES = [Image.fromarray((noise + n).astype(np.uint8)) for n, noise in enumerate(NOISE)]
 ROWS = [
     Row(f"{number}.zip/a.webp", "val", 0, "fish", "", "", pixel_digest(image), 0, number)
     for number, image in enumerate(IMAGES)
@@ -44,7 +44,7 @@ ROWS = [
 
 
 def build_small() -> Any:
-    """A small backbone, of the kinds of layers that MobileNetV2 has."""
+    """A small backbone with the layer types of MobileNetV2."""
     layers = keras.layers
     start = keras.Input((SIZE, SIZE, 3), name="scaled_image")
     x = layers.Conv2D(24, 3, strides=4, use_bias=False, name="first")(start)
@@ -59,7 +59,7 @@ def build_small() -> Any:
 
 @pytest.fixture(scope="module")
 def backbone() -> Any:
-    """A small backbone whose features differ."""
+    """A small backbone with random weights."""
     model = build_small()
     set_random_weights(model, 1)
     return model
@@ -67,7 +67,7 @@ def backbone() -> Any:
 
 @pytest.fixture(scope="module")
 def head() -> Any:
-    """A head whose answers differ."""
+    """A head with random weights."""
     model = build_head(head_params(), 1280, CLASSES)
     set_random_weights(model, 2)
     return model
@@ -91,7 +91,7 @@ def _in_project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def saved(folder: Path) -> Any:
-    """The classifier, loaded with nothing but Keras: nothing of Tench can be imported."""
+    """The classifier, loaded by Keras alone: Tench cannot be imported."""
     assert keras.saving.get_custom_objects() == {}
     with pytest.MonkeyPatch.context() as patch:
         for name in list(sys.modules):
@@ -101,31 +101,31 @@ def saved(folder: Path) -> Any:
 
 
 def read_all(rows: list[Row] = ROWS) -> NDArray[np.float32]:
-    """Prepared images, as the classifier takes them."""
+    """Prepared images, float32 in [0, 255]."""
     return np.stack([read_prepared_unchecked(PREPARED / row.path) for row in rows]).astype(
         np.float32
     )
 
 
 def logits(backbone: Any, head: Any) -> NDArray[np.float64]:
-    """What backbone and head say of all images, scaled as MobileNetV2 was trained."""
+    """The logits of all images, scaled as MobileNetV2 was trained."""
     features = backbone(read_all() / 127.5 - 1, training=False).numpy()
     return np.asarray(head(features.mean(axis=(1, 2)), training=False), np.float64)
 
 
 def softmax(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """As the books have it."""
+    """The textbook formula."""
     powers = np.exp(values - values.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def test_saved_classifier_says_the_softmax_of_the_logits(
+def test_saved_classifier_predicts_the_softmax_of_the_logits(
     backbone: Any, head: Any, saved: Any
 ) -> None:
-    said = saved.predict_on_batch(read_all())
-    assert np.ptp(said, axis=0).max() > 0.01
-    np.testing.assert_allclose(said, softmax(logits(backbone, head)), atol=1e-5)
-    np.testing.assert_allclose(said.sum(axis=1, dtype=np.float64), 1, atol=1e-6)
+    probabilities = saved.predict_on_batch(read_all())
+    assert np.ptp(probabilities, axis=0).max() > 0.01
+    np.testing.assert_allclose(probabilities, softmax(logits(backbone, head)), atol=1e-5)
+    np.testing.assert_allclose(probabilities.sum(axis=1, dtype=np.float64), 1, atol=1e-6)
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
@@ -141,15 +141,14 @@ def test_probabilities_sum_to_one_whatever_the_head_was_trained_with(
     trained.train_on_batch(rows, np.arange(8))
     after = logits(backbone, head)
     assert np.abs(after - before).max() > 0.01
-    said = np.asarray(
-        assemble_classifier(backbone, "MobileNetV2", head)(read_all(), training=False), np.float64
-    )
-    np.testing.assert_allclose(said.sum(axis=1), 1, atol=1e-6)
-    np.testing.assert_allclose(said, softmax(after), atol=1e-5)
+    classifier = assemble_classifier(backbone, "MobileNetV2", head)
+    probabilities = np.asarray(classifier(read_all(), training=False), np.float64)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(probabilities, softmax(after), atol=1e-5)
 
-    wanted = softmax if activation == "softmax" else lambda values: 1 / (1 + np.exp(-values))
-    found = np.asarray(trained(rows, training=False), np.float64)
-    np.testing.assert_allclose(found, wanted(np.asarray(head(rows), np.float64)), atol=1e-6)
+    formula = softmax if activation == "softmax" else lambda values: 1 / (1 + np.exp(-values))
+    output = np.asarray(trained(rows, training=False), np.float64)
+    np.testing.assert_allclose(output, formula(np.asarray(head(rows), np.float64)), atol=1e-6)
 
 
 def test_small_probabilities_are_not_clipped(backbone: Any) -> None:
@@ -157,55 +156,54 @@ def test_small_probabilities_are_not_clipped(backbone: Any) -> None:
     for weight in head.weights:
         weight.assign(np.zeros(weight.shape))
     head.layers[-1].bias.assign([40, 0])
-    said = np.asarray(
-        assemble_classifier(backbone, "MobileNetV2", head)(read_all(ROWS[:1]), training=False),
-        np.float64,
-    )
-    assert 0 < said[0, 1] < 1e-15
-    np.testing.assert_allclose(said[0, 1], np.exp(-40), rtol=1e-4)
-    for rows in (ROWS[:1], ROWS[:3]):  # nor on the way to the scores
-        (answers,) = predict_images(rows, lambda batch: [np.tile(said, (len(batch), 1))], "test")
-        assert np.array_equal(answers, np.tile(said, (len(rows), 1)))
+    classifier = assemble_classifier(backbone, "MobileNetV2", head)
+    output = np.asarray(classifier(read_all(ROWS[:1]), training=False), np.float64)
+    assert 0 < output[0, 1] < 1e-15
+    np.testing.assert_allclose(output[0, 1], np.exp(-40), rtol=1e-4)
+    for rows in (ROWS[:1], ROWS[:3]):  # nor in batched prediction
+        (predicted,) = predict_images(
+            rows, lambda batch: [np.tile(output, (len(batch), 1))], "test"
+        )
+        assert np.array_equal(predicted, np.tile(output, (len(rows), 1)))
 
 
-def test_saved_classifier_is_the_same_bytes_from_the_same_weights(
+def test_equal_weights_are_saved_as_equal_bytes(
     backbone: Any, head: Any, folder: Path, tmp_path: Path
 ) -> None:
-    first, again = folder / "classifier.keras", tmp_path / "again" / "classifier.keras"
+    first, second = folder / "classifier.keras", tmp_path / "second" / "classifier.keras"
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")  # a new object, at another address
     assert keras.config.dtype_policy() is not policy
-    twin = assemble_classifier(
+    clone = assemble_classifier(
         build_small(), "MobileNetV2", build_head(head_params(), 1280, CLASSES)
     )
-    twin.set_weights(assemble_classifier(backbone, "MobileNetV2", head).get_weights())
-    save_classifier(twin, again)
-    assert again.read_bytes() == first.read_bytes()
-    twin.get_layer("logits").bias.assign_add(np.full(CLASSES, 1e-3))
-    save_classifier(twin, again)
-    assert again.read_bytes() != first.read_bytes()
-    assert [file.name for file in again.parent.iterdir()] == ["classifier.keras"]
+    clone.set_weights(assemble_classifier(backbone, "MobileNetV2", head).get_weights())
+    save_classifier(clone, second)
+    assert second.read_bytes() == first.read_bytes()
+    clone.get_layer("logits").bias.assign_add(np.full(CLASSES, 1e-3))
+    save_classifier(clone, second)
+    assert second.read_bytes() != first.read_bytes()
+    assert [file.name for file in second.parent.iterdir()] == ["classifier.keras"]
 
 
-def trained_answers(backbone: Any, head: Any) -> NDArray[np.float32]:
-    """What finetune writes down before it saves: the answers of trunk, then tail and head."""
-    tail = with_activation(connect_top_and_head(build_trainable_top(backbone, CUT, CUT), head))
-    trunk = build_frozen_base(backbone, "MobileNetV2", CUT)
-    activations = np.asarray(keras.tree.flatten(trunk(read_all(), training=False))[0])
-    return predict_activations(
-        activations.__getitem__, evenly_spaced(len(ROWS), CHECK_IMAGES), tail
-    )
+def predict_before_saving(backbone: Any, head: Any) -> NDArray[np.float32]:
+    """The predictions that finetune writes before it saves: frozen base, then top and head."""
+    model = with_activation(connect_top_and_head(build_trainable_top(backbone, CUT, CUT), head))
+    base = build_frozen_base(backbone, "MobileNetV2", CUT)
+    activations = np.asarray(keras.tree.flatten(base(read_all(), training=False))[0])
+    rows = evenly_spaced(len(ROWS), CHECK_IMAGES)
+    return predict_activations(activations.__getitem__, rows, model)
 
 
-def saved_answers(file: Path) -> NDArray[np.float32]:
-    """What evaluate asks the saved classifier."""
+def predict_after_saving(file: Path) -> NDArray[np.float32]:
+    """The predictions of the saved classifier, as evaluate compares them."""
     classifier = keras.models.load_model(file, compile=False)
-    asked = evenly_spaced_rows(ROWS, CHECK_IMAGES)
-    (answers,) = predict_images(asked, lambda batch: [classifier.predict_on_batch(batch)], "check")
-    return answers
+    rows = evenly_spaced_rows(ROWS, CHECK_IMAGES)
+    (predicted,) = predict_images(rows, lambda batch: [classifier.predict_on_batch(batch)], "check")
+    return predicted
 
 
-def damaged(file: Path, weight: str) -> Path:
+def copy_with_swapped_rows(file: Path, weight: str) -> Path:
     """A copy of the saved classifier with two rows of a weight swapped."""
     with zipfile.ZipFile("classifier.keras") as source, zipfile.ZipFile(file, "w") as target:
         for name in source.namelist():
@@ -218,10 +216,13 @@ def damaged(file: Path, weight: str) -> Path:
     return file
 
 
-def test_saved_classifier_agrees_with_what_was_trained(
+def test_saved_classifier_agrees_with_the_trained_model(
     backbone: Any, head: Any, folder: Path
 ) -> None:
-    before, after = trained_answers(backbone, head), saved_answers(folder / "classifier.keras")
+    before, after = (
+        predict_before_saving(backbone, head),
+        predict_after_saving(folder / "classifier.keras"),
+    )
     assert before.shape == (len(ROWS), CLASSES)
     assert np.ptp(before, axis=0).max() > 0.01
     assert check_agreement(before, after, ROWS, "before and after") < 1e-5
@@ -231,60 +232,60 @@ def test_saved_classifier_agrees_with_what_was_trained(
     "weight",
     ["dense_1/vars/0", "dense_1/vars/1", "dense/vars/0", "functional/layers/conv2d/vars/0"],
 )
-def test_a_classifier_that_was_not_saved_as_it_was_is_refused(
+def test_a_saved_classifier_with_other_weights_is_rejected(
     backbone: Any, head: Any, tmp_path: Path, weight: str
 ) -> None:
-    before = trained_answers(backbone, head)
-    after = saved_answers(damaged(tmp_path / "classifier.keras", weight))
+    before = predict_before_saving(backbone, head)
+    after = predict_after_saving(copy_with_swapped_rows(tmp_path / "classifier.keras", weight))
     with pytest.raises(TenchError) as caught:
         check_agreement(before, after, ROWS, "before and after")
-    worst = ROWS[int(np.abs(before - after).max(axis=1).argmax())]
-    assert str(caught.value).startswith(f"{PREPARED / worst.path}: before and after disagree by ")
+    row = ROWS[int(np.abs(before - after).max(axis=1).argmax())]
+    assert str(caught.value).startswith(f"{PREPARED / row.path}: before and after disagree by ")
     assert "dvc repro --force finetune" in str(caught.value)
 
 
-def test_answers_that_are_no_numbers_agree_with_nothing() -> None:
-    answers = np.full((3, 2), 0.5, np.float32)
-    assert check_agreement(answers, answers, ROWS[:3], "both") == 0
+def test_nan_agrees_with_nothing() -> None:
+    first = np.full((3, 2), 0.5, np.float32)
+    assert check_agreement(first, first, ROWS[:3], "both") == 0
     for wrong in (np.nan, 0.502):
-        other = answers.copy()
-        other[1, 0] = wrong
-        for pair in ((answers, other), (other, answers)):
+        second = first.copy()
+        second[1, 0] = wrong
+        for pair in ((first, second), (second, first)):
             with pytest.raises(TenchError, match=r"prepared/1\.zip/a\.webp: both disagree"):
                 check_agreement(*pair, ROWS[:3], "both")
 
 
-def test_answers_come_in_the_order_of_the_images(folder: Path) -> None:
-    def ask(batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+def test_predictions_are_in_the_order_of_the_images(folder: Path) -> None:
+    def predict(batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         sizes.append(len(batch))
         means = batch.mean(axis=(1, 2))
         return [means, -means[:, :1]]
 
     sizes: list[int] = []
-    means, negative = predict_images(ROWS, ask, "test")
+    means, negative = predict_images(ROWS, predict, "test")
     assert len(sizes) > 1
-    assert len(set(sizes)) == 1  # whatever is asked is traced once
+    assert len(set(sizes)) == 1  # so that TensorFlow traces once
     np.testing.assert_array_equal(means, read_all().mean(axis=(1, 2)))
     np.testing.assert_array_equal(negative, -means[:, :1])
 
 
 def test_weights_are_saved_as_keras_loads_them(head: Any, tmp_path: Path) -> None:
     save_weights(head, tmp_path / "new" / "head.weights.h5")
-    twin = build_head(head_params(), 1280, CLASSES)
-    twin.load_weights(tmp_path / "new" / "head.weights.h5")
-    for one, other in zip(head.get_weights(), twin.get_weights(), strict=True):
-        assert np.array_equal(one, other)
+    loaded = build_head(head_params(), 1280, CLASSES)
+    loaded.load_weights(tmp_path / "new" / "head.weights.h5")
+    for expected, actual in zip(head.get_weights(), loaded.get_weights(), strict=True):
+        assert np.array_equal(expected, actual)
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["head.weights.h5"]
 
 
-def test_hdf5_does_not_meet_a_full_disk(head: Any, tmp_path: Path) -> None:
-    # It would kill this process at its end
-    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, most))
+def test_a_full_disk_raises_before_hdf5_writes(head: Any, tmp_path: Path) -> None:
+    # HDF5 would kill the process.
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard_limit))
     try:
         with pytest.raises(OSError, match=os.strerror(errno.EFBIG)) as caught:
             save_weights(head, tmp_path / "head.weights.h5")
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard_limit, hard_limit))
     assert "write failed" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []

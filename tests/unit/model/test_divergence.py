@@ -1,4 +1,4 @@
-"""A training that diverges ends with one clear error, and its finished epochs stay."""
+"""A training that diverges fails with one clear error and keeps its finished epochs."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -22,8 +22,8 @@ CLASSES = 3
 
 
 @pytest.fixture(autouse=True)
-def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """In a folder of its own; steps are not traced, which takes longer than they do."""
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run every test in a folder of its own, eagerly: tracing takes longer than these few steps."""
     monkeypatch.chdir(tmp_path)
     tf.config.run_functions_eagerly(True)
     yield
@@ -31,7 +31,7 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 
 def head() -> Any:
-    """A head on 8 features, of always the same weights."""
+    """A head on 8 features, with the same weights every time."""
     keras.utils.set_random_seed(7)
     layers = keras.layers
     return keras.Sequential(
@@ -46,19 +46,19 @@ def examples(shape: tuple[int, ...], batch_size: int) -> Examples:
     return Examples(rows.__getitem__, (np.arange(len(rows)) % CLASSES).astype(np.int32))
 
 
-def extract_train(how: TrainingConfig, output: str) -> int:
-    """Train as the stage extract-train does."""
-    data = examples((8,), how.batch_size)
+def extract_train(config: TrainingConfig, output: str) -> int:
+    """Train as in the stage extract-train."""
+    data = examples((8,), config.batch_size)
     model = with_activation(head(), output)
-    return train_model(model, data, data, how, Path("log"), Path("work"), "extract-train")
+    return train_model(model, data, data, config, Path("log"), Path("work"), "extract-train")
 
 
-def finetune(how: TrainingConfig, output: str) -> int:
-    """Train as the stage finetune does."""
-    data = examples((4, 4, 5), how.batch_size)
-    tail = keras.Sequential([keras.Input((4, 4, 5)), keras.layers.Conv2D(8, 1)])
-    model = connect_top_and_head(tail, head())
-    return fit_if_better(model, output, data, data, how, Path("log"), Path("work"), "finetune")
+def finetune(config: TrainingConfig, output: str) -> int:
+    """Train as in the stage finetune."""
+    data = examples((4, 4, 5), config.batch_size)
+    top = keras.Sequential([keras.Input((4, 4, 5)), keras.layers.Conv2D(8, 1)])
+    model = connect_top_and_head(top, head())
+    return fit_if_better(model, output, data, data, config, Path("log"), Path("work"), "finetune")
 
 
 @pytest.mark.parametrize("stage", [extract_train, finetune])
@@ -67,16 +67,16 @@ def finetune(how: TrainingConfig, output: str) -> int:
     "change",
     [
         {},
-        {"batch_size": 500},  # one step, and only validation shows it
+        {"batch_size": 500},  # one step: only the validation loss shows it
         {"patience": 2, "ema": True, "balanced": True},
     ],
 )
-def test_a_training_that_diverges_names_the_epoch_and_the_parameter_to_lower(
+def test_divergence_names_the_epoch_and_the_parameter_to_lower(
     stage: Callable[[TrainingConfig, str], int], output: str, change: dict[str, Any]
 ) -> None:
-    how = TrainingConfig(4, 8, 1e38, 8, 42)._replace(**change)
+    config = TrainingConfig(4, 8, 1e38, 8, 42)._replace(**change)
     with pytest.raises(TenchError) as caught:
-        stage(how, output)
+        stage(config, output)
     name = stage.__name__
     assert str(caught.value) == (
         f"{name.replace('_', '-')}: training diverged in epoch 4: its loss is not a finite number. "
@@ -85,27 +85,33 @@ def test_a_training_that_diverges_names_the_epoch_and_the_parameter_to_lower(
 
 
 @pytest.mark.parametrize("patience", [0, 9])
-def test_the_epochs_before_it_diverged_stay(patience: int) -> None:
-    how = TrainingConfig(4, 8, 1e-3, 8, 42, patience=patience)
-    data, begun = examples((8,), 8), []
+def test_epochs_before_divergence_are_kept(patience: int) -> None:
+    config = TrainingConfig(4, 8, 1e-3, 8, 42, patience=patience)
+    data, batches = examples((8,), 8), []
 
     def read(rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The rows; from the third epoch on, so large that they overflow."""
-        begun.append(len(rows))
-        return np.asarray(data.read(rows) * np.float32(1e38 if len(begun) > 2 * 2 else 1))
+        """Read rows, scaled to overflow from the third epoch on."""
+        batches.append(len(rows))
+        return np.asarray(data.read(rows) * np.float32(1e38 if len(batches) > 2 * 2 else 1))
 
     train = data._replace(read=read)
     model = with_activation(head())
     folders = Path("log"), Path("work")
     with pytest.raises(TenchError, match="diverged in epoch 6:"):
-        train_model(model, train, data, how, *folders, "finetune")
+        train_model(model, train, data, config, *folders, "finetune")
     assert len(read_entries(folders[1] / EPOCH_JOURNAL)) == 2
     assert json.loads((folders[0] / "metrics.json").read_text())["step"] == 5
     epochs, _ = restore_checkpoint(model, folders[1])
-    assert [one.number for one in epochs] == [4, 5]
+    assert [epoch.number for epoch in epochs] == [4, 5]
     whole = with_activation(head())
     train_model(
-        whole, data, data, how._replace(last=5, patience=0), Path("l"), Path("w"), "finetune"
+        whole,
+        data,
+        data,
+        config._replace(last_epoch=5, patience=0),
+        Path("l"),
+        Path("w"),
+        "finetune",
     )
     pairs = zip(model.get_weights(), whole.get_weights(), strict=True)
-    assert all(np.array_equal(one, other) for one, other in pairs)
+    assert all(np.array_equal(first, second) for first, second in pairs)

@@ -1,4 +1,4 @@
-"""Embedding: every image's features, in order, on any machine, and stopped at any time."""
+"""Embedding: the features of every image, in order, on any machine, and resumed after a stop."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -28,9 +28,9 @@ from tench.model.network.frozen_base import build_frozen_base
 from tench.model.network.keras_setup import keras
 
 SIZE = 32
-COUNT = 21  # two batches and a part of one
-LAYERS, TAP = 45, 27
-LATE = -9  # a byte of the last row, or of the last line
+COUNT = 21  # two and a half batches
+LAYERS, CUT = 45, 27
+LATE = -9  # a byte in the last row or the last line
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def images(folder: Path) -> list[Row]:
-    """COUNT prepared images, no two alike, whose names are not in their order."""
+    """COUNT different prepared images, not in the order of their names."""
     rng = np.random.default_rng(1)
     rows = []
     for number in range(COUNT):
@@ -62,27 +62,27 @@ def _in_project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def backbone() -> Any:
-    """The first LAYERS layers of a backbone with random weights, for short: quick to convert."""
+    """The first LAYERS layers of a backbone with random weights: quick to convert."""
     keras.utils.set_random_seed(2)
     whole = build_backbone("MobileNetV2", SIZE)
     return keras.Model(whole.input, whole.layers[LAYERS - 1].output)
 
 
 @pytest.fixture(scope="module")
-def trunk(backbone: Any) -> Any:
-    """A trunk with two outputs: tapped, and pooled."""
-    return build_frozen_base(backbone, "MobileNetV2", TAP, pooled=True)
+def base(backbone: Any) -> Any:
+    """A frozen base with two outputs: activations at the cut, and pooled features."""
+    return build_frozen_base(backbone, "MobileNetV2", CUT, pooled=True)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _converted_once() -> Iterator[None]:
-    """Convert each trunk once: it takes seconds."""
-    made: dict[Any, bytes] = {}
+    """Convert each frozen base once: it takes seconds."""
+    converted: dict[Any, bytes] = {}
 
-    def convert(trunk: Any, batch: int) -> bytes:
-        if trunk not in made:
-            made[trunk] = convert_base_to_litert(trunk, batch)
-        return made[trunk]
+    def convert(base: Any, batch_size: int) -> bytes:
+        if base not in converted:
+            converted[base] = convert_base_to_litert(base, batch_size)
+        return converted[base]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engines, "convert_base_to_litert", convert)
@@ -90,19 +90,19 @@ def _converted_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def expected(trunk: Any, images: list[Row], folder: Path) -> list[NDArray[np.float32]]:
-    """What Keras itself says: the tapped activations and the pooled features."""
+def expected(base: Any, images: list[Row], folder: Path) -> list[NDArray[np.float32]]:
+    """The outputs of Keras: activations at the cut, and pooled features."""
     batch = np.stack([read_prepared_unchecked(folder / PREPARED / row.path) for row in images])
-    return [np.asarray(output) for output in trunk(batch.astype(np.float32), training=False)]
+    return [np.asarray(output) for output in base(batch.astype(np.float32), training=False)]
 
 
 def means(images: RGB) -> list[NDArray[np.float32]]:
-    """A trunk that takes no time: the mean of every column, as two outputs."""
+    """A fast stand-in for the frozen base: the mean of every column, as two outputs."""
     columns = images.mean(axis=1, dtype=np.float32)
     return [columns, columns[:, :, 0]]
 
 
-MEANS = Engine("means", means, 8, [(SIZE, 3), (SIZE,)], on_all_cores=True)
+MEANS = Engine("means", means, 8, [(SIZE, 3), (SIZE,)], uses_all_cores=True)
 
 
 def all_rows(folder: Path, images: list[Row]) -> NDArray[np.generic]:
@@ -111,7 +111,7 @@ def all_rows(folder: Path, images: list[Row]) -> NDArray[np.generic]:
 
 
 def shrink_shards(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
-    """Let a shard hold few rows."""
+    """Limit the rows of a shard."""
     monkeypatch.setattr(shards, "SHARD_ROWS", rows)
     monkeypatch.setattr(embedding, "SHARD_ROWS", rows)
 
@@ -124,58 +124,60 @@ def content(*folders: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("kind", ["litert", "tensorflow"])
 def test_both_engines_agree_with_keras(
-    trunk: Any,
+    base: Any,
     images: list[Row],
     expected: list[NDArray[np.float32]],
     tmp_path: Path,
     kind: str,
 ) -> None:
     folders = [tmp_path / "activations", tmp_path / "pooled"]
-    with open_engine(trunk, kind) as engine:
+    with open_engine(base, kind) as engine:
         assert engine.name == kind
         write_feature_shards(images, engine, folders, tmp_path / "journal")
-    assert [one.shape for one in expected] == [(COUNT, 8, 8, 24), (COUNT, 32)]
+    assert [output.shape for output in expected] == [(COUNT, 8, 8, 24), (COUNT, 32)]
     for folder, wanted in zip(folders, expected, strict=True):
-        found = all_rows(folder, images)
-        assert found.dtype == np.float32
+        rows = all_rows(folder, images)
+        assert rows.dtype == np.float32
         scale = np.abs(wanted).max()
         gaps = np.abs(wanted[:, None] - wanted[None]).reshape(COUNT, COUNT, -1).max(axis=2)
-        assert gaps[~np.eye(COUNT, dtype=bool)].min() > 1e-3 * scale  # else order would not show
-        np.testing.assert_allclose(found / scale, wanted / scale, atol=1e-4)
+        assert gaps[~np.eye(COUNT, dtype=bool)].min() > 1e-3 * scale  # so that the order shows
+        np.testing.assert_allclose(rows / scale, wanted / scale, atol=1e-4)
 
 
-def test_without_a_gpu_litert_is_the_engine(trunk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_uses_litert_without_a_gpu(base: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for devices, name in (([], "litert"), (["a GPU"], "tensorflow")):
         monkeypatch.setattr(
-            engines.tf.config, "list_physical_devices", lambda kind, found=devices: found
+            engines.tf.config, "list_physical_devices", lambda kind, devices=devices: devices
         )
-        with open_engine(trunk, "auto") as engine:
+        with open_engine(base, "auto") as engine:
             assert engine.name == name
 
 
-def test_the_number_of_cores_changes_nothing(
-    trunk: Any, images: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_number_of_cores_does_not_change_the_bytes(
+    base: Any, images: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for cores in (1, 3):
         for module in (litert, parallel):
-            monkeypatch.setattr(module, "cores", lambda number=cores: number)
+            monkeypatch.setattr(module, "available_cores", lambda number=cores: number)
         folders = [tmp_path / str(cores) / name for name in ("activations", "pooled")]
-        with open_engine(trunk, "litert") as engine:
+        with open_engine(base, "litert") as engine:
             write_feature_shards(images, engine, folders, tmp_path / f"{cores}.journal")
     for name in ("activations", "pooled"):
         one, three = (tmp_path / cores / name / "00000.npy" for cores in ("1", "3"))
         assert one.read_bytes() == three.read_bytes()
 
 
-@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("all_cores", [True, False])
 @pytest.mark.parametrize("rows", [8, 12, 20, 21, 100])
-def test_more_images_than_a_shard_holds(
-    images: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int, alone: bool
+def test_images_fill_several_shards(
+    images: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int, all_cores: bool
 ) -> None:
     shrink_shards(monkeypatch, rows)
     monkeypatch.setattr(embedding, "BATCHES_PER_TURN", 2)
     folders = [tmp_path / "columns", tmp_path / "red"]
-    write_feature_shards(images, MEANS._replace(on_all_cores=alone), folders, tmp_path / "journal")
+    write_feature_shards(
+        images, MEANS._replace(uses_all_cores=all_cores), folders, tmp_path / "journal"
+    )
     files = open_shards(tmp_path / "columns", images).files
     assert [len(np.load(file)) for file in files] == [
         min(rows, COUNT - start) for start in range(0, COUNT, rows)
@@ -185,22 +187,22 @@ def test_more_images_than_a_shard_holds(
         assert np.array_equal(all_rows(tmp_path / folder, images), columns)
 
 
-class Stopped(NamedTuple):
-    """An embedding that was stopped in its third shard, and one of the same that was not."""
+class Interrupted(NamedTuple):
+    """An embedding interrupted in its third shard, and the files of one that was not."""
 
     folders: list[Path]
     journal: Path
-    calls: list[int]  # how many images the trunk was asked for, since
+    calls: list[int]  # sizes of the batches computed since
     whole: dict[str, bytes]
 
 
 @pytest.fixture
-def stopped(images: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stopped:
+def interrupted(images: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Interrupted:
     shrink_shards(monkeypatch, 8)
     whole = [tmp_path / "whole" / name for name in ("columns", "red")]
     write_feature_shards(images, MEANS, whole, tmp_path / "whole.journal")
-    folders = [tmp_path / "stopped" / name for name in ("columns", "red")]
-    journal = tmp_path / "stopped.journal"
+    folders = [tmp_path / "interrupted" / name for name in ("columns", "red")]
+    journal = tmp_path / "interrupted.journal"
 
     def stop(batch: RGB) -> list[NDArray[np.float32]]:
         if len(list(folders[0].glob("0*.npy"))) == 2:
@@ -209,45 +211,53 @@ def stopped(images: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     with pytest.raises(KeyboardInterrupt) as caught:
         write_feature_shards(images, MEANS._replace(forward=stop), folders, journal)
-    assert caught.value.__notes__ == ["embed: 16 of 21 images are kept"]
-    return Stopped(folders, journal, [], content(*whole))
+    assert caught.value.__notes__ == ["embed: 16 of 21 images saved"]
+    return Interrupted(folders, journal, [], content(*whole))
 
 
-def go_on(one: Stopped, images: list[Row]) -> None:
-    """Embed again, and compare with what was never stopped."""
+def resume(interrupted: Interrupted, images: list[Row]) -> None:
+    """Embed again, and compare with the uninterrupted embedding."""
 
     def count(batch: RGB) -> list[NDArray[np.float32]]:
-        one.calls.append(len(batch))
+        interrupted.calls.append(len(batch))
         return means(batch)
 
-    write_feature_shards(images, MEANS._replace(forward=count), one.folders, one.journal)
-    found = content(*one.folders)
-    assert {name.replace("/stopped/", "/whole/"): data for name, data in found.items()} == one.whole
+    write_feature_shards(
+        images, MEANS._replace(forward=count), interrupted.folders, interrupted.journal
+    )
+    files = content(*interrupted.folders)
+    renamed = {name.replace("/interrupted/", "/whole/"): data for name, data in files.items()}
+    assert renamed == interrupted.whole
 
 
-def test_a_stopped_run_goes_on_at_the_shard(stopped: Stopped, images: list[Row]) -> None:
-    go_on(stopped, images)
-    assert sum(stopped.calls) == 5
-    go_on(stopped, images)  # stopped after its end: nothing is left to do
-    assert sum(stopped.calls) == 5
+def test_an_interrupted_run_resumes_at_the_shard(
+    interrupted: Interrupted, images: list[Row]
+) -> None:
+    resume(interrupted, images)
+    assert sum(interrupted.calls) == 5
+    resume(interrupted, images)  # interrupted after its end: nothing is left to do
+    assert sum(interrupted.calls) == 5
 
 
 @pytest.mark.parametrize(
-    ("damage", "again"),
+    ("damage", "computed"),
     [
-        (lambda one: flip_bit_in_file(one.folders[1] / "00001.npy", LATE), 13),
-        (lambda one: flip_bit_in_file(one.folders[0] / "00000.npy", LATE), 21),
-        (lambda one: (one.folders[0] / "00001.npy").unlink(), 13),
-        (lambda one: os.truncate(one.folders[0] / "00001.npy", 100), 13),
-        (lambda one: os.truncate(one.journal, one.journal.stat().st_size - 1), 13),
-        (lambda one: flip_bit_in_file(one.journal, LATE), 13),
-        (lambda one: one.journal.unlink(), 21),
+        (lambda run: flip_bit_in_file(run.folders[1] / "00001.npy", LATE), 13),
+        (lambda run: flip_bit_in_file(run.folders[0] / "00000.npy", LATE), 21),
+        (lambda run: (run.folders[0] / "00001.npy").unlink(), 13),
+        (lambda run: os.truncate(run.folders[0] / "00001.npy", 100), 13),
+        (lambda run: os.truncate(run.journal, run.journal.stat().st_size - 1), 13),
+        (lambda run: flip_bit_in_file(run.journal, LATE), 13),
+        (lambda run: run.journal.unlink(), 21),
     ],
 )
-def test_what_was_damaged_since_is_made_again(
-    stopped: Stopped, images: list[Row], damage: Callable[[Stopped], object], again: int
+def test_damaged_shards_are_computed_again(
+    interrupted: Interrupted,
+    images: list[Row],
+    damage: Callable[[Interrupted], object],
+    computed: int,
 ) -> None:
-    damage(stopped)
-    go_on(stopped, images)
-    assert sum(stopped.calls) == again
-    assert len(stopped.journal.read_text().splitlines()) == 3
+    damage(interrupted)
+    resume(interrupted, images)
+    assert sum(interrupted.calls) == computed
+    assert len(interrupted.journal.read_text().splitlines()) == 3

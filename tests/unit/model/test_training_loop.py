@@ -1,4 +1,4 @@
-"""The training loop: every row once an epoch, seeded by epoch, and it learns."""
+"""The training loop: every row once per epoch, seeded by epoch, and it learns."""
 
 import csv
 import json
@@ -30,13 +30,13 @@ CLASSES = 3
 
 
 @pytest.fixture(autouse=True)
-def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """DVCLive looks for a repository around the current directory."""
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run every test in a folder of its own: DVCLive looks for a repository around it."""
     monkeypatch.chdir(tmp_path)
 
 
 def examples(count: int, name: str, seed: int = 0) -> Examples:
-    """Noise around one center a class, which a head can learn to tell apart."""
+    """Noise around one center per class, which a head can learn."""
     rng = np.random.default_rng(seed)
     labels = (np.arange(count) % CLASSES).astype(np.int32)
     centers = np.random.default_rng(99).normal(0, 1, (CLASSES, 1280))
@@ -47,7 +47,7 @@ def examples(count: int, name: str, seed: int = 0) -> Examples:
 
 
 def head(dropout: float = 0.2) -> Any:
-    """A head of always the same initial weights, with the paper's output."""
+    """A head with the same initial weights every time, and the paper's activation."""
     keras.utils.set_random_seed(7)
     settings = ExtractTrain(
         dense_units=16,
@@ -64,42 +64,43 @@ def head(dropout: float = 0.2) -> Any:
 
 
 def logged(folder: Path, split: str, metric: str) -> list[tuple[int, float]]:
-    """What DVCLive wrote: epoch and value."""
+    """The values that DVCLive logged: (epoch, value)."""
     with (folder / "plots/metrics" / split / f"{metric}.tsv").open(newline="") as lines:
-        return [(int(r["step"]), float(r[metric])) for r in csv.DictReader(lines, delimiter="\t")]
+        rows = csv.DictReader(lines, delimiter="\t")
+        return [(int(row["step"]), float(row[metric])) for row in rows]
 
 
 def score(model: Any, name: str) -> dict[str, float]:
-    """What Keras says of a model on all examples of a name at once."""
+    """Loss and accuracy of a model by Keras, on all examples of a name at once."""
     rows = np.load(f"{name}/00000.npy")
     labels = np.arange(len(rows)) % CLASSES
-    said = model(rows, training=False)
-    losses = keras.losses.sparse_categorical_crossentropy(labels, said)
+    probabilities = model(rows, training=False)
+    losses = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
     return {
         "loss": float(np.mean(losses)),
-        "accuracy": float((np.argmax(said, axis=1) == labels).mean()),
+        "accuracy": float((np.argmax(probabilities, axis=1) == labels).mean()),
     }
 
 
-def same_weights(one: Any, other: Any) -> bool:
+def same_weights(first: Any, second: Any) -> bool:
     """Whether two models have equal weights, bit for bit."""
-    pairs = zip(one.get_weights(), other.get_weights(), strict=True)
+    pairs = zip(first.get_weights(), second.get_weights(), strict=True)
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
 def test_an_epoch_has_every_row_once() -> None:
     data = examples(50, "rows")
     order = shuffled_order(50, 42, 1)
-    parts = list(iterate_batches(data, 8, order))
-    assert {len(one) for part in parts for one in part} == {8}  # whatever is traced, is so once
-    rows, labels, weights = (np.concatenate(one) for one in zip(*parts, strict=True))
+    batches = list(iterate_batches(data, 8, order))
+    assert {len(array) for batch in batches for array in batch} == {8}  # so TensorFlow traces once
+    rows, labels, weights = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))
     assert np.array_equal(rows[:50], np.load("rows/00000.npy")[order])
     assert np.array_equal(labels[:50], data.labels[order])
     assert weights.tolist() == [1] * 48 + [4, 4] + [0] * 6
     assert sorted(order.tolist()) == list(range(50))
 
 
-def test_order_follows_from_seed_and_epoch_alone() -> None:
+def test_order_depends_on_seed_and_epoch_alone() -> None:
     def order(seed: int, epoch: int) -> list[int]:
         return shuffled_order(50, seed, epoch).tolist()
 
@@ -109,10 +110,10 @@ def test_order_follows_from_seed_and_epoch_alone() -> None:
     assert order(42, 1) == first
     others = [order(42, 2), order(43, 1), order(1, 42), list(range(50))]
     assert first not in others
-    assert len({tuple(one) for one in others}) == 4
+    assert len({tuple(other) for other in others}) == 4
 
 
-def test_dropout_follows_from_seed_and_epoch_alone() -> None:
+def test_dropout_depends_on_seed_and_epoch_alone() -> None:
     fresh, used = head(), head()
     ones = np.ones((4, 1280), np.float32)
 
@@ -130,49 +131,50 @@ def test_dropout_follows_from_seed_and_epoch_alone() -> None:
 
 
 class Trained(NamedTuple):
-    """A head after three epochs in order."""
+    """A head after three epochs."""
 
     model: Any
-    folder: Path  # what DVCLive wrote
-    order: list[int]  # of the rows it learned from
-    dropout: list[tuple[int, int]]  # seed and epoch that dropout was seeded with
+    folder: Path  # of DVCLive
+    order: list[int]  # of the training rows
+    dropout: list[tuple[int, int]]  # the (seed, epoch) of every call of reseed_dropout
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trained]:
-    """Two heads trained from the same start."""
+    """Two heads trained from the same initial weights."""
     folder = tmp_path_factory.mktemp("trained")
-    result = {}
+    results = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         parts = examples(150, "train-rows"), examples(20, "val-rows", seed=1)
-        for name, epochs, seed in (("one", (1, 3), 42), ("other", (4, 6), 43)):
-            one = result[name] = Trained(head(), folder / name, [], [])
+        for name, epochs, seed in (("first", (1, 3), 42), ("second", (4, 6), 43)):
+            head_result = results[name] = Trained(head(), folder / name, [], [])
 
-            def read(rows: NDArray[np.int64], one: Trained = one) -> NDArray[Any]:
-                one.order.extend(rows.tolist())
+            def read(rows: NDArray[np.int64], result: Trained = head_result) -> NDArray[Any]:
+                result.order.extend(rows.tolist())
                 return parts[0].read(rows)
 
-            def reseed(model: Any, seed: int, epoch: int, one: Trained = one) -> None:
-                one.dropout.append((seed, epoch))
+            def reseed(model: Any, seed: int, epoch: int, result: Trained = head_result) -> None:
+                result.dropout.append((seed, epoch))
                 reseed_dropout(model, seed, epoch)
 
             patch.setattr(loop, "reseed_dropout", reseed)
             watched = parts[0]._replace(read=read)
-            how = TrainingConfig(*epochs, 1e-3, 8, seed)
-            train_model(one.model, watched, parts[1], how, Path(name), Path(f"{name}.work"), "test")
-    return result
+            config = TrainingConfig(*epochs, 1e-3, 8, seed)
+            folders = Path(name), Path(f"{name}.work")
+            train_model(head_result.model, watched, parts[1], config, *folders, "test")
+    return results
 
 
-def test_seed_and_epoch_make_a_difference(trained: dict[str, Trained]) -> None:
-    for name, seed, epochs in (("one", 42, (1, 2, 3)), ("other", 43, (4, 5, 6))):
+def test_order_and_dropout_follow_the_seed_and_the_epoch(trained: dict[str, Trained]) -> None:
+    for name, seed, epochs in (("first", 42, (1, 2, 3)), ("second", 43, (4, 5, 6))):
         order = np.concatenate([shuffled_order(150, seed, epoch) for epoch in epochs])
         assert trained[name].order == order.tolist()
         assert trained[name].dropout == [(seed, epoch) for epoch in epochs]
-    assert not same_weights(trained["one"].model, trained["other"].model)
+    assert not same_weights(trained["first"].model, trained["second"].model)
 
 
-@pytest.mark.parametrize(("name", "epochs"), [("one", [1, 2, 3]), ("other", [4, 5, 6])])
+@pytest.mark.parametrize(("name", "epochs"), [("first", [1, 2, 3]), ("second", [4, 5, 6])])
 def test_epochs_are_logged_under_their_numbers(
     trained: dict[str, Trained], name: str, epochs: list[int]
 ) -> None:
@@ -186,48 +188,48 @@ def test_epochs_are_logged_under_their_numbers(
     assert {path.name for path in folder.iterdir()} == {"metrics.json", "plots"}
 
 
-def test_it_learns_what_can_be_learned(trained: dict[str, Trained]) -> None:
-    losses = [value for _, value in logged(trained["one"].folder, "train", "loss")]
+def test_it_learns_separable_classes(trained: dict[str, Trained]) -> None:
+    losses = [value for _, value in logged(trained["first"].folder, "train", "loss")]
     assert losses[0] > losses[1] > losses[2]
-    assert logged(trained["one"].folder, "val", "accuracy")[-1][1] >= 0.95
+    assert logged(trained["first"].folder, "val", "accuracy")[-1][1] >= 0.95
 
 
 @pytest.fixture
 def _eagerly() -> Iterator[None]:
-    """Run Keras's steps one by one: for so few, tracing them takes longer."""
+    """Run eagerly: tracing takes longer than these few steps."""
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
 
 
 @pytest.mark.usefixtures("_eagerly")
-def test_an_epoch_can_end_with_the_mean_of_its_steps_weights() -> None:
+def test_ema_ends_an_epoch_with_the_moving_average_of_its_weights() -> None:
     parts = examples(50, "train-rows"), examples(20, "val-rows", seed=1)
     averaged, plain = head(dropout=0), head(dropout=0)
-    how = TrainingConfig(1, 1, 1e-2, 8, 42, ema=True)
-    train_model(averaged, *parts, how, Path("averaged"), Path("work"), "test")
+    config = TrainingConfig(1, 1, 1e-2, 8, 42, ema=True)
+    train_model(averaged, *parts, config, Path("averaged"), Path("work"), "test")
 
     plain.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy", run_eagerly=True)
-    seen = []
+    steps = []
     order = shuffled_order(50, 42, 1)
-    for places in np.split(order, range(8, 50, 8)):
-        plain.train_on_batch(parts[0].read(places), parts[0].labels[places])
-        seen.append(plain.get_weights())
-    mean = seen[0]
-    for weights in seen[1:]:  # seven steps: pandas calls it ewm(span=7)
+    for rows in np.split(order, range(8, 50, 8)):
+        plain.train_on_batch(parts[0].read(rows), parts[0].labels[rows])
+        steps.append(plain.get_weights())
+    mean = steps[0]
+    for weights in steps[1:]:  # seven steps: ewm(span=7) in pandas
         mean = [m + (w - m) * 2 / 8 for m, w in zip(mean, weights, strict=True)]
 
     assert not same_weights(averaged, plain)
-    for found, expected in zip(averaged.get_weights(), mean, strict=True):
-        np.testing.assert_allclose(found, expected, atol=1e-5)
-    # validated is what the epoch ends with
+    for actual, expected in zip(averaged.get_weights(), mean, strict=True):
+        np.testing.assert_allclose(actual, expected, atol=1e-5)
+    # validation scores the averaged weights
     loss = score(averaged, "val-rows")["loss"]
     assert logged(Path("averaged"), "val", "loss")[0][1] == pytest.approx(loss, abs=1e-4)
 
 
 @pytest.mark.usefixtures("_eagerly")
-def test_logged_scores_are_those_of_keras() -> None:
-    # A step too small to change anything makes the epoch's mean the score of one model
+def test_logged_scores_equal_keras() -> None:
+    # Steps too small to change the weights: the mean of the epoch is the score of one model.
     model = head(dropout=0)
     parts = examples(50, "train-rows"), examples(20, "val-rows", seed=1)
     train_model(
@@ -237,61 +239,61 @@ def test_logged_scores_are_those_of_keras() -> None:
         expected = score(model, f"{split}-rows")
         assert 0 < expected["accuracy"] < 1
         for metric in ("loss", "accuracy"):
-            found = logged(Path("metrics"), split, metric)[0][1]
-            assert found == pytest.approx(expected[metric], abs=1e-4)
+            value = logged(Path("metrics"), split, metric)[0][1]
+            assert value == pytest.approx(expected[metric], abs=1e-4)
 
 
-def test_an_epoch_of_few_examples_goes_over_them_again() -> None:
-    how = TrainingConfig(1, 1, 1e-3, 8, 42, min_steps_per_epoch=10)
-    order = loop.epoch_order(20, how, 1)  # three steps a pass
+def test_min_steps_per_epoch_repeats_the_examples() -> None:
+    config = TrainingConfig(1, 1, 1e-3, 8, 42, min_steps_per_epoch=10)
+    order = loop.epoch_order(20, config, 1)  # three steps a pass
     passes = order.reshape(4, 20)
     assert passes[0].tolist() == shuffled_order(20, 42, 1).tolist()
-    assert all(sorted(one.tolist()) == list(range(20)) for one in passes)
-    assert len({tuple(one) for one in passes.tolist()}) == 4
-    assert np.array_equal(order, loop.epoch_order(20, how, 1))
-    assert len(loop.epoch_order(100, how, 1)) == 100  # has more steps anyway
+    assert all(sorted(order.tolist()) == list(range(20)) for order in passes)
+    assert len({tuple(order) for order in passes.tolist()}) == 4
+    assert np.array_equal(order, loop.epoch_order(20, config, 1))
+    assert len(loop.epoch_order(100, config, 1)) == 100  # already has more steps
 
 
 @pytest.mark.usefixtures("_eagerly")
-def test_training_stops_by_itself_and_keeps_the_best_epoch(
+def test_early_stopping_restores_the_best_epoch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With what validation says of six epochs: the accuracy last rises in the second, the loss is
-    best in the third, and by the fourth patience is at its end."""
-    said = [(0.5, 1.0), (0.6, 1.0), (0.6, 0.9), (0.6, 0.95), (0.5, 0.5), (0.9, 0.1)]
-    model, after = head(dropout=0), []
+    """The validation accuracy last rises in epoch 2, the loss is lowest in epoch 3, and patience
+    ends training after epoch 4."""
+    validation = [(0.5, 1.0), (0.6, 1.0), (0.6, 0.9), (0.6, 0.95), (0.5, 0.5), (0.9, 0.1)]
+    model, weights = head(dropout=0), []
     parts = examples(24, "train-rows"), examples(8, "val-rows", seed=1)
 
     def run(step: Any, batches: Any, bar: Any = None) -> dict[str, float]:
-        found = actual(step, batches, bar)
+        metrics = run_steps(step, batches, bar)
         if bar is None:  # validation
-            after.append(model.get_weights())
-            accuracy, loss = said[len(after) - 1]
+            weights.append(model.get_weights())
+            accuracy, loss = validation[len(weights) - 1]
             return {"accuracy": accuracy, "loss": loss}
-        return found
+        return metrics
 
-    actual = loop.run_steps
+    run_steps = loop.run_steps
     monkeypatch.setattr(loop, "run_steps", run)
-    how = TrainingConfig(1, 6, 1e-3, 8, 42, patience=2)
-    assert train_model(model, *parts, how, Path("stopped"), Path("work"), "test") == 3
+    config = TrainingConfig(1, 6, 1e-3, 8, 42, patience=2)
+    assert train_model(model, *parts, config, Path("stopped"), Path("work"), "test") == 3
     assert [epoch for epoch, _ in logged(Path("stopped"), "val", "loss")] == [1, 2, 3, 4]
-    kept = model.get_weights()
-    assert all(np.array_equal(a, b) for a, b in zip(kept, after[2], strict=True))
-    assert not all(np.array_equal(a, b) for a, b in zip(kept, after[3], strict=True))
+    final = model.get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(final, weights[2], strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(final, weights[3], strict=True))
 
 
 @pytest.mark.usefixtures("_eagerly")
-def test_balanced_training_weighs_the_rare_class() -> None:
+def test_balanced_training_favors_the_rare_class() -> None:
     def rare_gain(balanced: bool) -> float:
-        """How much more probable a step makes the rarest class."""
+        """The increase of the rarest class's mean probability in one step."""
         rng = np.random.default_rng(0)
         labels = np.array([0] * 30 + [1] * 15 + [2] * 3, np.int32)
         rows = rng.normal(0, 1, (48, 1280)).astype(np.float32)
         model = head(dropout=0)
         before = model.predict_on_batch(rows)[:, 2].mean()
         data = Examples(rows.__getitem__, labels)
-        how = TrainingConfig(1, 1, 1e-4, 48, 42, balanced=balanced)
-        train_model(model, data, data, how, Path("balanced"), Path(f"{balanced}.work"), "test")
+        config = TrainingConfig(1, 1, 1e-4, 48, 42, balanced=balanced)
+        train_model(model, data, data, config, Path("balanced"), Path(f"{balanced}.work"), "test")
         return float(model.predict_on_batch(rows)[:, 2].mean() - before)
 
     assert rare_gain(balanced=True) > rare_gain(balanced=False)
