@@ -8,11 +8,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from tench.core.names import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE
 from tench.core.specs import BACKBONES
 from tench.run.silence import ignore_closed_pipe
 
 BYTES_PER_VALUE = 4  # bytes, float32
-MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 32, 512  # data.image_size
 
 
 def format_table(rows: Sequence[tuple[str, ...]]) -> str:
@@ -31,7 +31,13 @@ def list_backbones() -> str:
         ("name", "parameters", "layers", "channels", "trained at", "cache_at: auto")
     ]
     for name, known in BACKBONES.items():
-        numbers = (known.parameters, known.layers, known.features, known.size, known.auto_cache_at)
+        numbers = (
+            known.parameters,
+            known.layers,
+            known.features,
+            known.pretrained_size,
+            known.auto_cache_at,
+        )
         rows.append((name, *(f"{number:,}" for number in numbers)))
     return format_table(rows)
 
@@ -68,7 +74,7 @@ def main() -> None:
         return
     if given.name not in BACKBONES:
         sys.exit(f"error: {given.name}: must be one of {', '.join(BACKBONES)}")
-    image_size = given.image_size or BACKBONES[given.name].size
+    image_size = given.image_size or BACKBONES[given.name].pretrained_size
     if not MIN_IMAGE_SIZE <= image_size <= MAX_IMAGE_SIZE:
         sys.exit(f"error: --image-size {image_size}: must be {MIN_IMAGE_SIZE} to {MAX_IMAGE_SIZE}")
     with ignore_closed_pipe():
