@@ -60,4 +60,6 @@ def keep_freed_memory() -> None:
     training step on a CPU is spent in page faults.
     """
     max_threshold = 32 * 2**20  # the largest mmap threshold that glibc accepts
-    set_allocator({M_MMAP_THRESHOLD: max_threshold, M_TRIM_THRESHOLD: 2**31 - 1, M_TOP_PAD: 256 * 2**20})
+    set_allocator(
+        {M_MMAP_THRESHOLD: max_threshold, M_TRIM_THRESHOLD: 2**31 - 1, M_TOP_PAD: 256 * 2**20}
+    )

@@ -74,7 +74,7 @@ def test_without_ray_it_says_where_to_get_it(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.delitem(sys.modules, "tench.run.executor.ray_cluster", raising=False)
     expected = (
-        rf"^{RAY_ADDRESS} = {FREE}: there is no Ray here: `uv pip install --group ray`, or unset"
+        rf"^{RAY_ADDRESS} = {FREE}: Ray is not installed: `uv pip install --group ray`, or unset"
     )
     with pytest.raises(TenchError, match=expected), open_executor(refuse, refuse):
         pass
@@ -112,6 +112,6 @@ def test_what_answers_otherwise_or_not_at_all_is_no_cluster(
 
         thread = threading.Thread(target=serve)
         thread.start()
-        with pytest.raises(TenchError, match=r"no Ray cluster that can be used: (timed|something)"):
+        with pytest.raises(TenchError, match=r"no usable Ray cluster: (timed|the server there)"):
             check_reachable(f"127.0.0.1:{server.getsockname()[1]}")
         thread.join()

@@ -121,12 +121,12 @@ def test_a_mistake_of_the_user_is_told() -> None:
 
 def test_a_stage_that_is_stopped_says_what_is_kept_and_how_to_go_on() -> None:
     assert told(raising(KeyboardInterrupt())).startswith(
-        "stopped: what was finished before is kept"
+        "stopped: finished work is saved"
     )
     stop = KeyboardInterrupt()
     stop.add_note("embed train: 1024 of 9469 images are kept")
     assert told(raising(stop)) == (
-        "stopped: embed train: 1024 of 9469 images are kept; run `dvc repro` again to go on"
+        "stopped: embed train: 1024 of 9469 images are kept; run `dvc repro` again to resume"
     )
 
 
