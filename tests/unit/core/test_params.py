@@ -1,4 +1,4 @@
-"""params.yaml: the committed values, and one clear line for every mistake in it."""
+"""The schema of params.yaml: the committed values, and one line for every mistake."""
 
 from pathlib import Path
 from typing import Any
@@ -7,27 +7,27 @@ import pytest
 from pipeline_clones import REMOVE_KEY, set_params
 
 from tench.core.errors import TenchError
-from tench.core.params import Params, load_params
+from tench.core.params import RENAMED, Params, load_params
 
 COMMITTED = Path(__file__).parents[3] / "params.yaml"
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Where the test's params.yaml goes; at first the committed one."""
+    """A copy of the committed params.yaml."""
     copy = tmp_path / "params.yaml"
     copy.write_bytes(COMMITTED.read_bytes())
     return copy
 
 
 def load_with(file: Path, key: str, value: Any) -> Params:
-    """Load the file with `key` (dotted) set to `value`, or removed where it is REMOVED."""
+    """Load the file with `key` (dotted) set to `value`, or without it for REMOVE_KEY."""
     set_params(file.parent, {key: value})
     return load_params(file)
 
 
 def message(file: Path, key: str, value: Any) -> str:
-    """What load_params says of the file with `key` set to `value`."""
+    """The error of load_params with `key` set to `value`."""
     with pytest.raises(TenchError) as caught:
         load_with(file, key, value)
     return str(caught.value)
@@ -179,6 +179,31 @@ def test_unknown_key_is_told_with_the_known_ones(file: Path) -> None:
     assert said == f"{file}: finetune.learning_rat: unknown key; known here: {known}"
 
 
+@pytest.mark.parametrize("old", RENAMED)
+def test_renamed_key_is_the_one_error_and_names_the_new_key(file: Path, old: str) -> None:
+    new = RENAMED[old]
+    set_params(file.parent, {new: REMOVE_KEY})
+    assert message(file, old, 1) == f"{file}: {old} is now {new}; rename it"
+
+
+def test_new_keys_exist_and_old_ones_do_not() -> None:
+    params = load_params(COMMITTED).model_dump()
+    for old, new in RENAMED.items():
+        section, name = new.split(".")
+        assert name in params[section]
+        section, name = old.split(".")
+        assert name not in params[section]
+
+
+def test_other_problems_are_reported_beside_a_renamed_key(file: Path) -> None:
+    set_params(file.parent, {"backbone.cache_at": REMOVE_KEY, "seed": REMOVE_KEY})
+    lines = message(file, "backbone.tap_at", 125).splitlines()
+    assert [line.strip() for line in lines] == [
+        f"{file}: seed: is missing",
+        f"{file}: backbone.tap_at is now backbone.cache_at; rename it",
+    ]
+
+
 @pytest.mark.parametrize("key", ["seed", "data", "data.image_size", "finetune.epochs"])
 def test_missing_key_is_named(file: Path, key: str) -> None:
     assert message(file, key, REMOVE_KEY) == f"{file}: {key}: is missing"
@@ -262,7 +287,9 @@ def test_folder_of_a_class_must_be_a_folder_name(file: Path) -> None:
 )
 def test_two_folders_must_not_share_a_name(file: Path, classes: dict[str, str]) -> None:
     said = message(file, "data.classes", classes)
-    assert said.startswith(f"{file}: data.classes = {classes}: x and y must not both be named ")
+    assert said.startswith(
+        f"{file}: data.classes = {classes}: x and y must not have the same name "
+    )
     assert repr(classes["y"]) in said
 
 

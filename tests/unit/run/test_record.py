@@ -1,15 +1,17 @@
-"""The record of a run: told by the digests that DVC knows its outputs by."""
+"""Records of stage runs, identified by the digests of their outputs."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pipeline_clones import CHECKOUT, run_command, run_git
 from ruamel.yaml import YAML
 
-from tench.core.paths import RUN_RECORDS
+from tench.core.names import DVC_IGNORED
+from tench.core.paths import COSTS, RUN_RECORDS
 from tench.run import process_setup
 from tench.run import record as recording
 from tench.run.dvc_digest import dvc_digest
@@ -77,6 +79,12 @@ def test_digests_are_those_of_dvc(project: Path) -> None:
         content = YAML(typ="safe").load(path.with_name(f"{path.name}.dvc"))
         assert dvc_digest(path) == content["outs"][0]["md5"], path
     assert dvc_digest(Path("gone")) == ""
+
+
+def test_ignored_names_are_those_of_dvcignore() -> None:
+    lines = (CHECKOUT / ".dvcignore").read_text(encoding="utf-8").splitlines()
+    patterns = [line.rstrip("/") for line in lines if line and line[0] not in "#!"]
+    assert sorted(patterns) == sorted(DVC_IGNORED)
 
 
 def test_a_record_is_found_by_what_the_run_wrote() -> None:
@@ -193,3 +201,25 @@ def test_odd_system_files_do_not_fail_a_run(
     assert found is not None
     assert found.peak_mb > 1
     assert found.commit == ""
+
+
+@pytest.mark.parametrize(
+    ("costs", "facts", "out"),
+    [
+        pytest.param('{"embed": NaN}', {}, "out", id="costs that are no JSON"),
+        pytest.param("[" * 100_000, {}, "out", id="deeply nested costs"),
+        pytest.param("{}", {"engine": 1}, "out", id="a fact that is no text"),
+        pytest.param("{}", {"engine": "\ud800"}, "out", id="a fact that is no Unicode"),
+        pytest.param("{}", {"engine": "\ud800\nx"}, "out", id="an error of two lines"),
+        pytest.param("{}", {}, "out\udcff", id="a path that is no UTF-8"),
+        pytest.param("{}", {}, "missing/\0", id="a path with a null byte"),
+    ],
+)
+def test_a_failing_record_never_fails_the_stage(
+    costs: str, facts: dict[str, Any], out: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(str(COSTS), costs)
+    write_record("embed", [Path(out)], 1.5, {}, facts)
+    warning = capsys.readouterr().err
+    assert warning.startswith("warning: no record of this run for the report: ")
+    assert warning.count("\n") == 1

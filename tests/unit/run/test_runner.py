@@ -120,9 +120,7 @@ def test_a_mistake_of_the_user_is_told() -> None:
 
 
 def test_a_stage_that_is_stopped_says_what_is_kept_and_how_to_go_on() -> None:
-    assert told(raising(KeyboardInterrupt())).startswith(
-        "stopped: finished work is saved"
-    )
+    assert told(raising(KeyboardInterrupt())).startswith("stopped: finished work is saved")
     stop = KeyboardInterrupt()
     stop.add_note("embed train: 1024 of 9469 images are kept")
     assert told(raising(stop)) == (
