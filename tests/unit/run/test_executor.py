@@ -89,7 +89,7 @@ def test_an_address_of_another_form_is_refused(address: str) -> None:
 def test_where_nobody_listens_there_is_no_cluster() -> None:
     for address in (FREE, "127.0.0.1:99999", "no-such-host.invalid:1"):
         with pytest.raises(
-            TenchError, match=rf"^{RAY_ADDRESS} = {address}: no Ray cluster .* unset"
+            TenchError, match=rf"^{RAY_ADDRESS} = {address}: no usable Ray cluster.* unset"
         ):
             check_reachable(address)
 
