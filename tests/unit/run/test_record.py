@@ -124,7 +124,7 @@ def test_records_of_other_outputs_stay_and_are_found_again() -> None:
     assert find_record("finetune", {}) is None
 
 
-def test_of_several_runs_the_last_is_found() -> None:
+def test_the_last_of_several_runs_is_found() -> None:
     one, two = write("one"), write("two")
     record("embed", one, ended="2030-01-02 00:00:00")
     record("embed", two, ended="2030-01-01 23:59:59")
@@ -142,13 +142,13 @@ def test_a_record_that_cannot_be_read_is_no_record(content: bytes | None) -> Non
     assert find_record("embed", digests(out)) is None
 
 
-def test_a_run_that_wrote_nothing_is_never_shown_for_another() -> None:
+def test_a_run_without_outputs_is_never_found() -> None:
     record("report")
     assert len(list(RUN_RECORDS.iterdir())) == 1
     assert find_record("report", digests(write("out"))) is None
 
 
-def test_changed_code_is_told_and_other_changes_are_not(project: Path) -> None:
+def test_only_changed_code_is_recorded(project: Path) -> None:
     for path in CODE_PATHS:
         write(f"{path}/a é.py" if path.suffix == "" else str(path))
     write("README.md")
@@ -174,7 +174,7 @@ def test_outside_of_git_there_is_no_commit() -> None:
     assert (found.commit, found.changed) == ("", [])
 
 
-def test_git_that_refuses_is_not_taken_for_no_repository(
+def test_a_git_error_differs_from_no_repository(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert git_refusal() == ""  # no repository
