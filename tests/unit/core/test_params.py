@@ -196,11 +196,12 @@ def test_new_keys_exist_and_old_ones_do_not() -> None:
 
 
 def test_other_problems_are_reported_beside_a_renamed_key(file: Path) -> None:
-    set_params(file.parent, {"backbone.cache_at": REMOVE_KEY, "seed": REMOVE_KEY})
-    lines = message(file, "backbone.tap_at", 125).splitlines()
+    old, new = next(iter(RENAMED.items()))
+    set_params(file.parent, {new: REMOVE_KEY, "seed": REMOVE_KEY})
+    lines = message(file, old, 125).splitlines()
     assert [line.strip() for line in lines] == [
         f"{file}: seed: is missing",
-        f"{file}: backbone.tap_at is now backbone.cache_at; rename it",
+        f"{file}: {old} is now {new}; rename it",
     ]
 
 

@@ -148,14 +148,14 @@ def test_cost_is_left_out_only_where_work_was_resumed(
     def main() -> None:
         Path("out").write_text("written")
 
-    Path("dvc.yaml").write_text("stages: {test-stage: {cmd: test, params: [seed]}}")
+    Path("dvc.yaml").write_text("stages: {test-runner: {cmd: test, params: [seed]}}")
     Path("params.yaml").write_text("{seed: 1, data: {raw: raw}}")
-    left = RESUME_DIR / f"test-stage-{stage_fingerprint('test-stage')}/journal"
+    left = RESUME_DIR / f"test-runner-{stage_fingerprint('test-runner')}/journal"
     left.parent.mkdir(parents=True)
     left.touch()
     Path("params.yaml").write_text(f"{{seed: {seed}, data: {{raw: raw}}}}")
     run_stage(main, [Path("out")])
-    found = find_record("test-stage", {"out": dvc_digest(Path("out"))})
+    found = find_record("test-runner", {"out": dvc_digest(Path("out"))})
     assert found is not None
     resumed = seed == 1
     assert found.facts == (RESUMED_FACT if resumed else {})
@@ -226,7 +226,7 @@ def test_a_run_is_recorded_with_its_packages_and_facts() -> None:
         return {"engine": "litert"}
 
     run_stage(main, [out])
-    found = find_record("test-stage", {"out": dvc_digest(out)})
+    found = find_record("test-runner", {"out": dvc_digest(out)})
     assert found is not None
     assert found.facts == {"engine": "litert"}
     assert found.packages == {name: installed_version(name) for name in ("numpy", "pytest")}
