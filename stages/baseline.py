@@ -1,11 +1,12 @@
-"""baseline: a small network trained from scratch on the same images, for comparison.
+"""baseline: train a small network from scratch on the same images, for comparison.
 
-In:  data/prepared, seed, baseline; as many epochs as extract_train and finetune have together.
-Out: metrics/baseline/ (loss and accuracy of every epoch),
-     metrics/baseline.json (accuracy and loss on the test images with their 95 % intervals, and
-     the number of the network's parameters).
+In:  data/prepared, data/split/index.csv, seed, baseline; trains for the epochs of extract_train and
+     finetune together.
+Out: metrics/baseline/: loss and accuracy per epoch;
+     metrics/baseline.json: accuracy and loss on the test images with 95 % intervals, and the number
+     of parameters.
 
-Run by `dvc repro baseline/dvc.yaml` alone; nothing of the pipeline waits for it.
+`dvc repro baseline/dvc.yaml` runs it; no other stage depends on it.
 """
 
 from pathlib import Path
@@ -25,8 +26,11 @@ from tench.run.runner import run_stage
 
 
 def build_cnn(image_size: int, classes: int, dropout: float, dense_units: int) -> Any:
-    """Four 3 x 3 convolutions with BatchNorm, halving the image five times, then the head:
-    images (n, size, size, 3) in 0 ... 255 to class probabilities."""
+    """Build a CNN with four 3 x 3 convolutions with BatchNorm, and the head.
+
+    It maps images (n, size, size, 3) in [0, 255] to class probabilities (n, classes), and halves
+    the resolution five times.
+    """
     from tench.model.network.backbone import input_scaling_layer
     from tench.model.network.keras_setup import keras
 
@@ -54,16 +58,16 @@ def build_cnn(image_size: int, classes: int, dropout: float, dense_units: int) -
 
 
 def image_reader(rows: list[Row]) -> Any:
-    """A function from row numbers to images, float32 (n, size, size, 3)."""
+    """A function that reads images by row index, float32 (n, size, size, 3)."""
 
-    def read(numbers: NDArray[np.int64]) -> NDArray[np.float32]:
-        return np.stack([read_prepared(rows[n]) for n in numbers]).astype(np.float32)
+    def read(indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.stack([read_prepared(rows[i]) for i in indices]).astype(np.float32)
 
     return read
 
 
 def train_baseline(params: Params, rows: list[Row], work: Path) -> Any:
-    """Train the network; return it."""
+    """Train the network, with checkpoints in `work`; return it."""
     from tench.model.network.keras_setup import keras
     from tench.model.train.loop import Examples, train_model
     from tench.model.train.training_config import TrainingConfig
@@ -77,28 +81,27 @@ def train_baseline(params: Params, rows: list[Row], work: Path) -> Any:
         Examples(image_reader(part), row_labels(part))
         for part in (rows_in_split(rows, split) for split in ("train", "val"))
     )
-    how = TrainingConfig(
+    config = TrainingConfig(
         first_epoch=1,
         last_epoch=head.epochs + params.finetune.epochs,
         learning_rate=params.baseline.learning_rate,
         batch_size=params.baseline.batch_size,
         seed=params.seed,
     )
-    train_model(model, train, val, how, BASELINE, work, "baseline")
+    train_model(model, train, val, config, BASELINE, work, "baseline")
     return model
 
 
 def score_baseline(model: Any, rows: list[Row], seed: int) -> dict[str, object]:
-    """Score the network on the test images `rows`."""
+    """Scores of the network on the test images `rows`."""
     from tench.model.network.batch_predict import predict_images
 
-    (answers,) = predict_images(
+    (probabilities,) = predict_images(
         rows, lambda batch: [model.predict_on_batch(batch)], "baseline test"
     )
-    return {
-        "parameters": model.count_params(),
-        **score_predictions(evaluate_predictions(answers, row_labels(rows)), seen_mask(rows), seed),
-    }
+    predictions = evaluate_predictions(probabilities, row_labels(rows))
+    scores = score_predictions(predictions, seen_mask(rows), seed)
+    return {"parameters": model.count_params(), **scores}
 
 
 def main() -> None:

@@ -1,9 +1,11 @@
-"""embed: run the frozen backbone over every image, once.
+"""embed: run the frozen base once over every image.
 
 In:  data/prepared, models/backbone.weights.h5, backbone.name, backbone.cache_at, backbone.engine.
-Out: data/features/pooled: the pooled features, float32 (channels,) an image;
-     data/features/activations: the activations entering layer cache_at, or the last layer before it that
-     a single tensor enters. Rows in the order of data/prepared/images.csv, whatever the split.
+Out: data/features/pooled: pooled features, float32 (channels,) per image;
+     data/features/activations: input activations of layer cache_at, or of the last layer before it
+     that has a single input tensor.
+
+The rows are in the order of data/prepared/images.csv, whatever the split.
 """
 
 from pathlib import Path
@@ -17,7 +19,7 @@ from tench.run.runner import run_stage
 
 
 def write_features(params: Params, work: Path) -> str:
-    """Write the features of all images; return the name of the engine."""
+    """Write the features of all images, with checkpoints in `work`; return the engine's name."""
     from tench.model.embed.embed_images import embed_images
     from tench.model.embed.engine import open_engine
     from tench.model.network.backbone import cache_cut, load_backbone
@@ -25,13 +27,11 @@ def write_features(params: Params, work: Path) -> str:
 
     name = params.backbone.name
     backbone = load_backbone(BACKBONE, name, params.data.image_size)
-    trunk = build_frozen_base(
-        backbone, name, cache_cut(backbone, params.backbone.cache_at), pooled=True
-    )
-    with open_engine(trunk, params.backbone.engine) as engine:
-        embed_images(
-            read_index(PREPARED_INDEX), engine, work, [CACHED_FEATURES.name, POOLED_FEATURES.name]
-        )
+    cut = cache_cut(backbone, params.backbone.cache_at)
+    frozen_base = build_frozen_base(backbone, name, cut, pooled=True)
+    outputs = [CACHED_FEATURES.name, POOLED_FEATURES.name]
+    with open_engine(frozen_base, params.backbone.engine) as engine:
+        embed_images(read_index(PREPARED_INDEX), engine, work, outputs)
     for folder in (CACHED_FEATURES, POOLED_FEATURES):
         replace_folder(work / folder.name, folder)
     return engine.name

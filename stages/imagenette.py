@@ -1,9 +1,9 @@
-"""imagenette: obtain the ten classes of Imagenette v2 at 224 pixels and verify them.
+"""imagenette: fetch and verify Imagenette v2, ten classes at 224 pixels.
 
-In:  the folder in $IMAGENETTE_DIR, or ../shared/imagenette, or else the public git repository.
-Out: data/imagenette/{train,val}/WORDNET-ID/*.JPEG, 13,394 images. If they lie there already, they
-     are kept as they are; other images there are refused. In the temporary folder of an
-     experiment, a link to those of the checkout it belongs to.
+In:  the folder in $IMAGENETTE_DIR, else ../shared/imagenette, else the public git repository.
+Out: data/imagenette/{train,val}/WORDNET-ID/*.JPEG, 13,394 images. An existing copy is not changed;
+     other images in that folder are refused. In the temporary folder of an experiment, a link to
+     the images of its checkout.
 """
 
 import sys
@@ -16,7 +16,7 @@ from tench.run.runner import run_stage
 
 def main() -> None:
     if link_from_checkout(paths.IMAGENETTE):
-        sys.exit()  # and no record: the images' run was another
+        sys.exit()  # without a record: another run fetched the images
     obtain_imagenette(paths.IMAGENETTE)
 
 

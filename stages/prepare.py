@@ -1,10 +1,11 @@
-"""prepare: make a raw image folder uniform.
+"""prepare: decode and resize every raw image once.
 
 In:  data.raw, a folder in one of the layouts of docs/your-images.md.
-Out: data/prepared/SIDE/CLASS/*.zip (lossless WebP, RGB, data.image_size pixels a side, some hundred
-     images a file), data/prepared/images.csv (one row per image), data/prepared/rejected.csv
-     (what could not be read, and why), metrics/prepare.json (how many of both). SIDE is train, val
-     or test where the raw folder says it, else images.
+Out: data/prepared/SPLIT/CLASS/*.zip: lossless WebP, RGB, data.image_size pixels per side, some
+     hundred images per file. SPLIT is train, val or test if the raw folder has splits, else images;
+     data/prepared/images.csv: one row per image;
+     data/prepared/rejected.csv: unreadable files with the reason;
+     metrics/prepare.json: number of prepared and rejected images.
 """
 
 from pathlib import Path
@@ -28,18 +29,21 @@ from tench.run.runner import run_stage
 
 
 def prepare_dataset(data: Data, work: Path) -> dict[str, int]:
-    """Write the prepared images; return how many there are, and how many were rejected.
+    """Write the prepared images; return the number of prepared and rejected images.
 
     Args:
         data: parameters.
-        work: where images lie until all are done; those that an equal run left there that was
-            stopped are taken over.
+        work: folder for unfinished work, which an interrupted run with equal inputs resumes.
+
+    Raises:
+        TenchError: a class has too many unreadable images; rejected.csv is written first.
     """
     raw, folder = Path(data.raw), work / PREPARED.name
     packs = list(plan_packs(scan_raw_folder(raw, data.classes or {}, data.groups)))
     sources = [(source, pack.path) for pack in packs for source in pack.sources]
     results = prepare_packs(packs, raw, data.image_size, data.resize, work)
-    labels = {name: n for n, name in enumerate(sorted({one.class_name for one, _ in sources}))}
+    classes = sorted({source.class_name for source, _ in sources})
+    labels = {name: label for label, name in enumerate(classes)}
     rows: list[Row] = []
     rejected = []
     for (source, pack), result in zip(sources, results, strict=True):

@@ -1,10 +1,10 @@
-"""probe: fit a logistic regression to the pooled features, the mark for all that follows.
+"""probe: fit a linear probe, a logistic regression on the pooled features.
 
-In:  data/features/pooled, data/split/index.csv, backbone.weights (whether they may have seen
-     an image), class_weights, seed.
-Out: models/probe.npy, float32 (1281, classes): its kernel and, in the last row, its bias;
-     metrics/probe.json (its scores on the validation and test images, and how strongly it is
-     regularized: chosen by cross-validation on the training images).
+In:  data/features/pooled, data/split/index.csv, backbone.weights (whether the backbone has seen an
+     image), class_weights, seed.
+Out: models/probe.npy: kernel, and bias in the last row, float32 (channels + 1, classes);
+     metrics/probe.json: scores on the validation and test images, and the regularization strength,
+     chosen by cross-validation on the training images.
 """
 
 from typing import Any
@@ -23,28 +23,27 @@ from tench.run.runner import run_stage
 
 
 def probe_splits(params: Params, rows: list[Row]) -> tuple[LinearProbe, dict[str, Any]]:
-    """Fit to the training images; return the regression and what metrics/probe.json holds."""
+    """Fit the probe on the training images; return it and its metrics."""
     balanced = params.class_weights == "balanced"
     rows = seen_with(rows, params.backbone.weights)
     parts = {split: rows_in_split(rows, split) for split in SPLITS}
     shards = open_shards(POOLED_FEATURES, rows)
     stored = {split: select_rows(shards, part) for split, part in parts.items()}
-    linear, strength = fit_linear_probe(
+    probe, strength = fit_linear_probe(
         stored["train"], row_labels(parts["train"]), balanced, params.seed
     )
     scores: dict[str, Any] = {"strength": strength}
     for split in ("val", "test"):
-        said = evaluate_predictions(
-            predict_stored_rows(linear, stored[split]), row_labels(parts[split])
-        )
-        scores[split] = score_predictions(said, seen_mask(parts[split]), params.seed)
-    return linear, scores
+        probabilities = predict_stored_rows(probe, stored[split])
+        predictions = evaluate_predictions(probabilities, row_labels(parts[split]))
+        scores[split] = score_predictions(predictions, seen_mask(parts[split]), params.seed)
+    return probe, scores
 
 
 def main() -> None:
-    linear, scores = probe_splits(load_params(), read_index())
+    probe, scores = probe_splits(load_params(), read_index())
     with atomic_file(PROBE) as part:
-        np.save(part, np.vstack([linear.kernel, linear.bias]))
+        np.save(part, np.vstack([probe.kernel, probe.bias]))
     write_json(scores, PROBE_SCORES)
     print("accuracy {:.3f} val, {:.3f} test".format(*(scores[s]["accuracy"] for s in SPLITS[1:])))
 

@@ -1,8 +1,10 @@
-"""raw: check that the folder data.raw names is there, can be read, and stays out of git.
+"""raw: check that the folder data.raw exists, is readable, and stays out of git.
 
 In:  data.raw.
-Out: data/raw.txt, that name. (The folders that data/dvc.yaml makes itself are not looked for.) In
-     the temporary folder of an experiment, a link to the folder of the checkout it belongs to.
+Out: data/raw.txt: the name of that folder. In the temporary folder of an experiment, also a link to
+     the folder in its checkout.
+
+Folders that stages of data/dvc.yaml create need not exist yet.
 """
 
 from pathlib import Path
@@ -19,21 +21,22 @@ from tench.run.runner import run_stage
 
 
 def check_raw_folder(raw: str) -> None:
-    """Raise TenchError if the folder is missing, here and in the checkout it may be linked from,
-    holds what nobody can read, or has images that git would commit."""
+    """Raise TenchError if the folder is missing here and in the experiment's checkout, contains
+    unreadable entries, or has images that git would commit."""
     folder = Path(raw)
-    made = folder in {paths.IMAGENETTE, paths.SAMPLE}
-    if not made:
+    created_by_stage = folder in {paths.IMAGENETTE, paths.SAMPLE}
+    if not created_by_stage:
         check_private(folder, find_checkout())
-    if folder.is_dir() or (not made and link_from_checkout(folder)):
+    if folder.is_dir() or (not created_by_stage and link_from_checkout(folder)):
         check_raw_tree(folder)
-    if made or folder.is_dir():
+    if created_by_stage or folder.is_dir():
         return
     raise TenchError(
-        f"{paths.PARAMS}: data.raw = {raw}: {missing_folder_reason(folder)} ({Path.cwd()}). Three ways on:\n"
-        "  1. your own images: set data.raw to a folder in one of the layouts below\n"
-        f"  2. Imagenette: set data.raw to {paths.IMAGENETTE}, which dvc repro fetches\n"
-        f"  3. the drawn sample: set data.raw to {paths.SAMPLE}, which needs no network\n"
+        f"{paths.PARAMS}: data.raw = {raw}: {missing_folder_reason(folder)} ({Path.cwd()}). "
+        "Set data.raw to one of these:\n"
+        "  1. your own images: a folder in one of the layouts below\n"
+        f"  2. Imagenette: {paths.IMAGENETTE}, which dvc repro fetches\n"
+        f"  3. the drawn sample: {paths.SAMPLE}, which needs no network\n"
         f"{LAYOUT_HELP}"
     )
 

@@ -1,9 +1,9 @@
-"""report: one page that says what came out, how far to believe it, and why.
+"""report: write an HTML page with the results, their uncertainty and the findings of the audit.
 
-In:  metrics/ with the images it shows, params.yaml.
-Out: report/page.html, the same bytes for the same results; and beside it, not DVC's,
-     report/index.html: the page with what differs from run to run (seconds, machines, what
-     is not as in the commit). `make report` writes the latter anew.
+In:  metrics/ with its images, data/split/index.csv, params.yaml.
+Out: report/page.html: equal bytes for equal results;
+     report/index.html: that page with what differs from run to run (seconds, machines, changes
+     since the commit). It is no DVC output; `make report` writes it again.
 """
 
 from tench.core.params import load_params

@@ -1,8 +1,8 @@
-"""sample: draw ten classes, each with 40 training and 20 validation images.
+"""sample: generate ten classes with 40 training and 20 validation images each.
 
-In:  nothing but the code.
-Out: data/sample/{train,val}/WORDNET-ID/NAME.jpg, the same bytes on every run with one Pillow. A
-     sample that was drawn before is replaced; anything else that lies there is refused.
+In:  only the code.
+Out: data/sample/{train,val}/WORDNET-ID/NAME.jpg, equal bytes on every run with the same version of
+     Pillow. An unchanged older sample is replaced; a changed or other folder is refused.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ from tench.run.runner import run_stage
 
 
 def draw_sample(out: Path) -> None:
-    """Draw the sample at `out`. Raises TenchError if something lies there that is not ours."""
+    """Write the sample to `out`. Raises TenchError if `out` has other content than a sample."""
     if not (is_missing_or_empty(out) or is_unchanged_since_marked(out)):
         raise occupied_folder_error(out, "this is not the sample as it was drawn", "the sample")
     with atomic_folder(out) as part:

@@ -1,11 +1,11 @@
-"""split: hold out the validation and the test images, where the raw folder does not.
+"""split: assign every image to train, val or test, unless the raw folder has splits.
 
 In:  data/prepared, metrics/prepare.json, data.val_fraction, data.test_fraction, seed.
-Out: data/split/index.csv (data/prepared/images.csv with the side of every image, train before
-     val before test: the order every later stage goes by), data/eval_subset/ (what data/prepared has of
-     the test images and of some others, which is all that evaluate and export look at),
-     metrics/split.json (how many images each side has of every class), metrics/examples.jpg
-     (some of every class).
+Out: data/split/index.csv: data/prepared/images.csv with the split of every image, train before val
+     before test, the row order of all later stages;
+     data/eval_subset/: the evaluation subset, those prepared images that evaluate and export need;
+     metrics/split.json: number of images per split and class;
+     metrics/examples.jpg: examples of every class.
 """
 
 from tench.core.files import atomic_file, atomic_folder, read_json, write_json
@@ -29,10 +29,10 @@ from tench.run.runner import run_stage
 
 
 def split_dataset(images: list[Row], data: Data, seed: int) -> list[Row]:
-    """The images with their sides, train before val before test."""
+    """The images with their splits, train before val before test."""
     fractions = {"test": data.test_fraction, "val": data.val_fraction}
-    sides = assign_splits(images, [row.sha256 for row in images], fractions, seed)
-    rows = [row._replace(split=side) for row, side in zip(images, sides, strict=True)]
+    splits = assign_splits(images, [row.sha256 for row in images], fractions, seed)
+    rows = [row._replace(split=split) for row, split in zip(images, splits, strict=True)]
     return sorted(rows, key=lambda row: SPLITS.index(row.split))
 
 

@@ -1,7 +1,7 @@
-"""weights: obtain the backbone once and make it an artifact like any other.
+"""weights: fetch, verify and store the weights of the backbone.
 
-In:  backbone.name, backbone.weights (and, where it is `random`, seed).
-Out: models/backbone.weights.h5, the backbone without its top, verified.
+In:  backbone.name, backbone.weights, seed (for random weights).
+Out: models/backbone.weights.h5: the backbone without its top.
 """
 
 from pathlib import Path
@@ -15,11 +15,23 @@ from tench.run.runner import run_stage
 
 
 def obtain_backbone(name: str, weights: str, seed: int, out: Path) -> str:
-    """Write the backbone `name` with its `weights` to `out`; return their digest. Raises
-    TenchError."""
+    """Write the weights of the backbone `name` to `out`.
+
+    Args:
+        name: backbone.name.
+        weights: backbone.weights.
+        seed: for random weights.
+        out: a .weights.h5 file.
+
+    Returns:
+        SHA-256 over the arrays.
+
+    Raises:
+        TenchError: the weights cannot be fetched or do not fit the backbone.
+    """
     if (name, weights) == ("MobileNetV2", "imagenet"):
         weights = "imagenet-224"
-    # before the seconds that importing Keras takes: it may well fail
+    # before Keras is imported, which takes seconds: fetching may fail
     fetched = fetch_checkpoint(weights) if weights in PRETRAINED_SIZES else None
     from tench.model.network.backbone import build_backbone, load_backbone, weight_arrays
     from tench.model.network.keras_setup import keras

@@ -1,1 +1,1 @@
-"""Errors, files, names, paths, parameters and constants: pure code that imports nothing of ours."""
+"""Errors, files, names, paths, parameters and constants. Imports no other package of Tench."""

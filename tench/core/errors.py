@@ -1,5 +1,5 @@
-"""The one error that is the user's to mend."""
+"""The error for problems that the user can fix."""
 
 
 class TenchError(Exception):
-    """A mistake the user can mend; the message says what, where and how."""
+    """A problem the user can fix. The message gives what happened, where, and how to fix it."""

@@ -1,5 +1,4 @@
-"""Small files between stages, CSV and JSON in UTF-8; and writing a file or folder whole or not at
-all."""
+"""CSV, JSON and text files in UTF-8, and atomic writes of files and folders."""
 
 import csv
 import hashlib
@@ -13,9 +12,9 @@ from typing import Any
 
 @contextmanager
 def atomic_file(file: Path) -> Iterator[Path]:
-    """A path beside `file`, with its suffix, to write to; it becomes `file` once all is written.
+    """Yield a temporary path beside `file`; rename it to `file` when the block succeeds.
 
-    So what a killed run or a full disk left half-written never has the final name.
+    A killed run or a full disk never leaves a half-written file under the final name.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f".part-{file.name}")
@@ -28,12 +27,12 @@ def atomic_file(file: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """A new folder beside `folder` to fill; it takes its place once all is in it.
+    """Yield a new temporary folder beside `folder`; replace `folder` when the block succeeds.
 
-    What lies at `folder` is deleted then: ask first whether it may be.
+    The old content of `folder` is deleted: check first that it may be.
     """
     part = folder.with_name(f".part-{folder.name}")
-    remove_folder(part)  # what a killed run left
+    remove_folder(part)  # left by a killed run
     part.mkdir(parents=True)
     try:
         yield part
@@ -43,41 +42,41 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 
 def replace_folder(part: Path, folder: Path) -> None:
-    """Give a folder that is whole its name, on the same disk; what had that name is deleted."""
+    """Rename the complete folder `part` to `folder`, on the same disk; delete the old `folder`."""
     old = folder.with_name(f".part-old-{folder.name}")
     remove_folder(old)
     folder.parent.mkdir(parents=True, exist_ok=True)
     if folder.exists():
-        folder.rename(old)  # and deleted after: half-deleted it would be nobody's
+        folder.rename(old)  # delete last: no half-deleted folder under the final name
     part.rename(folder)
     remove_folder(old)
 
 
 def remove_folder(folder: Path) -> None:
-    """Delete a folder, if it is there."""
+    """Delete a folder if it exists."""
     if folder.exists():
         shutil.rmtree(folder)
 
 
 def file_sha256(file: Path) -> str:
-    """SHA-256 of a file's bytes."""
+    """SHA-256 of a file's content, in hexadecimal."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def has_sha256(file: Path, sha256: str) -> bool:
-    """Whether a file is there and has that SHA-256."""
+    """Whether a file exists and has this SHA-256."""
     return file.is_file() and file_sha256(file) == sha256
 
 
 def write_text(text: str, file: Path) -> None:
-    """Write text with plain line ends."""
+    """Write UTF-8 text with \\n line endings, atomically."""
     with atomic_file(file) as part:
         part.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(content: object, file: Path) -> None:
-    """Write JSON to be read by people too. ValueError for what is not finite."""
+    """Write indented JSON, atomically. Raises ValueError for NaN and infinity."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     write_text(f"{text}\n", file)
 
@@ -88,7 +87,7 @@ def read_json(file: Path) -> Any:
 
 
 def write_csv(columns: Iterable[str], rows: Iterable[Iterable[object]], file: Path) -> None:
-    """Write rows as CSV under a header."""
+    """Write a header and rows as CSV, atomically."""
     with atomic_file(file) as part, part.open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(columns)
@@ -96,6 +95,6 @@ def write_csv(columns: Iterable[str], rows: Iterable[Iterable[object]], file: Pa
 
 
 def read_csv(file: Path, delimiter: str = ",") -> list[dict[str, str]]:
-    """Read a CSV file's rows; DVCLive's files are delimited by tabs."""
+    """Read a CSV file as a list of rows; DVCLive's files are delimited by tabs."""
     with file.open(newline="", encoding="utf-8") as lines:
         return list(csv.DictReader(lines, delimiter=delimiter))

@@ -1,4 +1,4 @@
-"""How many cores there are, and work spread over them. No result depends on their number."""
+"""Work in threads and processes. No result depends on the number of cores."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -9,7 +9,7 @@ from multiprocessing import parent_process
 from threading import Thread
 from typing import TypeVar
 
-MAX_PENDING_ITEMS = 256  # items handed to threads at a time
+MAX_PENDING_ITEMS = 256  # items submitted at a time
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -17,31 +17,33 @@ Result = TypeVar("Result")
 
 @cache
 def available_cores() -> int:
-    """The cores this process may use, as `taskset` and a container's quota leave them."""
+    """Number of cores this process may use, within its CPU affinity and container quota."""
     from joblib import cpu_count
 
     return int(cpu_count())
 
 
 def map_in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """The results of `function` for `items`, in their order, computed in a thread a core.
+    """Map `function` over `items` with one thread per core; results keep the order of the items.
 
-    A thread pool's own `map` takes all items at once, and keeps 3 kB for each.
+    Unlike ThreadPoolExecutor.map, which submits all items at once and holds 3 kB for each.
     """
-    waiting = iter(items)
+    remaining = iter(items)
     with ThreadPoolExecutor(available_cores()) as pool:
-        while some := list(islice(waiting, MAX_PENDING_ITEMS)):
-            yield from pool.map(function, some)
+        while chunk := list(islice(remaining, MAX_PENDING_ITEMS)):
+            yield from pool.map(function, chunk)
 
 
 def process_pool() -> ProcessPoolExecutor:
-    """A pool of a process a core. They end with this process, however it ends: a pool's own would
-    wait for ever for the next item where this is killed, and hold what it had locked."""
+    """A pool with one process per core, whose processes exit with this one.
+
+    Without that, workers of a killed process would wait forever and hold its locks.
+    """
     return ProcessPoolExecutor(available_cores(), initializer=exit_with_parent)
 
 
 def exit_with_parent() -> None:
-    """End this process once the one that has started it is no more."""
+    """Exit this process when its parent process ends."""
 
     def wait() -> None:
         parent = parent_process()

@@ -1,7 +1,8 @@
-"""params.yaml: what it may hold, read and checked before a stage does anything."""
+"""The schema of params.yaml, checked before a stage starts."""
 
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from reprlib import Repr
 from typing import Annotated, Any, Literal
@@ -18,7 +19,9 @@ from pydantic import (
 
 from tench.core.errors import TenchError
 from tench.core.names import (
+    MAX_IMAGE_SIZE,
     MAX_MESSAGE_CHARS,
+    MIN_IMAGE_SIZE,
     PRETRAINED_SIZES,
     ResizeMode,
     is_control_character,
@@ -31,51 +34,54 @@ from tench.core.paths import PARAMS
 from tench.core.specs import BACKBONES
 from tench.core.yaml_files import load_yaml
 
-# The repr of a list that holds itself many times over, by way of aliases, can take all memory.
+RENAMED = {  # old key: new key
+    "backbone.tap_at": "backbone.cache_at",
+    "extract_train.min_steps": "extract_train.min_steps_per_epoch",
+    "finetune.min_steps": "finetune.min_steps_per_epoch",
+    "finetune.average_weights": "finetune.ema",
+    "export.max_drop": "export.max_accuracy_drop",
+    "export.trusted_accuracy": "export.target_accuracy",
+}
+# Bounded, since the repr of nested YAML aliases can take all memory.
 VALUE_REPR = Repr()
 VALUE_REPR.maxlevel, VALUE_REPR.maxlist, VALUE_REPR.maxtuple, VALUE_REPR.maxdict = 3, 10, 10, 20
 VALUE_REPR.maxstring = VALUE_REPR.maxlong = VALUE_REPR.maxother = MAX_MESSAGE_CHARS
 
 
 def format_value(value: Any) -> str:
-    """A value as a message of one line may hold it."""
+    """A value for a one-line message."""
     if isinstance(value, float) and math.isnan(value):
         return "not a finite number"
-    try:
-        text = VALUE_REPR.repr(value)
-    except ValueError:  # Python does not write it out
-        return "a number of thousands of digits"
-    return printable(text)
+    return printable(VALUE_REPR.repr(value))
 
 
 def validate_one_line(text: str) -> str:
-    """Return `text` if it may be a path or a layer's name; ValueError if a message or a file of one
-    name a line could not hold it."""
+    """Return `text`, a path or layer name, if it has no control characters. Raises ValueError."""
     if any(map(is_control_character, text)):
         raise ValueError("must be text on one line, without control characters")
     return text
 
 
 def validate_distinct_names(classes: dict[str, str] | None) -> dict[str, str]:
-    """Return the mapping (None as {}) if no two folders get one name; ValueError if they do."""
+    """Return the mapping (None as {}) if all class names are distinct. Raises ValueError."""
     folders: dict[str, str] = {}
     for folder, name in (classes or {}).items():
         other = folders.setdefault(normalize_name(name), folder)
         if other != folder:
-            raise ValueError(f"{other} and {folder} must not both be named {name!r}")
+            raise ValueError(f"{other} and {folder} must not have the same name {name!r}")
     return classes or {}
 
 
 def validate_backbone_name(name: str) -> str:
-    """Return `name` if there is such a backbone; ValueError if not."""
+    """Return `name` if it is a known backbone. Raises ValueError."""
     if name not in BACKBONES:
         raise ValueError(f"must be one of {', '.join(BACKBONES)} (python -m tench.backbones)")
     return name
 
 
 def validate_backbone_weights(weights: str, info: ValidationInfo) -> str:
-    """Return `weights` if it is a checkpoint of the backbone in the context or a .weights.h5 path;
-    ValueError if not."""
+    """Return `weights` if it names weights of the backbone in the context, or a .weights.h5 path.
+    Raises ValueError."""
     name = info.context
     known = ("imagenet", *(PRETRAINED_SIZES if name in {"MobileNetV2", None} else ()), "random")
     if weights not in known and not weights.endswith(".weights.h5"):
@@ -87,28 +93,28 @@ def validate_backbone_weights(weights: str, info: ValidationInfo) -> str:
 
 
 def validate_layer_number(value: Any, info: ValidationInfo, least: int, other: str) -> int:
-    """Return `value` if it numbers a layer of the backbone in the context; ValueError if not."""
+    """Return `value` if it is a layer number of the backbone in the context. Raises ValueError."""
     most = BACKBONES[info.context].layers if info.context else None
     if type(value) is not int or value < least or (most is not None and value > most):
-        said = f"{least} to {most}, the layers of {info.context}" if most else f"{least} or more"
-        raise ValueError(f"must be a whole number, {said}, or {other}")
+        limits = f"{least} to {most}, the layers of {info.context}" if most else f"{least} or more"
+        raise ValueError(f"must be a whole number, {limits}, or {other}")
     return value
 
 
 def validate_cache_at(value: Any, info: ValidationInfo) -> int | str:
-    """Return `value` if it is auto or a layer's number; ValueError if not."""
+    """Return `value` if it is auto or a layer number. Raises ValueError."""
     return value if value == "auto" else validate_layer_number(value, info, 1, "auto")
 
 
 def validate_fine_tune_at(value: Any, info: ValidationInfo) -> int | str:
-    """Return `value` if it is a layer's number or may be a layer's name; ValueError if not."""
+    """Return `value` if it is a layer number or can be a layer name. Raises ValueError."""
     if isinstance(value, str) and value:
         return validate_one_line(value)
     return validate_layer_number(value, info, 0, "a layer's name (python -m tench.backbones)")
 
 
 def validate_group_pattern(pattern: str | None) -> str | None:
-    """Return `pattern` if it is a regular expression that captures one group; ValueError if not."""
+    """Return `pattern` if it is a regular expression with one group. Raises ValueError."""
     try:
         if pattern is None or re.compile(validate_one_line(pattern)).groups == 1:
             return pattern
@@ -120,7 +126,7 @@ def validate_group_pattern(pattern: str | None) -> str | None:
 
 
 class Section(BaseModel):
-    """Base of all sections: exact types, no unknown keys, never changed after reading."""
+    """Base of all sections: strict types, no unknown keys, immutable."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -135,14 +141,14 @@ Patience = Annotated[int, Field(ge=0, le=10_000)]
 
 
 class Data(Section):
-    """Which images, under which names, at which size."""
+    """The images, class names and image size."""
 
     raw: Annotated[str, Field(min_length=1), AfterValidator(validate_one_line)]
     classes: Annotated[
         dict[FolderName, ClassName] | None, AfterValidator(validate_distinct_names)
     ] = None
     groups: Annotated[str | None, AfterValidator(validate_group_pattern)] = None
-    image_size: Annotated[int, Field(ge=32, le=512)]
+    image_size: Annotated[int, Field(ge=MIN_IMAGE_SIZE, le=MAX_IMAGE_SIZE)]
     resize: ResizeMode
     val_fraction: Annotated[float, Field(gt=0, lt=1)]
     test_fraction: Annotated[float, Field(gt=0, lt=1)]
@@ -150,7 +156,7 @@ class Data(Section):
 
 
 class Backbone(Section):
-    """The frozen network in front."""
+    """The pretrained network below the head."""
 
     name: Annotated[str, AfterValidator(validate_backbone_name)]
     weights: Annotated[str, AfterValidator(validate_backbone_weights)]
@@ -173,17 +179,17 @@ class ExtractTrain(Section):
 
     @property
     def output(self) -> str:
-        """The activation that the model is trained with; a regression's is its own."""
+        """Output activation in training; always softmax for the logistic solver."""
         return "softmax" if self.solver == "logistic" else self.activation
 
     @property
     def last_epoch(self) -> int:
-        """The number that the epochs of fine-tuning follow on; a regression counts as one."""
+        """Number of the last epoch before fine-tuning; the logistic solver counts as one."""
         return 1 if self.solver == "logistic" else self.epochs
 
 
 class Finetune(Section):
-    """Training the head and the backbone's last layers."""
+    """Training the head and the last layers of the backbone."""
 
     fine_tune_at: Annotated[int | str, PlainValidator(validate_fine_tune_at)]
     learning_rate: LearningRate
@@ -195,28 +201,28 @@ class Finetune(Section):
 
 
 class Audit(Section):
-    """What counts as a leak between splits, and how many are borne."""
+    """Near duplicates, and how many leaks between splits are allowed."""
 
     near_duplicate: Annotated[float, Field(gt=0, le=1)]
     max_leaks: Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
 class Export(Section):
-    """What the exported classifier may lose, and when it is to be trusted."""
+    """Limits for the exported models, and the accuracy that the thresholds aim for."""
 
     max_accuracy_drop: Annotated[float, Field(ge=0, le=1)]
     target_accuracy: Annotated[float, Field(gt=0, le=1)]
 
 
 class Baseline(Section):
-    """The small network trained from scratch, for comparison."""
+    """The small network trained from scratch as a baseline."""
 
     learning_rate: LearningRate
     batch_size: BatchSize
 
 
 class Params(Section):
-    """The whole of params.yaml."""
+    """All of params.yaml."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     class_weights: Literal["none", "balanced"]
@@ -229,16 +235,33 @@ class Params(Section):
     baseline: Baseline
 
 
+def problem_key(problem: Any) -> str:
+    """The dotted key that a pydantic error is about."""
+    return printable(".".join(str(part) for part in problem["loc"] if part != "[key]"))
+
+
+def without_renamed(problems: Sequence[Any]) -> list[Any]:
+    """Drop "missing" errors for keys that are present under their old name."""
+    renamed = {RENAMED.get(problem_key(problem)) for problem in problems}
+    return [
+        problem
+        for problem in problems
+        if problem["type"] != "missing" or problem_key(problem) not in renamed
+    ]
+
+
 def format_validation_error(problem: Any, file: Path) -> str:
-    """One pydantic problem as a line: file, key, value, what is allowed."""
-    key = printable(".".join(str(part) for part in problem["loc"] if part != "[key]"))
+    """A line for one pydantic error: file, key, value, and what is allowed."""
+    key = problem_key(problem)
     section = Params.model_fields.get(key.split(".")[0])
     known = ", ".join(getattr(section.annotation if section else Params, "model_fields", {}))
     if problem["type"] == "extra_forbidden":
+        if key in RENAMED:
+            return f"{file}: {key} is now {RENAMED[key]}; rename it"
         return f"{file}: {key}: unknown key; known here: {known}"
     if problem["type"] == "model_type":
-        given = f"{key or 'content'} = {format_value(problem['input'])}"
-        return f"{file}: {given}: must be a mapping with the keys {known}"
+        value = f"{key or 'content'} = {format_value(problem['input'])}"
+        return f"{file}: {value}: must be a mapping with the keys {known}"
     if problem["type"] == "missing":
         return f"{file}: {key}: is missing"
     wanted = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
@@ -246,17 +269,17 @@ def format_validation_error(problem: Any, file: Path) -> str:
 
 
 def find_backbone_name(content: Any) -> str | None:
-    """The backbone that unchecked content names, if it names a known one."""
+    """The name of the backbone in unchecked content; None if it is no known backbone."""
     section = content.get("backbone") if isinstance(content, dict) else None
     name = section.get("name") if isinstance(section, dict) else None
     return name if isinstance(name, str) and name in BACKBONES else None
 
 
 def load_params(file: Path = PARAMS) -> Params:
-    """Read and check params.yaml with YAML 1.2, as DVC does (1e-4 and 1e-05 are numbers).
+    """Load and validate params.yaml as YAML 1.2, like DVC (1e-4 and 1e-05 are numbers).
 
     Raises:
-        TenchError: with one line per problem, each naming file, key, value and what is allowed.
+        TenchError: one line per problem, with file, key, value and what is allowed.
     """
     try:
         text = file.read_text(encoding="utf-8")
@@ -268,6 +291,6 @@ def load_params(file: Path = PARAMS) -> Params:
     try:
         return Params.model_validate(content, context=find_backbone_name(content))
     except ValidationError as error:
-        raise TenchError(
-            "\n       ".join(format_validation_error(p, file) for p in error.errors())
-        ) from None
+        problems = without_renamed(error.errors())
+        lines = [format_validation_error(problem, file) for problem in problems]
+        raise TenchError("\n       ".join(lines)) from None

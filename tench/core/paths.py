@@ -1,4 +1,4 @@
-"""Where everything lies, from the project's root on."""
+"""Paths of all files, relative to the project's root."""
 
 from pathlib import Path
 
@@ -16,28 +16,24 @@ PREPARED_INDEX = PREPARED / "images.csv"
 REJECTED = PREPARED / "rejected.csv"
 SPLIT = DATA / "split"
 INDEX = SPLIT / "index.csv"
-EVAL_SUBSET = (
-    DATA / "eval_subset"
-)  # what data/prepared has of the images that models are asked about
+EVAL_SUBSET = DATA / "eval_subset"  # the prepared images that evaluate and export need
 POOLED_FEATURES = DATA / "features/pooled"
 CACHED_FEATURES = DATA / "features/activations"
-MANIFEST = "manifest.json"  # in each folder of features: what its files are
-RESUME_DIR = DATA / ".unfinished"  # what stages that were stopped had done
+MANIFEST = "manifest.json"  # in each folder of features: lists its files
+RESUME_DIR = DATA / ".unfinished"  # unfinished work of interrupted stages
 
 MODELS_DIR = Path("models")
 BACKBONE = MODELS_DIR / "backbone.weights.h5"
-PROBE = MODELS_DIR / "probe.npy"  # a logistic regression's kernel and, in the last row, bias
+PROBE = MODELS_DIR / "probe.npy"  # linear probe: kernel, and bias in the last row
 HEAD = MODELS_DIR / "head.weights.h5"
 CLASSIFIER = MODELS_DIR / "classifier.keras"
 LABELS = MODELS_DIR / "labels.txt"
-CHECK_PROBABILITIES = (
-    MODELS_DIR / "check.npy"
-)  # what the model said of some images before it was saved
-EXPORT = MODELS_DIR / "export"  # the classifier for other runtimes, to be carried away
+CHECK_PROBABILITIES = MODELS_DIR / "check.npy"  # predictions before the model was saved
+EXPORT = MODELS_DIR / "export"  # the classifier for other runtimes
 
 METRICS = Path("metrics")
-COSTS = METRICS / "costs.json"  # seconds and memory of every stage's last run
-PREPARE_METRICS = METRICS / "prepare.json"  # how many images could be read, and how many not
+COSTS = METRICS / "costs.json"  # seconds and peak memory of each stage's last run
+PREPARE_METRICS = METRICS / "prepare.json"  # number of prepared and rejected images
 SPLIT_METRICS = METRICS / "split.json"
 EXAMPLES = METRICS / "examples.jpg"
 AUDIT_METRICS = METRICS / "audit.json"
@@ -46,17 +42,17 @@ AUDIT_DIR = METRICS / "audit"
 DUPLICATES = AUDIT_DIR / "duplicates.csv"
 LABEL_SUSPECTS = AUDIT_DIR / "labels.csv"
 IMAGE_ISSUES = AUDIT_DIR / "images.csv"
-AUDIT_IMAGES = AUDIT_DIR / "images.zip"  # the images of the worst findings
+AUDIT_IMAGES = AUDIT_DIR / "images.zip"  # images of the worst findings
 EXTRACT_TRAIN = METRICS / "extract-train"
 FINETUNE = METRICS / "finetune"
 FINETUNE_SCORES = FINETUNE / "metrics.json"
 SCORES = METRICS / "evaluate.json"
-PROBABILITIES = METRICS / "probabilities.npy"  # of every test image and class
+PROBABILITIES = METRICS / "probabilities.npy"  # (test images, classes)
 PREDICTIONS = METRICS / "predictions.csv"
 PER_CLASS = METRICS / "per_class.csv"
 CALIBRATION = METRICS / "calibration"
 EXPORT_SCORES = METRICS / "export.json"
-THROUGHPUT = METRICS / "throughput.json"  # images/s of every exported model
+THROUGHPUT = METRICS / "throughput.json"  # images/s of each exported model
 MISTAKES = METRICS / "mistakes"
 MODEL_SUMMARY = METRICS / "model.txt"
 BASELINE = METRICS / "baseline"
@@ -65,4 +61,4 @@ BASELINE_SCORES = METRICS / "baseline.json"
 REPORT = Path("report")
 REPORT_PAGE = REPORT / "page.html"
 REPORT_INDEX = REPORT / "index.html"
-RUN_RECORDS = REPORT / "runs"  # what each stage's runs here were like; for the report alone
+RUN_RECORDS = REPORT / "runs"  # records of stage runs, for the report only

@@ -1,28 +1,27 @@
-"""The backbones there are: facts of each that cost no import of Keras (tests hold them true)."""
+"""Facts about every backbone, without importing Keras; tests compare them with Keras."""
 
 from typing import NamedTuple
 
 Vector = tuple[float, float, float]  # red, green, blue
 
-# Mean and deviation of ImageNet's images, of values from 0 to 1.
+# Mean and standard deviation of ImageNet's pixels, in [0, 1].
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class BackboneSpec(NamedTuple):
-    """A backbone without its top."""
+    """A backbone without its top (classification layer)."""
 
-    layers: int  # Keras numbers them from 0
+    layers: int  # number of layers; Keras counts from 0
     parameters: int
-    features: int  # channels it puts out
-    size: int  # pixels a side that its weights were trained at
-    auto_cache_at: int  # the cut that cache_at: auto finds at that size
+    features: int  # output channels
+    pretrained_size: int  # image size of its ImageNet weights, pixels per side
+    auto_cache_at: int  # the layer that cache_at: auto selects at that size
 
 
 BACKBONES = {
     "MobileNetV2": BackboneSpec(154, 2_257_984, 1280, 224, 125),
-    "MobileNetV2-0.35": BackboneSpec(
-        154, 410_208, 1280, 224, 125
-    ),  # alpha, a share of the channels
+    # MobileNetV2-ALPHA: alpha scales the number of channels
+    "MobileNetV2-0.35": BackboneSpec(154, 410_208, 1280, 224, 125),
     "MobileNetV2-0.5": BackboneSpec(154, 706_224, 1280, 224, 125),
     "MobileNetV2-0.75": BackboneSpec(154, 1_382_064, 1280, 224, 125),
     "MobileNetV2-1.3": BackboneSpec(154, 3_766_048, 1664, 224, 125),
@@ -51,11 +50,14 @@ BACKBONES = {
 
 
 def input_scale_and_offset(name: str) -> tuple[Vector, Vector] | tuple[float, float]:
-    """By which a backbone's images, 0 ... 255, are multiplied and what is then added, as its
-    weights were trained: to [-1, 1], or by the mean and deviation of ImageNet's images."""
+    """Scale and offset of a backbone's preprocessing: x * scale + offset, x in [0, 255].
+
+    The result is in [-1, 1], or standardized by ImageNet's mean and standard deviation,
+    depending on how the backbone's weights were trained.
+    """
     if name.startswith(("ConvNeXt", "DenseNet", "EfficientNetV2B")):
-        red, green, blue = (1 / (255 * deviation) for deviation in IMAGENET_STD)
+        red, green, blue = (1 / (255 * std) for std in IMAGENET_STD)
         pairs = zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)
-        shifts = [-mean / deviation for mean, deviation in pairs]
-        return (red, green, blue), (shifts[0], shifts[1], shifts[2])
+        offsets = [-mean / std for mean, std in pairs]
+        return (red, green, blue), (offsets[0], offsets[1], offsets[2])
     return (1 / 128 if name.startswith("EfficientNetV2") else 1 / 127.5), -1.0

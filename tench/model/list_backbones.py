@@ -8,11 +8,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from tench.core.names import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE
 from tench.core.specs import BACKBONES
 from tench.run.silence import ignore_closed_pipe
 
 BYTES_PER_VALUE = 4  # float32
-MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 32, 512  # data.image_size
 
 
 def format_table(rows: Sequence[tuple[str, ...]]) -> str:
@@ -31,7 +31,7 @@ def list_backbones() -> str:
         ("name", "parameters", "layers", "channels", "trained at", "cache_at: auto")
     ]
     for name, spec in BACKBONES.items():
-        numbers = (spec.parameters, spec.layers, spec.features, spec.size, spec.auto_cache_at)
+        numbers = (spec.parameters, spec.layers, spec.features, spec.pretrained_size, spec.auto_cache_at)
         rows.append((name, *(f"{number:,}" for number in numbers)))
     return format_table(rows)
 
@@ -71,7 +71,7 @@ def main() -> None:
         return
     if args.name not in BACKBONES:
         sys.exit(f"error: {args.name}: must be one of {', '.join(BACKBONES)}")
-    image_size = args.image_size or BACKBONES[args.name].size
+    image_size = args.image_size or BACKBONES[args.name].pretrained_size
     if not MIN_IMAGE_SIZE <= image_size <= MAX_IMAGE_SIZE:
         sys.exit(f"error: --image-size {image_size}: must be {MIN_IMAGE_SIZE} to {MAX_IMAGE_SIZE}")
     with ignore_closed_pipe():

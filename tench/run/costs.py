@@ -1,5 +1,8 @@
-"""What the stages' last runs cost, in metrics/costs.json: small enough for git, unlike the records,
-so that an experiment carries it along. DVC does not know of it: it differs between equal runs."""
+"""Seconds and peak memory of each stage's last run, in metrics/costs.json.
+
+The file is small enough for git, so experiments carry it along. It is no DVC output, since it
+differs between equal runs.
+"""
 
 import fcntl
 import json
@@ -11,8 +14,7 @@ from tench.core.paths import COSTS, RESUME_DIR
 
 
 def read_costs() -> dict[str, Any]:
-    """What the file holds; nothing where it cannot be read: a figure that is only told must not
-    keep anybody from the results."""
+    """The content of metrics/costs.json; {} if it cannot be read, since costs are optional."""
     try:
         content = read_json(COSTS)
     except (OSError, json.JSONDecodeError, UnicodeDecodeError):
@@ -21,13 +23,17 @@ def read_costs() -> dict[str, Any]:
 
 
 def write_cost(stage: str, digests: Mapping[str, str], seconds: float, peak_mb: float) -> None:
-    """Write what the last run of `stage` cost. OSError.
+    """Add the cost of the last run of `stage` to metrics/costs.json.
 
     Args:
-        stage: as dvc.yaml names it.
-        digests: of the outputs it wrote, by path, as dvc.lock has them: the figures count where
-            they agree, and nowhere else. They are a list of pairs, which DVC takes for no metric.
-        seconds, peak_mb: of the run.
+        stage: its name in dvc.yaml.
+        digests: of its outputs, by path, as in dvc.lock. The cost is valid for these outputs only.
+            Written as a list of pairs, which DVC does not read as metrics.
+        seconds: wall-clock time.
+        peak_mb: peak memory, MB.
+
+    Raises:
+        OSError: the file cannot be written.
     """
     entry = {
         "seconds": round(seconds, 1),
@@ -35,7 +41,7 @@ def write_cost(stage: str, digests: Mapping[str, str], seconds: float, peak_mb: 
         "outs": sorted(digests.items()),
     }
     RESUME_DIR.mkdir(parents=True, exist_ok=True)
-    # two stages may end at once: the second must read what the first writes
+    # two stages may finish at once: read and write under one lock
     with (RESUME_DIR / "costs.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed
+        fcntl.flock(lock, fcntl.LOCK_EX)  # released on close
         write_json(dict(sorted({**read_costs(), stage: entry}.items())), COSTS)

@@ -1,35 +1,38 @@
-"""Room on the disk, told before a stage that needs much begins."""
+"""Check for free disk space before a stage starts."""
 
 import shutil
 from pathlib import Path
 
 from tench.core.errors import TenchError
 
-REPORTED_FROM_BYTES = 100e6  # bytes
+REPORTED_FROM_BYTES = 100e6
 
 
 def check_free_space(size: float, folder: Path, what: str) -> None:
-    """Say how much a stage is about to write, where it is MUCH. Raises TenchError if there is less
-    room than that.
+    """Check that a stage's output fits on the disk; print its size if it is large.
 
     Args:
-        size: bytes.
-        folder: in which they go, which exists.
-        what: is written.
+        size: bytes to be written.
+        folder: existing folder to write to.
+        what: name of the output, in the plural.
+
+    Raises:
+        TenchError: there is too little free space.
     """
     free = shutil.disk_usage(folder).free
     if size > free:
         raise TenchError(
-            f"{folder.absolute()}: {what} take {format_bytes(size)}, and {format_bytes(free)} are free there: free "
-            "some, or move the project to a larger disk, then run `dvc repro` again"
+            f"{folder.absolute()}: {what} take {format_bytes(size)}, but only "
+            f"{format_bytes(free)} are free: free some space or move the project to a larger disk, "
+            "then run `dvc repro` again"
         )
     if size > REPORTED_FROM_BYTES:
         print(
-            f"{what} take about {format_bytes(size)}, and as much again in DVC's cache unless the file "
-            f"system shares blocks (reflinks); {format_bytes(free)} are free"
+            f"{what} take about {format_bytes(size)}, and the same again in DVC's cache unless the "
+            f"file system supports reflinks; {format_bytes(free)} are free"
         )
 
 
 def format_bytes(size: float) -> str:
-    """A number of bytes, as people say it."""
+    """Format a number of bytes as MB or GB."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

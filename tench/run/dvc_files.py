@@ -1,4 +1,4 @@
-"""What dvc.yaml says of every stage, and dvc.lock of what it read and wrote."""
+"""Stages in dvc.yaml, and the digests of their inputs and outputs in dvc.lock."""
 
 from pathlib import Path
 from typing import Any
@@ -9,15 +9,20 @@ from tench.core.paths import PIPELINES
 from tench.core.yaml_files import read_mapping
 from tench.run.lock_yaml import read_lock
 
-Stages = dict[str, dict[str, Any]]  # what a lock file holds of every stage, by its name
+Stages = dict[str, dict[str, Any]]  # entries of a dvc.yaml or dvc.lock, by stage name
 
-NAMES: dict[type[Any], str] = {dict: "mapping", list: "list", str: "string"}
+TYPE_NAMES: dict[type[Any], str] = {dict: "mapping", list: "list", str: "string"}
 
 
 def stage_digests(stage: dict[str, Any], kind: str) -> dict[str, str]:
     """The digests of a locked stage's `outs` or `deps`, by path."""
-    listed = (one for one in stage.get(kind, []) if isinstance(one, dict) and "path" in one)
-    return {one["path"]: one.get("md5", "") for one in listed}
+    entries = (entry for entry in stage.get(kind, []) if is_locked_path(entry))
+    return {entry["path"]: entry.get("md5", "") for entry in entries}
+
+
+def is_locked_path(entry: Any) -> bool:
+    """Whether an entry of `outs` or `deps` is that of a dvc.lock."""
+    return isinstance(entry, dict) and "path" in entry
 
 
 def all_stage_digests(stages: Stages, kind: str) -> dict[str, str]:
@@ -31,12 +36,12 @@ def stages_in(content: dict[str, Any], source: object) -> Stages:
     """The stages in the content of a dvc.yaml or dvc.lock.
 
     Raises:
-        TenchError: an entry that is read here is of another type than DVC writes; names it.
+        TenchError: an entry has another type than DVC writes.
     """
 
     def check(value: Any, kind: type[Any], *keys: str) -> Any:
         if not isinstance(value, kind):
-            raise TenchError(f"{source}: {printable('.'.join(keys))}: must be a {NAMES[kind]}")
+            raise TenchError(f"{source}: {printable('.'.join(keys))}: must be a {TYPE_NAMES[kind]}")
         return value
 
     stages = check(content.get("stages") or {}, dict, "stages")
@@ -44,21 +49,20 @@ def stages_in(content: dict[str, Any], source: object) -> Stages:
         check(name, str, "stages", str(name))
         check(stage, dict, "stages", name)
         params = stage.get("params", [])
-        if isinstance(params, dict):  # of a dvc.lock
+        if isinstance(params, dict):  # in dvc.lock; a list in dvc.yaml
             for file, values in params.items():
                 for key in check(values, dict, "stages", name, "params", str(file)):
                     check(key, str, "stages", name, "params", str(file), str(key))
         for kind in ("deps", "outs"):
-            for one in check(stage.get(kind, []), list, "stages", name, kind):
-                if isinstance(one, dict) and "path" in one:
-                    check(one["path"], str, "stages", name, kind, "path")
-                    check(one.get("md5", ""), str, "stages", name, kind, "md5")
+            for entry in check(stage.get(kind, []), list, "stages", name, kind):
+                if is_locked_path(entry):
+                    check(entry["path"], str, "stages", name, kind, "path")
+                    check(entry.get("md5", ""), str, "stages", name, kind, "md5")
     return stages  # type: ignore[no-any-return]
 
 
 def read_stages(file: Path) -> Stages:
-    """The stages that a dvc.yaml or dvc.lock holds, none if there is no such file. Raises
-    TenchError."""
+    """The stages in a dvc.yaml or dvc.lock; {} if the file does not exist. Raises TenchError."""
     if not file.exists():
         return {}
     read = read_lock if file.suffix == ".lock" else read_mapping
@@ -66,15 +70,15 @@ def read_stages(file: Path) -> Stages:
 
 
 def find_stage(stage: str) -> dict[str, Any]:
-    """A stage as the dvc.yaml of a pipeline has it; empty where none has it. Raises TenchError."""
+    """The entry of a stage in the dvc.yaml files; {} if there is none. Raises TenchError."""
     for pipeline in PIPELINES:
-        if found := read_stages(pipeline).get(stage):
-            return found
+        if entry := read_stages(pipeline).get(stage):
+            return entry
     return {}
 
 
 def read_lock_files() -> tuple[Stages, Stages]:
-    """The stages of the pipeline itself, and those of the others: raw data and baseline. Raises
+    """The locked stages of the main pipeline, and of the raw data and baseline pipelines. Raises
     TenchError."""
     main, *rest = (read_stages(pipeline.with_suffix(".lock")) for pipeline in PIPELINES)
     return main, {name: stage for others in rest for name, stage in others.items()}

@@ -1,7 +1,7 @@
-"""dvc.lock by PyYAML's parser in C, which is fourteen times as fast as ruamel's in Python.
+"""Load dvc.lock with PyYAML's C parser, fourteen times as fast as ruamel's Python parser.
 
-That matters where every experiment's lock file is read. Only DVC writes these files, so duplicate
-keys and the like do not occur; a test holds that both parsers read what DVC writes alike.
+Comparing experiments reads the lock file of each. Only DVC writes these files, so they have no
+duplicate keys. A test checks that both parsers agree on what DVC writes.
 """
 
 from typing import Any
@@ -11,46 +11,46 @@ from ruamel.yaml.resolver import implicit_resolvers
 
 from tench.core.yaml_files import as_mapping, check_bounds, unreadable
 
-LARGEST = 16_000_000  # bytes
+MAX_BYTES = 16_000_000
 BASES = {"0b": 2, "0o": 8, "0x": 16}
 
 
-def whole_number(loader: Any, node: Any) -> int:
-    """An integer with its base's prefix, or decimal: 010 is ten, as in YAML 1.2."""
+def construct_integer(loader: Any, node: Any) -> int:
+    """An integer with a base prefix, or decimal: 010 is ten, as in YAML 1.2."""
     text = node.value.replace("_", "")
     return int(text, BASES.get(text.lstrip("+-")[:2], 10))
 
 
 class Loader(yaml.CSafeLoader):  # type: ignore[misc] # PyYAML ships no types
-    """PyYAML's loader with the scalars of YAML 1.2: to PyYAML 1e-05 is text and `no` is false."""
+    """PyYAML's loader with YAML 1.2 scalars (in PyYAML, 1e-05 is text and `no` is false)."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own name and kind
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - overrides PyYAML's attribute
 
 
-for versions, tag, pattern, beginnings in implicit_resolvers:
+for versions, tag, pattern, first_chars in implicit_resolvers:
     if (1, 2) in versions:
-        Loader.add_implicit_resolver(tag, pattern, beginnings)
-Loader.add_constructor("tag:yaml.org,2002:int", whole_number)
+        Loader.add_implicit_resolver(tag, pattern, first_chars)
+Loader.add_constructor("tag:yaml.org,2002:int", construct_integer)
 
 
 def read_lock(text: bytes, source: object) -> dict[str, Any]:
-    """The mapping in a dvc.lock; {} for an empty file.
+    """Load the mapping in a dvc.lock; {} for an empty file.
 
     Args:
-        text: of at most LARGEST bytes.
+        text: at most MAX_BYTES bytes.
         source: name of the file, for errors.
 
     Raises:
-        TenchError: it is not YAML, not a mapping, or too large, deep or repetitive.
+        TenchError: the text is not YAML or not a mapping, or exceeds a limit.
     """
     try:
-        if len(text) > LARGEST:
-            raise ValueError(f"larger than {LARGEST:,} bytes")
+        if len(text) > MAX_BYTES:
+            raise ValueError(f"larger than {MAX_BYTES:,} bytes")
         check_bounds(yaml.parse(text, Loader))
         content = yaml.load(text, Loader)
     except MemoryError:
         raise
-    # beside YAMLError: ValueError for the date 2001-99-99, KeyError for !!bool x, and more
+    # not only YAMLError: ValueError for the date 2001-99-99, KeyError for !!bool x, …
     except Exception as error:
         raise unreadable(source, error) from None
     return as_mapping(content, source)

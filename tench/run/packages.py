@@ -1,7 +1,7 @@
-"""packages.yaml: the versions that can change what a stage writes, pinned with the lock.
+"""packages.yaml: versions of the packages that stages depend on.
 
-Stages name them in dvc.yaml under `params`, so that DVC knows a number by the packages it was made
-with. `make lock` writes the file: `python -m tench.run.packages`.
+Each stage names its packages in dvc.yaml under `params`, so that a new version reruns it.
+`make lock` writes the file with `python -m tench.run.packages`.
 """
 
 import importlib.metadata
@@ -9,53 +9,60 @@ import re
 import sys
 from collections.abc import Mapping
 
-from ruamel.yaml import YAML
-
 from tench.core.errors import TenchError
 from tench.core.files import write_text
-from tench.core.paths import PACKAGES, REQUIREMENTS_LOCK
+from tench.core.paths import PACKAGES, PIPELINES, REQUIREMENTS_LOCK
+from tench.core.yaml_files import read_mapping
+from tench.run.dvc_files import read_stages
 
-PINNED_PACKAGES = (
-    *("ai-edge-litert", "ai-edge-quantizer", "cleanlab", "cleanvision", "dvclive"),
-    *("faiss-cpu", "h5py"),
-    *("jinja2", "keras", "matplotlib", "numpy", "onnx", "onnxruntime", "pillow", "scikit-learn"),
-    *("scipy", "tensorflow", "tf2onnx"),
-)
 PACKAGES_HEADER = """\
-# The versions that can change what a stage writes, from requirements.lock. Written by `make lock`;
-# stages name theirs in dvc.yaml, and refuse to run with others.
+# Versions of the packages that stages depend on, from requirements.lock. Written by `make lock`.
+# Stages name theirs in dvc.yaml and refuse to run with other versions.
 """
 
 
+def pinned_packages() -> list[str]:
+    """The packages that the stages in dvc.yaml name under `params`, sorted. Raises TenchError."""
+    params = (
+        entry
+        for pipeline in PIPELINES
+        for stage in read_stages(pipeline).values()
+        for entry in stage.get("params", [])
+    )
+    named = (entry.get(str(PACKAGES), []) for entry in params if isinstance(entry, dict))
+    return sorted({package for packages in named for package in packages})
+
+
 def parse_lock_versions(lock: str) -> dict[str, str]:
-    """The versions of PINNED in the text of requirements.lock, by name.
+    """The versions of the pinned packages in the text of requirements.lock, by name.
 
     Raises:
-        TenchError: one is missing, or there are several for different machines.
+        TenchError: a package is missing, or has several versions for different platforms.
     """
-    found = re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", lock, re.MULTILINE)
+    pins = re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", lock, re.MULTILINE)
     versions = {}
-    for name in PINNED_PACKAGES:
-        of_name = [version for other, version in found if other == name]
-        if len(of_name) != 1:
+    for package in pinned_packages():
+        candidates = [version for name, version in pins if name == package]
+        if len(candidates) != 1:
             raise TenchError(
-                f"{REQUIREMENTS_LOCK}: {name}: expected one version, found {of_name or 'none'}"
+                f"{REQUIREMENTS_LOCK}: {package}: expected one version, "
+                f"found {candidates or 'none'}"
             )
-        versions[name] = of_name[0]
+        versions[package] = candidates[0]
     return versions
 
 
 def pinned_versions() -> dict[str, str]:
-    """The content of packages.yaml."""
+    """The versions in packages.yaml, by package. Raises TenchError."""
     try:
-        content = YAML(typ="safe", pure=True).load(PACKAGES.read_text(encoding="utf-8"))
+        content = read_mapping(PACKAGES.read_bytes(), PACKAGES)
     except FileNotFoundError:
         raise TenchError(f"{PACKAGES}: no such file; run from the project's root") from None
     return {str(name): str(version) for name, version in content.items()}
 
 
 def installed_version(name: str) -> str:
-    """The installed version of a package, or `none`."""
+    """The installed version of a package, or "none"."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -63,16 +70,16 @@ def installed_version(name: str) -> str:
 
 
 def check_installed_versions(wanted: Mapping[str, str]) -> None:
-    """Raise TenchError unless the installed packages have the versions wanted."""
-    others = [
-        f"{name} {have} instead of {version}"
+    """Raise TenchError unless the installed packages have the wanted versions."""
+    different = [
+        f"{name} {installed} instead of {version}"
         for name, version in wanted.items()
-        if (have := installed_version(name)) != version
+        if (installed := installed_version(name)) != version
     ]
-    if others:
+    if different:
         raise TenchError(
-            f"other packages than {PACKAGES} says: {', '.join(others)}. Run `make setup`, then "
-            "`source .venv/bin/activate`; to move to other versions, `make lock`"
+            f"installed packages differ from {PACKAGES}: {', '.join(different)}. Run `make setup`, "
+            "then `source .venv/bin/activate`; to change the pinned versions, run `make lock`"
         )
 
 

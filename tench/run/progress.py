@@ -14,8 +14,10 @@ def progress_bar(
     unit: str = "images",
     delay: float = 0,
 ) -> Any:
-    """A tqdm bar on stderr, after `delay` seconds; a log file instead of a terminal gets one line
-    in ten seconds."""
+    """A tqdm progress bar on stderr, shown after `delay` seconds.
+
+    If stderr is no terminal, it writes at most one line every ten seconds.
+    """
     return tqdm(
         items,
         desc=f"{label:17s}",

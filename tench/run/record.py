@@ -1,7 +1,7 @@
-"""What a stage's run was like: seconds, memory, machine, packages, commit; in report/runs.
+"""Records of stage runs in report/runs: seconds, memory, machine, packages, commit.
 
-That differs between two equal runs, so DVC does not know of it. A record is told by the stage and
-by the digest of what the run wrote: it is never shown beside the outputs of another run.
+Records differ between equal runs, so they are no DVC outputs. A record's file name contains the
+stage and a digest of its outputs: the report never shows it with the outputs of another run.
 """
 
 import json
@@ -19,22 +19,23 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from tench.core.files import write_json
+from tench.core.names import printable
 from tench.core.parallel import available_cores
 from tench.core.paths import PACKAGES, PIPELINES, REQUIREMENTS_LOCK, RUN_RECORDS
 from tench.run.costs import write_cost
 from tench.run.dvc_digest import dvc_digest
 from tench.run.process_setup import cpu_vector_extensions, cpuinfo
 
-# What makes the numbers, beside parameters and data: at another state of these a commit is not what
-# was run.
+# What determines the results besides parameters and data. If these differ from the commit, the run
+# is not that of the commit.
 CODE_PATHS = (Path("tench"), Path("stages"), *PIPELINES, PACKAGES, REQUIREMENTS_LOCK)
 PROC_STATUS = Path("/proc/self/status")
-# a fact of a run that was stopped before: its seconds are no cost to compare
-RESUMED_FACT = {"went on": "where a run was stopped: seconds of the rest"}
+# The fact that marks a resumed run, whose seconds are not those of a full run.
+RESUMED_FACT = {"resumed": "an interrupted run: seconds of the rest only"}
 
 
 class RunRecord(BaseModel):
-    """What a stage's run was like, as its file holds it."""
+    """The content of a record file."""
 
     model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
 
@@ -43,18 +44,18 @@ class RunRecord(BaseModel):
     seconds: float
     peak_mb: float
     ended: str  # UTC
-    commit: str  # checked out then; empty outside of git
-    changed: list[str]  # files of CODE that were not as in the commit
+    commit: str  # the checked out commit; "" outside of git
+    changed: list[str]  # files of CODE_PATHS that differ from the commit
     python: str
     system: str
     processor: str
     cores: int
     packages: dict[str, str]  # name to version
-    facts: dict[str, str]  # what else the stage has to say, such as its engine
+    facts: dict[str, str]  # returned by the stage, such as its engine
 
 
 def record_file(stage: str, digests: Mapping[str, str]) -> Path:
-    """Where the record of the run of `stage` lies whose outputs have these digests, by path."""
+    """Path of the record of the run of `stage` whose outputs have these digests, by path."""
     text = json.dumps(dict(sorted(digests.items())))
     return (
         RUN_RECORDS / f"{stage}-{md5(text.encode(), usedforsecurity=False).hexdigest()[:12]}.json"
@@ -62,24 +63,24 @@ def record_file(stage: str, digests: Mapping[str, str]) -> Path:
 
 
 def git_output(*arguments: str) -> str:
-    """What git prints, or nothing where there is no repository."""
+    """The output of a git command; "" if it fails or git is missing."""
     command = ["git", "--no-optional-locks", "-c", "core.quotepath=off", *arguments]
     try:
-        answer = subprocess.run(
+        finished = subprocess.run(
             command, capture_output=True, encoding="utf-8", errors="replace", check=False
         )
     except OSError:
         return ""
-    return answer.stdout.strip() if answer.returncode == 0 else ""
+    return finished.stdout.strip() if finished.returncode == 0 else ""
 
 
 def git_refusal() -> str:
-    """Why git refuses to read this repository, in its own words; "" if it reads it, or if there is
-    no git or no repository."""
+    """Git's error for this repository, such as its wrong owner; "" if git reads it, is missing, or
+    finds no repository."""
     command = ["git", "rev-parse", "--is-inside-work-tree"]
     english = {**os.environ, "LC_ALL": "C"}
     try:
-        answer = subprocess.run(
+        finished = subprocess.run(
             command,
             capture_output=True,
             encoding="utf-8",
@@ -89,13 +90,13 @@ def git_refusal() -> str:
         )
     except OSError:
         return ""
-    if answer.returncode == 0 or "not a git repository" in answer.stderr:
+    if finished.returncode == 0 or "not a git repository" in finished.stderr:
         return ""
-    return answer.stderr.strip()
+    return finished.stderr.strip()
 
 
 def changed_files() -> list[str]:
-    """The files of CODE that are not as in the commit, or not in it."""
+    """The files of CODE_PATHS that differ from the commit or are not in it."""
     paths = [path.as_posix() for path in CODE_PATHS]
     changed = git_output("diff", "--name-only", "--relative", "HEAD", "--", *paths)
     added = git_output("ls-files", "--others", "--exclude-standard", "--", *paths)
@@ -103,31 +104,31 @@ def changed_files() -> list[str]:
 
 
 def peak_memory_mb() -> float:
-    """The most memory this process has held, or one of those it started, if that is more."""
+    """Peak memory of this process or of one of its children, whichever is larger, in MB."""
     own, others = (
         resource.getrusage(who).ru_maxrss
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
-    own = status_peak() or own  # Linux's ru_maxrss begins with the memory of the parent process
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes that ru_maxrss counts in
+    own = status_peak() or own  # Linux's ru_maxrss starts at the parent's memory
+    unit = 1 if sys.platform == "darwin" else 1024  # unit of ru_maxrss in bytes
     return max(own, others) * unit / 1e6
 
 
 def status_peak() -> int:
-    """The most memory that Linux counts for this process, in KiB; 0 where its status lacks it."""
+    """Peak memory of this process from Linux's /proc/self/status, in KiB; 0 if missing."""
     try:
         text = PROC_STATUS.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return 0
-    found = re.search(r"^VmHWM:\s*(\d+)", text, re.MULTILINE)
-    return int(found[1]) if found else 0
+    match = re.search(r"^VmHWM:\s*(\d+)", text, re.MULTILINE)
+    return int(match[1]) if match else 0
 
 
 def processor_name() -> str:
-    """The processor's name."""
+    """Name of the processor."""
     lines = cpuinfo().splitlines()
-    named = (one.split(":", 1)[1].strip() for one in lines if re.match(r"model name\s*:", one))
-    return next(named, platform.processor() or platform.machine())
+    names = (line.split(":", 1)[1].strip() for line in lines if re.match(r"model name\s*:", line))
+    return next(names, platform.processor() or platform.machine())
 
 
 def write_record(
@@ -137,11 +138,18 @@ def write_record(
     packages: Mapping[str, str],
     facts: Mapping[str, str],
 ) -> None:
-    """Write down what a stage's run was like, and cost. A folder that cannot be written to costs
-    the record and a warning, not the run."""
-    if refusal := git_refusal():
-        print(f"warning: no commit in the record of this run: git: {refusal}", file=sys.stderr)
+    """Write the record and the cost of a run. A failure prints a warning; it never fails the stage.
+
+    Args:
+        stage: its name in dvc.yaml.
+        outs: the outputs that identify the run.
+        seconds: wall-clock time.
+        packages: versions by name.
+        facts: returned by the stage.
+    """
     try:
+        if refusal := git_refusal():
+            print(f"warning: no commit in the record of this run: git: {refusal}", file=sys.stderr)
         digests = {out.as_posix(): dvc_digest(out) for out in outs}
         record = RunRecord(
             stage=stage,
@@ -161,13 +169,13 @@ def write_record(
         write_json(record.model_dump(), record_file(stage, digests))
         if not RESUMED_FACT.items() <= facts.items():
             write_cost(stage, digests, record.seconds, record.peak_mb)
-    except OSError as error:
-        print(f"warning: no record of this run for the report: {error}", file=sys.stderr)
+    except Exception as error:  # the stage's outputs are complete: nothing here may lose them
+        reason = printable(" ".join(str(error).split())) or type(error).__name__
+        print(f"warning: no record of this run for the report: {reason}", file=sys.stderr)
 
 
 def read_record(file: Path) -> RunRecord | None:
-    """The record in a file; None where there is none that can be read: what is only told must not
-    keep anybody from the results."""
+    """Read a record; None if the file is missing or invalid, since records are optional."""
     try:
         return RunRecord.model_validate_json(file.read_bytes())
     except (OSError, ValueError):
@@ -175,10 +183,9 @@ def read_record(file: Path) -> RunRecord | None:
 
 
 def find_record(stage: str, digests: Mapping[str, str]) -> RunRecord | None:
-    """The record of the last run of `stage` whose outputs are among these digests, by path, if
-    there is one."""
+    """The record of the last run of `stage` whose outputs are all among these digests, by path."""
     records = map(read_record, RUN_RECORDS.glob(f"{stage}-*.json"))
-    those = [
+    matching = [
         record
         for record in records
         if record
@@ -186,4 +193,4 @@ def find_record(stage: str, digests: Mapping[str, str]) -> RunRecord | None:
         and record.outs
         and record.outs.items() <= digests.items()
     ]
-    return max(those, key=lambda record: record.ended, default=None)
+    return max(matching, key=lambda record: record.ended, default=None)

@@ -1,4 +1,4 @@
-"""Output that neither C++ libraries fill nor a name breaks off."""
+"""Silence C++ libraries, and keep printing from failing."""
 
 import atexit
 import io
@@ -10,23 +10,25 @@ from contextlib import contextmanager
 
 @contextmanager
 def silenced_stderr() -> Iterator[None]:
-    """Send what C++ libraries write to file descriptor 2 to nowhere; Python errors still raise."""
+    """Discard what C++ libraries write to file descriptor 2. Python errors still raise."""
     sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
+    stderr = os.dup(2)
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(devnull)
 
 
 @contextmanager
 def ignore_closed_pipe() -> Iterator[None]:
-    """Leave a block that prints quietly if who read standard output has enough (`| head`). What is
-    printed after it goes nowhere."""
+    """Leave a block that prints silently when the reader of stdout is gone (`| head`).
+
+    Output after the block is then discarded.
+    """
     try:
         yield
     except BrokenPipeError:
@@ -39,18 +41,18 @@ def ignore_closed_pipe() -> Iterator[None]:
 
 
 def discard_output() -> None:
-    """Send standard output, what waits in its buffer too, to nowhere."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+    """Discard standard output, including its buffer."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    os.close(devnull)
 
 
 def silence_stderr_at_exit() -> None:
-    """Send what C++ libraries write when they are taken down, after Python itself, to nowhere."""
+    """Discard what C++ libraries write to stderr while the process exits."""
     atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
 
 
 def escape_unencodable_output() -> None:
-    """Let standard output write what its encoding lacks as Python escapes it, not fail."""
+    """Escape characters that the encoding of stdout lacks, instead of failing."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -1,7 +1,7 @@
-"""Whether what a stage reads is what another stage wrote: byte for byte, by dvc.lock.
+"""Verify a stage's inputs against dvc.lock, byte for byte.
 
-DVC itself compares a file with dvc.lock only if its date, size or inode has changed, and takes what
-is in its cache, and on a remote without `verify`, for what it is called.
+DVC compares a file with dvc.lock only if its date, size or inode has changed. It trusts its cache,
+and a remote without `verify`.
 """
 
 from pathlib import Path
@@ -18,46 +18,45 @@ from tench.run.recovery import (
     list_stage_outputs,
 )
 
-VERIFIED_WHEN_READ = (
-    POOLED_FEATURES,
-    CACHED_FEATURES,
-)  # large, and compared with digests of their own when they are opened
+# Large, and compared with the digests of their manifests when they are opened.
+VERIFIED_WHEN_READ = (POOLED_FEATURES, CACHED_FEATURES)
 
 
 def stage_inputs(stage: str) -> list[Path]:
-    """What a stage depends on, as its dvc.yaml has it; nothing of a stage in none. Raises
-    TenchError."""
+    """The dependencies of a stage in dvc.yaml; [] for an unknown stage. Raises TenchError."""
     deps = find_stage(stage).get("deps", [])
     raw = read_mapping(PARAMS.read_bytes(), PARAMS)["data"]["raw"] if deps else ""
     return [Path(dep.replace("${data.raw}", raw)) for dep in deps]
 
 
 def check_inputs(stage: str) -> None:
-    """Compare what a stage reads, and another wrote, with dvc.lock.
+    """Compare those inputs of a stage that other stages wrote with dvc.lock.
 
     Raises:
-        TenchError: something is missing or not what it was; names the file and the way back.
+        TenchError: an input is missing or has changed; the error names it and how to restore it.
     """
-    written = {one.path: one for one in list_stage_outputs()}
+    outputs = {output.path: output for output in list_stage_outputs()}
     for path in stage_inputs(stage):
-        one = written.get(path)
-        if one is None or path in VERIFIED_WHEN_READ:
+        output = outputs.get(path)
+        if output is None or path in VERIFIED_WHEN_READ:
             continue
         if not path.exists():
-            raise TenchError(f"{path}: missing: run `dvc repro`, whose stage {one.stage} makes it")
-        check_stage_output(one)
+            raise TenchError(
+                f"{path}: missing: run `dvc repro`; its stage {output.stage} writes it"
+            )
+        check_stage_output(output)
 
 
 def check_results(folder: Path) -> None:
-    """Compare what stages wrote into a folder, as far as it is there, with dvc.lock. Raises
-    TenchError."""
-    for one in list_stage_outputs():
-        if one.path.is_relative_to(folder) and one.path.exists():
-            check_stage_output(one)
+    """Compare the existing outputs in a folder with dvc.lock. Raises TenchError."""
+    for output in list_stage_outputs():
+        if output.path.is_relative_to(folder) and output.path.exists():
+            check_stage_output(output)
 
 
-def check_stage_output(one: StageOutput) -> None:
-    """Raise TenchError if what a stage wrote is no longer that."""
-    if dvc_digest(one.path) != one.digest:
-        error = damaged_file_error(first_changed_file(one), f"not what the stage {one.stage} wrote")
-        raise TenchError(f"{error}. If the change is meant, `dvc commit -f {one.path}` keeps it")
+def check_stage_output(output: StageOutput) -> None:
+    """Raise TenchError if an output differs from dvc.lock."""
+    if dvc_digest(output.path) != output.digest:
+        problem = f"not what the stage {output.stage} wrote"
+        error = damaged_file_error(first_changed_file(output), problem)
+        raise TenchError(f"{error}. If the change is meant, `dvc commit -f {output.path}` keeps it")

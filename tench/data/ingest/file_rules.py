@@ -11,13 +11,13 @@ from tench.core.names import (
     escape_formula_path,
     is_control_character,
     is_formula,
+    is_ignored_by_dvc,
     normalize_name,
     printable,
 )
 
 # file managers' own (of macOS, the icon of a folder ends its line); hidden files are passed over
 SYSTEM_FILES = {"thumbs.db", "desktop.ini", "__macosx", "icon\r"}
-IGNORED_NAMES = {"dvc.yaml", "__pycache__"}  # by DVC, as .dvcignore has it, and *.dvc
 PREPARED_SUFFIX = ".webp"  # of prepared copies
 MAX_PATH_BYTES = (
     1_000  # bytes of a path below data.raw: Linux ends at 4,096, and Python at 1,000 folders
@@ -32,11 +32,7 @@ SPECIAL_FILE_KINDS = {
 
 def is_ignored_name(name: str) -> bool:
     """Whether a file or folder is no part of the data: ._x.jpg, Thumbs.db, dvc.yaml, …"""
-    return (
-        name.startswith(".")
-        or name.lower() in SYSTEM_FILES | IGNORED_NAMES
-        or name.endswith(".dvc")
-    )
+    return name.startswith(".") or name.lower() in SYSTEM_FILES or is_ignored_by_dvc(Path(name))
 
 
 def in_circle(path: Path) -> bool:

@@ -23,7 +23,7 @@ def recommend_params(found: FolderSurvey, backbone: str) -> list[ParamChoice]:
 
 def image_choices(backbone: str) -> list[ParamChoice]:
     """How images are read."""
-    size = BACKBONES[backbone].size
+    size = BACKBONES[backbone].pretrained_size
     return [
         ParamChoice(
             "data.image_size", size, "the size that the backbone's weights were trained at"

@@ -8,7 +8,12 @@ from typing import Any, NamedTuple, get_args
 
 from tench.core.errors import TenchError
 from tench.core.files import file_sha256, read_json
-from tench.core.names import ResizeMode, validate_class_name
+from tench.core.names import (
+    MAX_IMAGE_SIZE,
+    MIN_IMAGE_SIZE,
+    ResizeMode,
+    validate_class_name,
+)
 
 FORMAT_VERSION = 2  # of DESCRIPTION; another number means another way to read it
 DESCRIPTION_FILE = "model.json"
@@ -58,7 +63,7 @@ def parse_description(folder: Path, description: Mapping[str, Any]) -> ExportedC
     or ValueError if it is something else."""
     image, trust = description["image"], description["trust"]
     confidence, size, resize = trust["confidence"], int(image["size"]), image["resize"]
-    if not 32 <= size <= 512 or resize not in get_args(ResizeMode):
+    if not MIN_IMAGE_SIZE <= size <= MAX_IMAGE_SIZE or resize not in get_args(ResizeMode):
         raise ValueError
     return ExportedClassifier(
         folder=folder,

@@ -1,6 +1,6 @@
-"""Work spread over threads, or over a Ray cluster where there is one. No result depends on it.
+"""Map functions in threads, or on a Ray cluster if RAY_ADDRESS is set, with equal results.
 
-Nothing of Ray is imported unless RAY_ADDRESS is set.
+Ray is imported only if RAY_ADDRESS is set.
 """
 
 import os
@@ -18,40 +18,42 @@ Result = TypeVar("Result")
 
 
 def uses_cluster() -> bool:
-    """Whether work goes to a cluster."""
+    """Whether RAY_ADDRESS names a cluster."""
     return bool(os.environ.get(RAY_ADDRESS))
 
 
 @contextmanager
 def open_executor(
-    opened: Callable[[], AbstractContextManager[Callable[[Any], Result]]],
-    carried: Callable[[Item], Any],
+    open_function: Callable[[], AbstractContextManager[Callable[[Any], Result]]],
+    load_content: Callable[[Item], Any],
 ) -> Iterator[Callable[[Iterable[Item]], Iterator[Result]]]:
-    """A `map` over any number of items: results in the items' order, few items under way at a time.
+    """Yield a `map` for any number of items: results in order, with few items in memory at a time.
 
     Args:
-        opened: gives the function to map, once here or once in every process of the cluster that
-            RAY_ADDRESS names. It is pickled to go there, as are items and results.
-        carried: of an item that names files, one with their content, for a cluster that does not
-            see them; it is called here, in threads.
+        open_function: context manager that yields the function to map. It is entered once here, or
+            once in every process of the cluster. It, the items and the results must be picklable.
+        load_content: replaces the paths in an item by the content of the files, which a cluster
+            cannot read. It runs here, in threads, and only if there is a cluster.
 
     Raises:
         TenchError: the cluster cannot be used.
     """
     if not uses_cluster():
-        with opened() as function:
+        with open_function() as function:
             yield partial(map_in_threads, function)
         return
     address = os.environ[RAY_ADDRESS]
-    os.environ.setdefault("RAY_gcs_server_request_timeout_seconds", "10")  # read at import; else 60
+    os.environ.setdefault(
+        "RAY_gcs_server_request_timeout_seconds", "10"
+    )  # read at import; default 60
     try:
         from tench.run.executor.ray_cluster import map_on_cluster
     except ModuleNotFoundError as error:
         if error.name != "ray":
             raise
         raise TenchError(
-            f"{RAY_ADDRESS} = {address}: there is no Ray here: `uv pip install --group ray`, or unset "
-            f"{RAY_ADDRESS} to work on this machine alone"
+            f"{RAY_ADDRESS} = {address}: Ray is not installed: `uv pip install --group ray`, or "
+            f"unset {RAY_ADDRESS} to work on this machine only"
         ) from None
-    with map_on_cluster(address, opened, carried) as mapped:
-        yield mapped
+    with map_on_cluster(address, open_function, load_content) as map_items:
+        yield map_items

@@ -1,6 +1,6 @@
-"""Work as tasks of a Ray cluster: code and images go there, results come back, no file is shared.
+"""Map functions as tasks of a Ray cluster. Code and images are sent there; no file is shared.
 
-A task takes one core. One whose process or machine dies is run again, up to three times.
+A task uses one core. Ray runs a task again, up to three times, if its process or machine dies.
 """
 
 import logging
@@ -30,13 +30,13 @@ from tench.run.executor.ray_address import check_reachable, cluster_error
 from tench.run.process_setup import cpu_vector_extensions
 from tench.run.silence import silenced_stderr
 
-CHUNK_BYTES = 2**18  # bytes of items that a task gets, unless one has more
-READ_AHEAD = 16  # items read at a time
-TASKS_PER_CORE = 3  # tasks under way for every core
-MAX_PENDING_BYTES = 2**28  # bytes of items under way
-# On which a worker's numbers may depend; Ray itself refuses another Python and another Ray.
+CHUNK_BYTES = 2**18  # of pickled items per task, unless one item is larger
+READ_AHEAD = 16  # items pickled at a time
+TASKS_PER_CORE = 3  # pending tasks per core
+MAX_PENDING_BYTES = 2**28  # of pickled items in pending tasks
+# Packages that results may depend on. Ray itself refuses other versions of Python and Ray.
 REQUIRED_PACKAGES = ("ai-edge-litert", "numpy", "onnxruntime", "pillow")
-# What tench.run.process_setup chose here must hold there, from before NumPy is imported.
+# Set by tench.run.process_setup; workers need the same values before they import NumPy.
 KERNEL_VARIABLES = ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")
 SINGLE_CORE_VARIABLES = {
     "LOKY_MAX_CPU_COUNT": "1",
@@ -44,16 +44,16 @@ SINGLE_CORE_VARIABLES = {
     "OPENBLAS_NUM_THREADS": "1",
 }
 
-WORKER_RESOURCES = ExitStack()  # holds what a process of the cluster has opened, until it ends
+WORKER_RESOURCES = ExitStack()  # open context managers of a worker process, until it exits
 
 EnvironmentFacts = tuple[tuple[str, str], ...]
 FunctionFactory = Callable[[], AbstractContextManager[Callable[[Any], Any]]]
 
 
 def environment_facts() -> EnvironmentFacts:
-    """What the numbers depend on that are computed here, by name."""
+    """Facts about this process that results may depend on, as (name, value) pairs."""
     versions = [
-        (name, next((one.version for one in distributions(name=name)), "none"))
+        (name, next((package.version for package in distributions(name=name)), "none"))
         for name in REQUIRED_PACKAGES
     ]
     instructions = " ".join(sorted(cpu_vector_extensions() & {"avx2", "fma"})) or "none"
@@ -62,9 +62,9 @@ def environment_facts() -> EnvironmentFacts:
 
 @contextmanager
 def map_on_cluster(
-    address: str, opened: FunctionFactory, carried: Callable[[Any], Any]
+    address: str, open_function: FunctionFactory, load_content: Callable[[Any], Any]
 ) -> Iterator[Callable[[Iterable[Any]], Iterator[Any]]]:
-    """`spread` on the Ray cluster at `address`. Raises TenchError."""
+    """`open_executor` for the Ray cluster at `address`. Raises TenchError."""
     check_reachable(address)
     variables = {name: os.environ[name] for name in KERNEL_VARIABLES if name in os.environ}
     stop = signal.getsignal(signal.SIGTERM)
@@ -77,19 +77,21 @@ def map_on_cluster(
                 logging_level=logging.CRITICAL,
                 runtime_env={"working_dir": folder, "env_vars": variables | SINGLE_CORE_VARIABLES},
             )
-    except Exception as error:  # of a dozen kinds
+    except Exception as error:  # Ray raises a dozen types
         raise cluster_error(address, error) from None
-    signal.signal(signal.SIGTERM, stop)  # which Ray has taken
+    signal.signal(signal.SIGTERM, stop)  # ray.init replaces the handler
     try:
-        yield partial(map_in_tasks, address, ray.put(opened), carried)
+        yield partial(map_in_tasks, address, ray.put(open_function), load_content)
     finally:
         ray.shutdown()
 
 
 @contextmanager
 def package_folder() -> Iterator[str]:
-    """A folder with this package and nothing else, to be the folder that workers work in. (Without
-    one they would look for code where the caller's lies, and find another version perhaps.)"""
+    """Yield a temporary folder with a copy of this package, the workers' working directory.
+
+    Without it, workers would import from the caller's path, perhaps another version.
+    """
     with TemporaryDirectory() as folder:
         source = Path(tench.__file__).parent
         caches = shutil.ignore_patterns("__pycache__")
@@ -98,39 +100,50 @@ def package_folder() -> Iterator[str]:
 
 
 def print_ray_message(data: Mapping[str, Any], *_: Any, **__: Any) -> None:
-    """Print what Ray tells of the cluster, such as a worker's death: two sentences of each message,
-    on standard error. Ray itself prints all of it on standard output, where a table may be."""
+    """Print the first two sentences of Ray's messages, such as a worker's death, on stderr.
+
+    Ray itself prints all of them on stdout, where they would be mixed with results.
+    """
     for line in data["lines"]:
         tqdm.write(f"Ray: {'. '.join(line.split('. ')[:2])}", file=sys.stderr)
 
 
 def map_in_tasks(
-    address: str, opened: Any, carried: Callable[[Any], Any], items: Iterable[Any]
+    address: str, function_ref: Any, load_content: Callable[[Any], Any], items: Iterable[Any]
 ) -> Iterator[Any]:
-    """The results for `items`, in their order; `opened` is a reference to what `spread` got."""
-    waiting: deque[tuple[Any, int]] = deque()
+    """Yield the results for `items`, in order.
+
+    Args:
+        address: of the cluster, for errors.
+        function_ref: Ray's reference to the `open_function` of `open_executor`.
+        load_content: as in `open_executor`.
+        items: to map.
+    """
+    pending: deque[tuple[Any, int]] = deque()  # task, bytes of its items
     wanted = environment_facts()
     try:
-        for chunk in pickle_chunks(items, carried):
-            waiting.append((RUN_CHUNK_TASK.remote([opened], wanted, chunk), sum(map(len, chunk))))
-            most = TASKS_PER_CORE * ray.cluster_resources().get("CPU", 1)
-            while len(waiting) > most or sum(size for _, size in waiting) > MAX_PENDING_BYTES:
-                yield from ray.get(waiting.popleft()[0])
-        while waiting:
-            yield from ray.get(waiting.popleft()[0])
+        for chunk in pickle_chunks(items, load_content):
+            task = RUN_CHUNK_TASK.remote([function_ref], wanted, chunk)
+            pending.append((task, sum(map(len, chunk))))
+            max_tasks = TASKS_PER_CORE * ray.cluster_resources().get("CPU", 1)
+            while len(pending) > max_tasks or sum(size for _, size in pending) > MAX_PENDING_BYTES:
+                yield from ray.get(pending.popleft()[0])
+        while pending:
+            yield from ray.get(pending.popleft()[0])
     except ray.exceptions.RayTaskError as error:
         raise error.cause from None
     except ray.exceptions.RayError as error:
         raise cluster_error(address, error) from None
 
 
-def pickle_chunks(items: Iterable[Any], carried: Callable[[Any], Any]) -> Iterator[list[bytes]]:
-    """The items with their content, as pickles, some together: CHUNK bytes or the first item that
-    reaches them."""
+def pickle_chunks(
+    items: Iterable[Any], load_content: Callable[[Any], Any]
+) -> Iterator[list[bytes]]:
+    """Pickle items with their content; yield chunks of at least CHUNK_BYTES, and the rest."""
     chunk: list[bytes] = []
-    size, waiting = 0, iter(items)
-    while some := list(islice(waiting, READ_AHEAD)):
-        for pickled in map_in_threads(lambda item: pickle.dumps(carried(item)), some):
+    size, remaining = 0, iter(items)
+    while batch := list(islice(remaining, READ_AHEAD)):
+        for pickled in map_in_threads(lambda item: pickle.dumps(load_content(item)), batch):
             chunk.append(pickled)
             size += len(pickled)
             if size >= CHUNK_BYTES:
@@ -140,9 +153,12 @@ def pickle_chunks(items: Iterable[Any], carried: Callable[[Any], Any]) -> Iterat
         yield chunk
 
 
-def run_chunk(opened: list[Any], wanted: EnvironmentFacts, chunk: list[bytes]) -> list[Any]:
-    """The results for a chunk, in a process of the cluster."""
-    function = worker_function(opened[0], wanted)
+def run_chunk(function_ref: list[Any], wanted: EnvironmentFacts, chunk: list[bytes]) -> list[Any]:
+    """The results for a chunk, computed in a worker process.
+
+    The reference is in a list, so that Ray passes the reference and not the object.
+    """
+    function = worker_function(function_ref[0], wanted)
     return [function(pickle.loads(item)) for item in chunk]
 
 
@@ -150,18 +166,18 @@ RUN_CHUNK_TASK = ray.remote(num_cpus=1)(run_chunk)
 
 
 @lru_cache(maxsize=1)
-def worker_function(opened: Any, wanted: EnvironmentFacts) -> Callable[[Any], Any]:
-    """The function to map, opened once in this process. Raises TenchError if numbers of this
-    process may be others than the caller's."""
-    others = [
+def worker_function(function_ref: Any, wanted: EnvironmentFacts) -> Callable[[Any], Any]:
+    """The function to map, opened once per worker process. Raises TenchError if results of this
+    process may differ from the caller's."""
+    different = [
         f"{name} {have} instead of {want}"
         for (name, have), (_, want) in zip(environment_facts(), wanted, strict=True)
         if have != want
     ]
-    if others:
+    if different:
         raise TenchError(
-            f"the node {platform.node()} of the Ray cluster: {', '.join(others)}: its numbers may "
-            "be others. Run `make setup` there, from the same commit, and start its Ray from there"
+            f"the node {platform.node()} of the Ray cluster: {', '.join(different)}: its results "
+            "may differ. Run `make setup` there, on the same commit, and start Ray from there"
         )
-    function: Callable[[Any], Any] = WORKER_RESOURCES.enter_context(ray.get(opened)())
+    function: Callable[[Any], Any] = WORKER_RESOURCES.enter_context(ray.get(function_ref)())
     return function

@@ -155,7 +155,7 @@ def test_the_frozen_base_agrees_on_both_engines(name: str) -> None:
 @pytest.mark.parametrize("name", EVERY)
 def test_facts_of_the_table(name: str) -> None:
     known = BACKBONES[name]
-    backbone = build_backbone(name, known.size)
+    backbone = build_backbone(name, known.pretrained_size)
     assert len(backbone.layers) == known.layers
     assert backbone.count_params() == known.parameters
     assert backbone.output_shape[-1] == known.features

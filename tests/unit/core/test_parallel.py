@@ -1,4 +1,4 @@
-"""Work spread over threads and processes: as many as there are cores for this process."""
+"""Work in threads and processes: one per available core."""
 
 import itertools
 import os
@@ -15,15 +15,15 @@ from tench.core.parallel import MAX_PENDING_ITEMS, available_cores, map_in_threa
 
 
 @pytest.fixture
-def _counted_anew() -> Iterator[None]:
-    """Let the cores be counted in the test, and again after it."""
+def _uncached_core_count() -> Iterator[None]:
+    """Count the cores again in the test and after it."""
     available_cores.cache_clear()
     yield
     available_cores.cache_clear()
 
 
-def test_results_come_in_order_from_as_many_threads_as_cores() -> None:
-    together = threading.Barrier(available_cores())  # passed only if cores() threads work at a time
+def test_results_are_in_order_from_one_thread_per_core() -> None:
+    together = threading.Barrier(available_cores())  # passes only if all cores' threads run at once
 
     def doubled(number: int) -> int:
         if number < available_cores():
@@ -36,16 +36,16 @@ def test_results_come_in_order_from_as_many_threads_as_cores() -> None:
     assert list(map_in_threads(doubled, [])) == []
 
 
-def test_few_items_are_under_way_at_a_time() -> None:
+def test_few_items_are_pending_at_a_time() -> None:
     started: list[int] = []
     results = map_in_threads(started.append, range(10 * MAX_PENDING_ITEMS))
     list(itertools.islice(results, MAX_PENDING_ITEMS))
     assert MAX_PENDING_ITEMS <= len(started) <= 2 * MAX_PENDING_ITEMS
 
 
-@pytest.mark.usefixtures("_counted_anew")
+@pytest.mark.usefixtures("_uncached_core_count")
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no taskset on this system")
-def test_cores_are_those_that_taskset_leaves() -> None:
+def test_taskset_limits_the_cores() -> None:
     allowed = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(allowed)})
@@ -54,9 +54,9 @@ def test_cores_are_those_that_taskset_leaves() -> None:
         os.sched_setaffinity(0, allowed)
 
 
-@pytest.mark.usefixtures("_counted_anew")
+@pytest.mark.usefixtures("_uncached_core_count")
 @pytest.mark.parametrize(("quota", "expected"), [(1, 1), (2, 2), (64, 8)])
-def test_cores_are_those_that_a_containers_quota_leaves(
+def test_a_container_quota_limits_the_cores(
     monkeypatch: pytest.MonkeyPatch, quota: int, expected: int
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
@@ -65,14 +65,14 @@ def test_cores_are_those_that_a_containers_quota_leaves(
     assert available_cores() == expected
 
 
-@pytest.mark.usefixtures("_counted_anew")
-def test_cores_can_be_limited_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("_uncached_core_count")
+def test_an_environment_variable_limits_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
     assert available_cores() == 1
 
 
-def test_processes_end_with_the_one_that_has_started_them() -> None:
-    """Python's own wait for ever for an item when it is killed, with the locks that it held."""
+def test_processes_exit_with_their_parent() -> None:
+    """Workers of Python's own pools wait forever when their parent is killed."""
     code = (
         "from tench.core.parallel import process_pool\n"
         "with process_pool() as pool:\n"

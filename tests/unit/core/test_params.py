@@ -1,4 +1,4 @@
-"""params.yaml: the committed values, and one clear line for every mistake in it."""
+"""The schema of params.yaml: the committed values, and one line for every mistake."""
 
 from pathlib import Path
 from typing import Any
@@ -7,27 +7,27 @@ import pytest
 from pipeline_clones import REMOVE_KEY, set_params
 
 from tench.core.errors import TenchError
-from tench.core.params import Params, load_params
+from tench.core.params import RENAMED, Params, load_params
 
 COMMITTED = Path(__file__).parents[3] / "params.yaml"
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Where the test's params.yaml goes; at first the committed one."""
+    """A copy of the committed params.yaml."""
     copy = tmp_path / "params.yaml"
     copy.write_bytes(COMMITTED.read_bytes())
     return copy
 
 
 def load_with(file: Path, key: str, value: Any) -> Params:
-    """Load the file with `key` (dotted) set to `value`, or removed where it is REMOVED."""
+    """Load the file with `key` (dotted) set to `value`, or without it for REMOVE_KEY."""
     set_params(file.parent, {key: value})
     return load_params(file)
 
 
 def message(file: Path, key: str, value: Any) -> str:
-    """What load_params says of the file with `key` set to `value`."""
+    """The error of load_params with `key` set to `value`."""
     with pytest.raises(TenchError) as caught:
         load_with(file, key, value)
     return str(caught.value)
@@ -39,7 +39,7 @@ def load_text(file: Path, text: str) -> Params:
     return load_params(file)
 
 
-def test_committed_values_are_the_papers() -> None:
+def test_committed_values_are_those_of_the_paper() -> None:
     params = load_params(COMMITTED)
     assert params.data.image_size == 160
     assert list((params.data.classes or {}).values()) == [
@@ -130,7 +130,7 @@ def test_committed_values_are_the_papers() -> None:
         ("finetune.learning_rate", None, "a valid number"),
     ],
 )
-def test_wrong_value_is_named_with_what_is_allowed(
+def test_an_error_names_the_value_and_what_is_allowed(
     file: Path, key: str, value: Any, allowed: str
 ) -> None:
     shown = "not a finite number" if repr(value) == "nan" else repr(value)
@@ -169,7 +169,7 @@ def test_powers_of_ten_are_numbers(file: Path, notation: str) -> None:
     assert load_text(file, text).finetune.learning_rate == 1e-4
 
 
-def test_unknown_key_is_told_with_the_known_ones(file: Path) -> None:
+def test_an_unknown_key_is_reported_with_the_known_ones(file: Path) -> None:
     said = message(file, "learning_rate", 1)
     known = "seed, class_weights, data, backbone, audit, extract_train, finetune, export, baseline"
     assert said == f"{file}: learning_rate: unknown key; known here: {known}"
@@ -179,12 +179,38 @@ def test_unknown_key_is_told_with_the_known_ones(file: Path) -> None:
     assert said == f"{file}: finetune.learning_rat: unknown key; known here: {known}"
 
 
+@pytest.mark.parametrize("old", RENAMED)
+def test_renamed_key_is_the_one_error_and_names_the_new_key(file: Path, old: str) -> None:
+    new = RENAMED[old]
+    set_params(file.parent, {new: REMOVE_KEY})
+    assert message(file, old, 1) == f"{file}: {old} is now {new}; rename it"
+
+
+def test_new_keys_exist_and_old_ones_do_not() -> None:
+    params = load_params(COMMITTED).model_dump()
+    for old, new in RENAMED.items():
+        section, name = new.split(".")
+        assert name in params[section]
+        section, name = old.split(".")
+        assert name not in params[section]
+
+
+def test_other_problems_are_reported_beside_a_renamed_key(file: Path) -> None:
+    old, new = next(iter(RENAMED.items()))
+    set_params(file.parent, {new: REMOVE_KEY, "seed": REMOVE_KEY})
+    lines = message(file, old, 125).splitlines()
+    assert [line.strip() for line in lines] == [
+        f"{file}: seed: is missing",
+        f"{file}: {old} is now {new}; rename it",
+    ]
+
+
 @pytest.mark.parametrize("key", ["seed", "data", "data.image_size", "finetune.epochs"])
 def test_missing_key_is_named(file: Path, key: str) -> None:
     assert message(file, key, REMOVE_KEY) == f"{file}: {key}: is missing"
 
 
-def test_every_problem_is_told_at_once(file: Path) -> None:
+def test_all_problems_are_reported_at_once(file: Path) -> None:
     text = file.read_text(encoding="utf-8").replace("seed: 42", "seed: x")
     file.write_text(text, encoding="utf-8")
     lines = message(file, "finetune.fine_tune_at", 200).splitlines()
@@ -194,7 +220,7 @@ def test_every_problem_is_told_at_once(file: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "- a\n- b\n", "fish\n"])
-def test_file_without_sections_is_told_which_it_needs(file: Path, text: str) -> None:
+def test_a_file_without_sections_is_reported_with_the_keys(file: Path, text: str) -> None:
     with pytest.raises(TenchError) as caught:
         load_text(file, text)
     assert str(caught.value).startswith(f"{file}: ")
@@ -205,7 +231,7 @@ def test_file_without_sections_is_told_which_it_needs(file: Path, text: str) -> 
 
 
 @pytest.mark.parametrize("value", [None, [], 3])
-def test_section_that_is_none_is_told_its_keys(file: Path, value: Any) -> None:
+def test_an_empty_section_is_reported_with_its_keys(file: Path, value: Any) -> None:
     said = message(file, "finetune", value)
     assert said.startswith(f"{file}: finetune")
     assert (
@@ -217,20 +243,20 @@ def test_section_that_is_none_is_told_its_keys(file: Path, value: Any) -> None:
 @pytest.mark.parametrize(
     "text", ["data: [1", "a:\n\t- b", "seed: 1\nseed: 2", "a: !!python/object:os.system x"]
 )
-def test_what_is_no_yaml_is_told(file: Path, text: str) -> None:
+def test_invalid_yaml_is_reported(file: Path, text: str) -> None:
     with pytest.raises(TenchError, match="not readable as YAML") as caught:
         load_text(file, text)
     assert str(caught.value).startswith(f"{file}: ")
     assert "\n" not in str(caught.value)
 
 
-def test_binary_file_is_told(file: Path) -> None:
+def test_a_binary_file_is_reported(file: Path) -> None:
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(TenchError, match="not readable as YAML"):
         load_params(file)
 
 
-def test_missing_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(TenchError, match=r"params\.yaml: no such file; run from the project's"):
         load_params()
@@ -262,7 +288,9 @@ def test_folder_of_a_class_must_be_a_folder_name(file: Path) -> None:
 )
 def test_two_folders_must_not_share_a_name(file: Path, classes: dict[str, str]) -> None:
     said = message(file, "data.classes", classes)
-    assert said.startswith(f"{file}: data.classes = {classes}: x and y must not both be named ")
+    assert said.startswith(
+        f"{file}: data.classes = {classes}: x and y must not have the same name "
+    )
     assert repr(classes["y"]) in said
 
 
@@ -276,6 +304,6 @@ def test_class_names_of_any_language_are_allowed(file: Path, name: str) -> None:
     assert load_with(file, "data.classes", {"x": name}).data.classes == {"x": name}
 
 
-def test_word_that_yaml_could_take_for_a_truth_value_is_a_name(file: Path) -> None:
+def test_no_is_a_name_and_not_false(file: Path) -> None:
     text = file.read_text(encoding="utf-8").replace("n01440764: fish", "n01440764: no")
     assert (load_text(file, text).data.classes or {})["n01440764"] == "no"

@@ -1,4 +1,4 @@
-"""params.yaml: layers and weights are those of the backbone that it names."""
+"""Parameters that depend on the backbone: layers and weights."""
 
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def load_with(file: Path, **values: Any) -> Params:
         ("fine_tune_at", "", "or a layer's name"),
     ],
 )
-def test_wrong_value_is_told_with_what_the_backbone_has(
+def test_an_error_names_the_values_that_the_backbone_allows(
     file: Path, key: str, value: Any, allowed: str
 ) -> None:
     with pytest.raises(TenchError) as caught:

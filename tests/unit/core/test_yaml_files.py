@@ -1,4 +1,4 @@
-"""YAML is read as DVC reads it, by both parsers, and hostile files are refused in little time."""
+"""Both YAML loaders agree with DVC, and refuse hostile files quickly."""
 
 import datetime
 import subprocess
@@ -16,7 +16,7 @@ from pipeline_clones import CHECKOUT
 from tench.core import yaml_files
 from tench.core.errors import TenchError
 from tench.core.paths import PACKAGES, PARAMS, PIPELINES
-from tench.core.yaml_files import DEEPEST, load_yaml, read_mapping
+from tench.core.yaml_files import MAX_DEPTH, load_yaml, read_mapping
 from tench.run import lock_yaml
 from tench.run.dvc_files import stages_in
 from tench.run.lock_yaml import read_lock
@@ -28,6 +28,15 @@ SCALARS = """
 ~ null Null no yes on true TRUE tRue '1' "1" 2001-01-01 0b "\\x1b[31m"
 """.split()  # noqa: SIM905 - a table reads better than 36 quoted words
 SCALARS += ["", "2001-01-01 10:00:00", "!!str 1", "!!int '3'", "!!float 1", "a b"]
+LONG_INTEGERS = {
+    "decimal": "1" * 5_000,
+    "octal": "0o" + "7" * 9_000,
+    "hexadecimal": "0x" + "f" * 9_000,
+    "binary": "0b" + "1" * 20_000,
+    "negative": "-0x" + "f" * 9_000,
+    "underscores": "0x" + "f_" * 9_000,
+    "tagged": f"!!int '0x{'f' * 9_000}'",
+}
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{one}: &{one} [{', '.join([f'*{before}'] * 9)}]\n"
     for before, one in zip("abcdefghi", "bcdefghij", strict=True)
@@ -51,7 +60,9 @@ HOSTILE = {
     "not a boolean": "a: !!bool x",
     "not a date": "a: 2001-99-99",
     "not a number": "a: !!int x",
-    "digits": "a: " + "1" * 5_000,
+    **{f"{name} integer": f"a: {text}" for name, text in LONG_INTEGERS.items()},
+    "integer in a list": f"a: [1, {LONG_INTEGERS['hexadecimal']}]",
+    "integer as a key": f"{LONG_INTEGERS['hexadecimal']}: 1",
     "open": "a: {",
     "binary": "\x00\x01\x02",
     "a list": "- a",
@@ -61,7 +72,7 @@ HOSTILE = {
 
 
 def by_dvc(text: str) -> Any:
-    """What DVC reads."""
+    """The content of a YAML text, loaded by DVC."""
     return parse_yaml(text, "file")
 
 
@@ -148,12 +159,14 @@ def test_a_process_survives_brackets_that_the_parser_in_c_does_not() -> None:
 
 @pytest.mark.parametrize("read", READERS, ids=lambda one: one.__name__)
 def test_files_at_the_bounds_are_read(read: Callable[[bytes, object], Any]) -> None:
-    deep = "a: " + "[" * (DEEPEST - 1) + "]" * (DEEPEST - 1)
+    deep = "a: " + "[" * (MAX_DEPTH - 1) + "]" * (MAX_DEPTH - 1)
     assert read(deep.encode(), "file") == by_dvc(deep)
     with pytest.raises(TenchError, match="levels deep"):
         read(deep.replace("[", "[[").replace("]", "]]").encode(), "file")
     assert read(b"", "file") == {}
-    assert lock_yaml.LARGEST > yaml_files.LARGEST > 100 * CHECKOUT.joinpath(PARAMS).stat().st_size
+    assert (
+        lock_yaml.MAX_BYTES > yaml_files.MAX_BYTES > 100 * CHECKOUT.joinpath(PARAMS).stat().st_size
+    )
 
 
 @pytest.mark.parametrize(
@@ -173,3 +186,30 @@ def test_files_at_the_bounds_are_read(read: Callable[[bytes, object], Any]) -> N
 def test_entries_of_another_type_are_named(content: dict[str, Any]) -> None:
     with pytest.raises(TenchError, match=r"dvc.lock: stages.*must be a (mapping|list|string)"):
         stages_in(content, "dvc.lock")
+
+
+@pytest.mark.parametrize("read", READERS, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("name", LONG_INTEGERS)
+def test_long_integers_are_refused_with_the_limit(
+    read: Callable[[bytes, object], Any], name: str
+) -> None:
+    with pytest.raises(TenchError) as caught:
+        read(f"a: {LONG_INTEGERS[name]}\n".encode(), "params.yaml")
+    message = "params.yaml: not readable as YAML: an integer of more than 1,000 characters"
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("read", READERS, ids=lambda one: one.__name__)
+@pytest.mark.parametrize(
+    "node", ["'{}'", '"{}"', "!!str {}", "|\n  {}\n"], ids=["single", "double", "tagged", "block"]
+)
+def test_long_text_of_digits_is_text(read: Callable[[bytes, object], Any], node: str) -> None:
+    assert read(f"a: {node.format('1' * 5_000)}\n".encode(), "file")["a"].strip() == "1" * 5_000
+
+
+@pytest.mark.parametrize("read", READERS, ids=lambda one: one.__name__)
+def test_integers_at_the_limit_are_read(read: Callable[[bytes, object], Any]) -> None:
+    text = "0x" + "f" * (yaml_files.MAX_INTEGER_CHARS - 2)
+    value = read(f"a: {text}\n".encode(), "file")["a"]
+    assert value == int(text, 16)
+    assert str(value)  # Python can print it

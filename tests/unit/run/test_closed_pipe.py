@@ -1,4 +1,4 @@
-"""Commands whose reader has enough before they have said all."""
+"""Commands whose standard output is closed before they finish (`| head`)."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from tench.core.paths import PARAMS
 def closed_at_once(
     folder: Path, *command: str, unbuffered: str = ""
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a module whose standard output nobody reads any more."""
+    """Run a module with a closed reader of its standard output."""
     read, write = os.pipe()
     os.close(read)
     try:

@@ -27,11 +27,11 @@ def refuse(number: int) -> int:
 
 
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(RAY_ADDRESS, raising=False)
 
 
-def test_here_a_function_is_opened_once_and_results_come_in_order() -> None:
+def test_the_function_is_opened_once_and_results_are_in_order() -> None:
     story: list[str] = []
 
     @contextmanager
@@ -51,7 +51,7 @@ def test_here_a_function_is_opened_once_and_results_come_in_order() -> None:
     assert story == ["opened", "closed"]
 
 
-def test_here_few_items_are_under_way_at_a_time() -> None:
+def test_few_items_are_pending_at_a_time() -> None:
     started: list[int] = []
 
     @contextmanager
@@ -63,18 +63,21 @@ def test_here_few_items_are_under_way_at_a_time() -> None:
     assert MAX_PENDING_ITEMS <= len(started) <= 2 * MAX_PENDING_ITEMS
 
 
-def test_nothing_of_ray_is_imported_unless_it_is_asked_for() -> None:
-    modules = "sys, stages.embed, stages.prepare, tench.deploy.predict.command, tench.run.executor.dispatch"
+def test_ray_is_not_imported_without_an_address() -> None:
+    modules = (
+        "sys, stages.embed, stages.prepare, tench.deploy.predict.command, "
+        "tench.run.executor.dispatch"
+    )
     code = f"import {modules}; print('ray' in sys.modules)"
     assert run_command(CHECKOUT, sys.executable, "-c", code).stdout == "False\n"
 
 
-def test_without_ray_it_says_where_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_ray_names_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(RAY_ADDRESS, FREE)
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.delitem(sys.modules, "tench.run.executor.ray_cluster", raising=False)
     expected = (
-        rf"^{RAY_ADDRESS} = {FREE}: there is no Ray here: `uv pip install --group ray`, or unset"
+        rf"^{RAY_ADDRESS} = {FREE}: Ray is not installed: `uv pip install --group ray`, or unset"
     )
     with pytest.raises(TenchError, match=expected), open_executor(refuse, refuse):
         pass
@@ -89,7 +92,7 @@ def test_an_address_of_another_form_is_refused(address: str) -> None:
 def test_where_nobody_listens_there_is_no_cluster() -> None:
     for address in (FREE, "127.0.0.1:99999", "no-such-host.invalid:1"):
         with pytest.raises(
-            TenchError, match=rf"^{RAY_ADDRESS} = {address}: no Ray cluster .* unset"
+            TenchError, match=rf"^{RAY_ADDRESS} = {address}: no usable Ray cluster.* unset"
         ):
             check_reachable(address)
 
@@ -112,6 +115,6 @@ def test_what_answers_otherwise_or_not_at_all_is_no_cluster(
 
         thread = threading.Thread(target=serve)
         thread.start()
-        with pytest.raises(TenchError, match=r"no Ray cluster that can be used: (timed|something)"):
+        with pytest.raises(TenchError, match=r"no usable Ray cluster: (timed|the server there)"):
             check_reachable(f"127.0.0.1:{server.getsockname()[1]}")
         thread.join()

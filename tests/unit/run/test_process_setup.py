@@ -1,4 +1,4 @@
-"""What one thread has freed, another takes."""
+"""Allocator settings of a stage: threads reuse each other's freed memory."""
 
 import subprocess
 import sys

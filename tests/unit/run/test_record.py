@@ -1,15 +1,17 @@
-"""The record of a run: told by the digests that DVC knows its outputs by."""
+"""Records of stage runs, identified by the digests of their outputs."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pipeline_clones import CHECKOUT, run_command, run_git
 from ruamel.yaml import YAML
 
-from tench.core.paths import RUN_RECORDS
+from tench.core.names import DVC_IGNORED
+from tench.core.paths import COSTS, RUN_RECORDS
 from tench.run import process_setup
 from tench.run import record as recording
 from tench.run.dvc_digest import dvc_digest
@@ -79,6 +81,12 @@ def test_digests_are_those_of_dvc(project: Path) -> None:
     assert dvc_digest(Path("gone")) == ""
 
 
+def test_ignored_names_are_those_of_dvcignore() -> None:
+    lines = (CHECKOUT / ".dvcignore").read_text(encoding="utf-8").splitlines()
+    patterns = [line.rstrip("/") for line in lines if line and line[0] not in "#!"]
+    assert sorted(patterns) == sorted(DVC_IGNORED)
+
+
 def test_a_record_is_found_by_what_the_run_wrote() -> None:
     model, scores = write("models/a.h5", "a"), write("metrics/a.json")
     record("extract-train", model, scores)
@@ -116,7 +124,7 @@ def test_records_of_other_outputs_stay_and_are_found_again() -> None:
     assert find_record("finetune", {}) is None
 
 
-def test_of_several_runs_the_last_is_found() -> None:
+def test_the_last_of_several_runs_is_found() -> None:
     one, two = write("one"), write("two")
     record("embed", one, ended="2030-01-02 00:00:00")
     record("embed", two, ended="2030-01-01 23:59:59")
@@ -134,13 +142,13 @@ def test_a_record_that_cannot_be_read_is_no_record(content: bytes | None) -> Non
     assert find_record("embed", digests(out)) is None
 
 
-def test_a_run_that_wrote_nothing_is_never_shown_for_another() -> None:
+def test_a_run_without_outputs_is_never_found() -> None:
     record("report")
     assert len(list(RUN_RECORDS.iterdir())) == 1
     assert find_record("report", digests(write("out"))) is None
 
 
-def test_changed_code_is_told_and_other_changes_are_not(project: Path) -> None:
+def test_only_changed_code_is_recorded(project: Path) -> None:
     for path in CODE_PATHS:
         write(f"{path}/a é.py" if path.suffix == "" else str(path))
     write("README.md")
@@ -166,7 +174,7 @@ def test_outside_of_git_there_is_no_commit() -> None:
     assert (found.commit, found.changed) == ("", [])
 
 
-def test_git_that_refuses_is_not_taken_for_no_repository(
+def test_a_git_error_differs_from_no_repository(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert git_refusal() == ""  # no repository
@@ -193,3 +201,24 @@ def test_odd_system_files_do_not_fail_a_run(
     assert found is not None
     assert found.peak_mb > 1
     assert found.commit == ""
+
+
+@pytest.mark.parametrize(
+    ("costs", "facts", "out"),
+    [
+        pytest.param('{"other": NaN}', {}, "out", id="costs that are no JSON"),
+        pytest.param("[" * 100_000, {}, "out", id="deeply nested costs"),
+        pytest.param("{}", {"engine": 1}, "out", id="a fact that is no text"),
+        pytest.param("{}", {"engine": "\ud800"}, "out", id="a fact that is no Unicode"),
+        pytest.param("{}", {"engine": "\ud800\nx"}, "out", id="an error of two lines"),
+        pytest.param("{}", {}, "out\udcff", id="a path that is no UTF-8"),
+    ],
+)
+def test_a_failing_record_never_fails_the_stage(
+    costs: str, facts: dict[str, Any], out: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(str(COSTS), costs)
+    write_record("embed", [Path(out)], 1.5, {}, facts)
+    warning = capsys.readouterr().err
+    assert warning.startswith("warning: no record of this run for the report: ")
+    assert warning.count("\n") == 1

@@ -1,4 +1,4 @@
-"""What a stage has done so far: kept under a name that follows from all it depends on."""
+"""Unfinished work of stages: its fingerprint, locking and journal."""
 
 import os
 import re
@@ -147,7 +147,7 @@ def test_one_at_a_time_and_the_other_says_for_whom_it_waits() -> None:
     first, second = sorted(times)
     assert second[0] >= first[1]
     waited = [one for one in zip(said, both, strict=True) if one[0]]
-    assert len(waited) <= 1  # none where the first was done before the second began
+    assert len(waited) <= 1  # none if the first finished before the second started
     for text, one in waited:
         other = next(process for process in both if process is not one)
         for_whom = re.fullmatch("waiting for (.+), which runs embed in this folder\n", text)

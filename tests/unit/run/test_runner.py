@@ -1,4 +1,4 @@
-"""What a stage says to its user when something is wrong, and what it records when nothing is."""
+"""Running a stage: its one-line errors and its records."""
 
 import errno
 import os
@@ -26,19 +26,19 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(autouse=True)
 def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty project with the packages that are installed; a stage without arguments."""
+    """An empty project with the installed packages; no command-line arguments."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["test_stage.py"])
+    monkeypatch.setattr(sys, "argv", ["test_runner.py"])
     PACKAGES.write_text(
         f'numpy: "{installed_version("numpy")}"\npytest: "{installed_version("pytest")}"\n'
     )
 
 
-def told(main: Callable[[], Mapping[str, str] | None], *outs: Path) -> str:
-    """What a stage that fails tells its user, in one line, with exit code 1."""
+def exit_message(main: Callable[[], Mapping[str, str] | None], *outs: Path) -> str:
+    """The one-line error of a failing stage, which exits with 1."""
     with pytest.raises(SystemExit) as caught:
         run_stage(main, outs)
-    assert isinstance(caught.value.code, str)  # which Python prints, and exits with 1
+    assert isinstance(caught.value.code, str)  # Python prints it and exits with 1
     assert "\n" not in caught.value.code
     return caught.value.code
 
@@ -57,7 +57,7 @@ def raising(error: BaseException) -> Callable[[], NoReturn]:
     [
         (errno.ENOSPC, "no space left on device", "free some space there"),
         (errno.EDQUOT, "quota exceeded", "free some of your space"),
-        (errno.EROFS, "read-only file system", "a folder that can be written to"),
+        (errno.EROFS, "read-only file system", "a writable folder"),
         (errno.EACCES, "permission denied", "allow it to be read and written"),
         (errno.EPERM, "not permitted", "allow it to be read and written"),
         (errno.EIO, "input/output error", "check the disk"),
@@ -69,20 +69,22 @@ def raising(error: BaseException) -> Callable[[], NoReturn]:
 def test_what_the_machine_refuses_is_told_with_the_way_out(
     number: int, reason: str, way: str, tmp_path: Path
 ) -> None:
-    for file in ("data/features/00001.npy", None):  # Python does not always know which
-        text = told(raising(OSError(number, os.strerror(number), file)))
+    for file in ("data/features/00001.npy", None):  # the name may be missing
+        text = exit_message(raising(OSError(number, os.strerror(number), file)))
         assert text.startswith(f"error: {file or tmp_path}: ")
         assert reason in text
         assert way in text
         assert "`dvc repro`" in text
 
 
-def test_a_disk_that_is_full_for_hdf5_is_told() -> None:
-    text = told(raising(OSError("Can't write data (file write failed: errno = 28, error message)")))
+def test_a_full_disk_in_hdf5_has_a_remedy() -> None:
+    text = exit_message(
+        raising(OSError("Can't write data (file write failed: errno = 28, error message)"))
+    )
     assert "no space left on device" in text
 
 
-def test_running_out_of_file_handles_is_told() -> None:
+def test_too_many_open_files_have_a_remedy() -> None:
     def main() -> None:
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         next_handle = os.dup(0)
@@ -92,7 +94,7 @@ def test_running_out_of_file_handles_is_told() -> None:
 
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
-        text = told(main)
+        text = exit_message(main)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert text.startswith("error: packages.yaml: too many open files: raise the limit")
@@ -108,35 +110,35 @@ def test_running_out_of_file_handles_is_told() -> None:
     ],
 )
 def test_running_out_of_memory_is_told(error: Exception) -> None:
-    text = told(raising(error))
+    text = exit_message(raising(error))
     assert text.startswith("error: out of memory: free some")
     assert "`dvc repro`" in text
 
 
-def test_a_mistake_of_the_user_is_told() -> None:
-    assert told(raising(TenchError("params.yaml: seed: is missing"))) == (
+def test_a_tench_error_is_one_line() -> None:
+    assert exit_message(raising(TenchError("params.yaml: seed: is missing"))) == (
         "error: params.yaml: seed: is missing"
     )
 
 
-def test_a_stage_that_is_stopped_says_what_is_kept_and_how_to_go_on() -> None:
-    assert told(raising(KeyboardInterrupt())).startswith(
-        "stopped: what was finished before is kept"
-    )
+def test_an_interrupted_stage_prints_its_progress_and_how_to_resume() -> None:
+    assert exit_message(raising(KeyboardInterrupt())).startswith("stopped: finished work is saved")
     stop = KeyboardInterrupt()
     stop.add_note("embed train: 1024 of 9469 images are kept")
-    assert told(raising(stop)) == (
-        "stopped: embed train: 1024 of 9469 images are kept; run `dvc repro` again to go on"
+    assert exit_message(raising(stop)) == (
+        "stopped: embed train: 1024 of 9469 images are kept; run `dvc repro` again to resume"
     )
 
 
-def test_a_stage_that_is_asked_to_end_says_so_too() -> None:
+def test_a_terminated_stage_stops_like_an_interrupted_one() -> None:
     try:
-        text = told(lambda: os.kill(os.getpid(), signal.SIGTERM))  # type: ignore[arg-type]
+        text = exit_message(lambda: os.kill(os.getpid(), signal.SIGTERM))  # type: ignore[arg-type]
     finally:
         left = signal.alarm(0)
     assert text.startswith("stopped: ")
-    assert 0 < left <= STOP_TIMEOUT_SECONDS  # not what a test may take, which has the same clock
+    assert (
+        0 < left <= STOP_TIMEOUT_SECONDS
+    )  # not the timeout of the test, which uses the same timer
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -146,14 +148,14 @@ def test_cost_is_left_out_only_where_work_was_resumed(
     def main() -> None:
         Path("out").write_text("written")
 
-    Path("dvc.yaml").write_text("stages: {test-stage: {cmd: test, params: [seed]}}")
+    Path("dvc.yaml").write_text("stages: {test-runner: {cmd: test, params: [seed]}}")
     Path("params.yaml").write_text("{seed: 1, data: {raw: raw}}")
-    left = RESUME_DIR / f"test-stage-{stage_fingerprint('test-stage')}/journal"
+    left = RESUME_DIR / f"test-runner-{stage_fingerprint('test-runner')}/journal"
     left.parent.mkdir(parents=True)
     left.touch()
     Path("params.yaml").write_text(f"{{seed: {seed}, data: {{raw: raw}}}}")
     run_stage(main, [Path("out")])
-    found = find_record("test-stage", {"out": dvc_digest(Path("out"))})
+    found = find_record("test-runner", {"out": dvc_digest(Path("out"))})
     assert found is not None
     resumed = seed == 1
     assert found.facts == (RESUMED_FACT if resumed else {})
@@ -203,7 +205,7 @@ def test_other_packages_than_pinned_are_refused_before_anything_is_done(
 ) -> None:
     PACKAGES.write_text(f'pytest: "{installed_version("pytest")}"\n{package}: "0.0.1"\n')
     done: list[str] = []
-    text = told(lambda: done.append("something"))  # type: ignore[func-returns-value]
+    text = exit_message(lambda: done.append("something"))  # type: ignore[func-returns-value]
     assert text.startswith("error: ")
     for part in (f"{package} {have} instead of 0.0.1", "packages.yaml", "`make setup`"):
         assert part in text
@@ -213,7 +215,7 @@ def test_other_packages_than_pinned_are_refused_before_anything_is_done(
 
 def test_outside_of_a_project_there_are_no_packages() -> None:
     PACKAGES.unlink()
-    assert told(dict) == "error: packages.yaml: no such file; run from the project's root"
+    assert exit_message(dict) == "error: packages.yaml: no such file; run from the project's root"
 
 
 def test_a_run_is_recorded_with_its_packages_and_facts() -> None:
@@ -224,7 +226,7 @@ def test_a_run_is_recorded_with_its_packages_and_facts() -> None:
         return {"engine": "litert"}
 
     run_stage(main, [out])
-    found = find_record("test-stage", {"out": dvc_digest(out)})
+    found = find_record("test-runner", {"out": dvc_digest(out)})
     assert found is not None
     assert found.facts == {"engine": "litert"}
     assert found.packages == {name: installed_version(name) for name in ("numpy", "pytest")}
@@ -253,7 +255,7 @@ def test_a_stage_stops_with_the_dvc_that_started_it(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_run_that_fails_is_not_recorded() -> None:
-    told(raising(TenchError("no")))
+    exit_message(raising(TenchError("no")))
     assert not REPORT.exists()
 
 
@@ -273,7 +275,7 @@ def test_a_report_that_cannot_be_written_costs_a_warning(
 def test_help_is_the_modules_docstring(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["test_stage.py", "--help"])
+    monkeypatch.setattr(sys, "argv", ["test_runner.py", "--help"])
     with pytest.raises(SystemExit) as caught:
         run_stage(raising(AssertionError()))
     assert caught.value.code == 0
