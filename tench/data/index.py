@@ -38,7 +38,7 @@ class Row(NamedTuple):
     sha256: str  # of the decoded image at full size: mode RGB, size, pixels
     prepared_sha256: str  # of the prepared image's pixels
     seen: int  # 1 if its folder and its name are those of an ImageNet training image
-    place: int  # among all prepared images: the number of its row of features
+    feature_row: int  # row number in the feature files, in the order of preparation
     group: str = ""  # of images that are on one side together; "" without groups
 
 
@@ -102,12 +102,12 @@ def parse_row(
     sha256: str,
     prepared_sha256: str,
     seen: str,
-    place: str,
+    feature_row: str,
     group: str,
 ) -> Row:
     """A row of the file. Words that many rows have are kept once: a million rows take 0.6 GB then
     and would take 1.1."""
-    numbers = int(seen), int(place)
+    numbers = int(seen), int(feature_row)
     few = sys.intern(split), int(label), sys.intern(class_name)
     return Row(path, *few, source, sha256, prepared_sha256, *numbers, sys.intern(group))
 

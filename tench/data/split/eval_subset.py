@@ -41,7 +41,7 @@ def select_eval_subset(rows: Sequence[Row]) -> list[Row]:
             for row in evenly_spaced_rows(train, count)
         ),
     }
-    return sorted(wanted, key=lambda row: row.place)
+    return sorted(wanted, key=lambda row: row.feature_row)
 
 
 def write_eval_subset(rows: Sequence[Row], folder: Path) -> None:

@@ -45,7 +45,7 @@ def prepared(**changes: object) -> list[Row]:
     shutil.rmtree(PREPARED, ignore_errors=True)  # as DVC does
     rows = prepare_and_split(DATA.model_copy(update=changes))
     assert sorted(row.path for row in rows) == sorted(list_prepared_paths())
-    assert sorted(row.place for row in rows) == list(range(len(rows)))
+    assert sorted(row.feature_row for row in rows) == list(range(len(rows)))
     for row in rows:
         assert row.path.split("/")[1] == row.class_name
         with Image.open(RAW_FOLDER / row.source) as image:
@@ -79,7 +79,7 @@ def test_train_and_val_give_the_index_that_they_always_gave() -> None:
     prepared(classes={"a": "zander"}, test_fraction=0.25)
     with INDEX.open(newline="", encoding="utf-8") as lines:
         header, *table = csv.reader(lines)
-    assert header[-2:] == ["place", "group"]
+    assert header[-2:] == ["feature_row", "group"]
     for row in table:  # each image had a file of its own, on its side
         row[0] = re.sub(r".+/(.+)/\d+\.zip/", rf"{row[1]}/\1/", row[0])
     text = "".join(",".join(row[:-2]) + "\n" for row in [header, *table])
