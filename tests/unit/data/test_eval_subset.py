@@ -67,7 +67,9 @@ def test_all_of_test_and_some_of_the_others_are_asked(monkeypatch: pytest.Monkey
 
 def test_they_lie_in_packs_of_the_same_bytes_where_none_is_left_out() -> None:
     rows = prepared(["val", "test", "val", "test", "train", "test"], 2)
-    some_of_all = sorted((one for one in rows if one.split != "train"), key=lambda one: one.feature_row)
+    some_of_all = sorted(
+        (one for one in rows if one.split != "train"), key=lambda one: one.feature_row
+    )
     write_eval_subset(some_of_all, EVAL_SUBSET)
     packs = [f"val/fish/{n:03d}.zip" for n in range(3)]
     same = [(EVAL_SUBSET / pack).read_bytes() == (PREPARED / pack).read_bytes() for pack in packs]
