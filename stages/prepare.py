@@ -59,7 +59,7 @@ def prepare_dataset(data: Data, work: Path) -> dict[str, int]:
             sha256=result.sha256,
             prepared_sha256=result.prepared_sha256,
             seen=int(is_imagenet_name(source.file.relative_to(raw))),
-            place=len(rows),
+            feature_row=len(rows),
             group=source.group,
         )
         rows.append(row)

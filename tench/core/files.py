@@ -6,8 +6,11 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
+
+from tench.core.names import escape_formula, unescape_formula
 
 
 @contextmanager
@@ -87,14 +90,16 @@ def read_json(file: Path) -> Any:
 
 
 def write_csv(columns: Iterable[str], rows: Iterable[Iterable[object]], file: Path) -> None:
-    """Write a header and rows as CSV, atomically."""
+    """Write rows as CSV under a header, with no text cell that is a spreadsheet formula."""
     with atomic_file(file) as part, part.open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
+        for row in chain([columns], rows):
+            writer.writerow(escape_formula(cell) if isinstance(cell, str) else cell for cell in row)
 
 
 def read_csv(file: Path, delimiter: str = ",") -> list[dict[str, str]]:
     """Read a CSV file as a list of rows; DVCLive's files are delimited by tabs."""
     with file.open(newline="", encoding="utf-8") as lines:
-        return list(csv.DictReader(lines, delimiter=delimiter))
+        table = csv.reader(lines, delimiter=delimiter)
+        rows = [[unescape_formula(cell) for cell in row] for row in table if row]
+    return [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]

@@ -1,8 +1,7 @@
 """Shared constants, and rules for the names of classes and files.
 
-Tables must not contain spreadsheet formulas. A class, group or file below data.raw whose name is
-a formula is refused. A path that starts like one is written as ./path. Other text goes through
-`escape_formula`.
+Tables must not contain spreadsheet formulas: `write_csv` escapes every text cell that starts like
+one, and `read_csv` and `read_index` restore the text.
 """
 
 import re
@@ -20,12 +19,18 @@ MODEL_NAMES = ("frozen", "finetuned")  # before and after fine-tuning
 MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 32, 512  # pixels per side
 PRETRAINED_SIZES = {"imagenet-224": 224, "imagenet-160": 160}  # training size, pixels per side
 # Patterns of files and folders that DVC ignores below an output, as in .dvcignore (tested).
-DVC_IGNORED = ("__pycache__", ".part-*", ".unfinished", "dvc.yaml", "*.dvc", ".dvcignore")
+DVC_IGNORED = (
+    *("__pycache__", ".part-*", ".unfinished", "dvc.yaml", "*.dvc", ".dvcignore"),
+    *(".git", ".hg"),  # ignored by DVC itself
+)
 # First characters of a spreadsheet formula, including their full-width forms (Japanese input).
 FORMULA_PREFIXES = "=+-@\uff1d\uff0b\uff0d\uff20"
 # A cell starts at the start of the text or, where semicolons separate cells, after a semicolon.
 # There the quotation marks of a comma-separated file do not protect it.
 FORMULA_START = re.compile(rf"((?:^|;)[\"\s]*)(?=[{re.escape(FORMULA_PREFIXES)}])")
+# The same with any number of ' before the formula, so that escaping can be undone.
+ESCAPE_POINT = re.compile(rf"((?:^|;)[\"\s]*)(?='*[{re.escape(FORMULA_PREFIXES)}])")
+ESCAPED = re.compile(rf"((?:^|;)[\"\s]*)'(?='*[{re.escape(FORMULA_PREFIXES)}])")
 # Characters that change the direction of text, including the text around them.
 BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 MAX_MESSAGE_CHARS = 500  # characters of a value or reason in a message
@@ -50,29 +55,26 @@ def validate_folder_name(name: str) -> str:
 
 
 def validate_class_name(name: str) -> str:
-    """Return `name` if it is a valid class name: a folder name that is no spreadsheet formula and
-    does not change the direction of text. Raises ValueError."""
-    if is_formula(validate_folder_name(name)):
-        raise ValueError(
-            f"must not start with any of {' '.join(FORMULA_PREFIXES[:4])}, nor have one after a "
-            "semicolon: a spreadsheet would read a formula; rename the class under data.classes"
-        )
-    if set(name) & BIDI_CONTROLS:
+    """Return `name` if it is a valid class name: a folder name that does not change the direction
+    of text. Raises ValueError."""
+    if set(validate_folder_name(name)) & BIDI_CONTROLS:
         raise ValueError(
             "must not contain characters that change the direction of text (U+202A to U+202E, "
-            "U+2066 to U+2069); rename the class under data.classes"
+            "U+2066 to U+2069); rename it"
         )
     return name
 
 
-def is_formula(text: str) -> bool:
-    """Whether a spreadsheet would read this text, or a part of it, as a formula."""
-    return FORMULA_START.search(text) is not None
-
-
 def escape_formula(text: str) -> str:
     """Put ' before every start of a spreadsheet formula in a text."""
-    return FORMULA_START.sub(r"\1'", text)
+    if text[:1].isalnum() and ";" not in text:
+        return text  # the usual case, for speed
+    return ESCAPE_POINT.sub(r"\1'", text)
+
+
+def unescape_formula(text: str) -> str:
+    """Undo `escape_formula`."""
+    return ESCAPED.sub(r"\1", text) if "'" in text else text
 
 
 def escape_formula_path(path: str) -> str:

@@ -28,7 +28,6 @@ from tench.core.names import (
     normalize_name,
     printable,
     validate_class_name,
-    validate_folder_name,
 )
 from tench.core.paths import PARAMS
 from tench.core.specs import BACKBONES
@@ -60,6 +59,13 @@ def validate_one_line(text: str) -> str:
     if any(map(is_control_character, text)):
         raise ValueError("must be text on one line, without control characters")
     return text
+
+
+def validate_label(text: str) -> str:
+    """Return `text` if it can be a folder name or a label of a CSV file. Raises ValueError."""
+    if not text or text != text.strip():
+        raise ValueError("must be text on one line, without surrounding spaces")
+    return validate_one_line(text)
 
 
 def validate_distinct_names(classes: dict[str, str] | None) -> dict[str, str]:
@@ -131,7 +137,7 @@ class Section(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-FolderName = Annotated[str, AfterValidator(validate_folder_name)]
+Label = Annotated[str, AfterValidator(validate_label)]
 ClassName = Annotated[str, AfterValidator(validate_class_name)]
 LearningRate = Annotated[float, Field(gt=0, le=1)]
 BatchSize = Annotated[int, Field(ge=1, le=4096)]
@@ -144,9 +150,9 @@ class Data(Section):
     """The images, class names and image size."""
 
     raw: Annotated[str, Field(min_length=1), AfterValidator(validate_one_line)]
-    classes: Annotated[
-        dict[FolderName, ClassName] | None, AfterValidator(validate_distinct_names)
-    ] = None
+    classes: Annotated[dict[Label, ClassName] | None, AfterValidator(validate_distinct_names)] = (
+        None
+    )
     groups: Annotated[str | None, AfterValidator(validate_group_pattern)] = None
     image_size: Annotated[int, Field(ge=MIN_IMAGE_SIZE, le=MAX_IMAGE_SIZE)]
     resize: ResizeMode
@@ -265,6 +271,8 @@ def format_validation_error(problem: Any, file: Path) -> str:
     if problem["type"] == "missing":
         return f"{file}: {key}: is missing"
     wanted = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if problem["type"] == "string_type" and key.startswith("data.classes."):
+        wanted += "; put it in quotation marks"  # YAML reads 1, true and null as other types
     return f"{file}: {key} = {format_value(problem['input'])}: {wanted}"
 
 

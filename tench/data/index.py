@@ -1,9 +1,9 @@
-"""The data index: one row per prepared image, the order every later stage goes by.
+"""The data index: a CSV file with one row per prepared image, in the order of all later stages.
 
-It holds a digest of every image's pixels, raw and prepared, so that a stage which depends on the
-index depends on them: DVC need not look at every file for every stage. Beside it lies its own
-digest, as sha256sum writes it. Two files are of this kind: what `prepare` wrote, in which only the
-raw folder has given sides, and what `split` made of it.
+It contains a digest of the pixels of every raw and prepared image. A stage that depends on the
+index thus depends on the images, and DVC does not check every file for every stage. The digest of
+the index itself is in a file beside it, in the format of sha256sum. `prepare` writes an index
+without the splits that `split` assigns; `split` writes the final one.
 """
 
 import csv
@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from tench.core.errors import TenchError
 from tench.core.files import file_sha256, write_csv, write_text
-from tench.core.names import escape_formula_path
+from tench.core.names import unescape_formula
 from tench.core.origins import learned_from_imagenet
 from tench.core.paths import INDEX
 from tench.run.recovery import damaged_file_error
 
-# ImageNet's training images are called n01440764_10043.JPEG, in the folder of that WordNet id.
+# An ImageNet training image is named like n01440764_10043.JPEG, in the folder of its WordNet id.
 IMAGENET_NAME = re.compile(r"(n\d{8})_\d+\.")
 
 
@@ -31,66 +31,66 @@ class Row(NamedTuple):
     """One prepared image."""
 
     path: str  # below data/prepared
-    split: str  # one of SPLITS; before the stage split, "" where it is to choose
-    label: int  # 0 … classes - 1, in the order of the sorted class names
+    split: str  # one of SPLITS; "" if the stage split assigns it later
+    label: int  # 0 … classes - 1, by sorted class name
     class_name: str
-    source: str  # below data.raw, in the file with ./ before what would begin a formula
-    sha256: str  # of the decoded image at full size: mode RGB, size, pixels
-    prepared_sha256: str  # of the prepared image's pixels
-    seen: int  # 1 if its folder and its name are those of an ImageNet training image
-    place: int  # among all prepared images: the number of its row of features
-    group: str = ""  # of images that are on one side together; "" without groups
+    source: str  # raw file, below data.raw
+    sha256: str  # of mode, size and pixels of the raw image
+    prepared_sha256: str  # of mode, size and pixels of the prepared image
+    seen: int  # 1 if folder and name are those of an ImageNet training image
+    feature_row: int  # row number in the feature files, in the order of preparation
+    group: str = ""  # images of a group are in one split; "" without groups
 
 
 def is_imagenet_name(source: PurePath) -> bool:
-    """Whether a path below the raw folder is that of an ImageNet training image: its name begins
-    with a WordNet id (n01440764_10043.JPEG), and a folder above it has that id as its name."""
-    found = IMAGENET_NAME.match(source.name)
-    return found is not None and found[1] in source.parent.parts
+    """Whether a path is named like an ImageNet training image.
+
+    The file name starts with a WordNet id (n01440764_10043.JPEG), and a folder above has this id as
+    its name.
+    """
+    match = IMAGENET_NAME.match(source.name)
+    return match is not None and match[1] in source.parent.parts
 
 
 def seen_with(rows: Iterable[Row], weights: str) -> list[Row]:
-    """The rows, marked as seen only where the backbone's weights were trained on ImageNet.
+    """The rows, with `seen` set to 0 unless the backbone was trained on ImageNet.
 
     Args:
-        rows: of the index.
-        weights: the parameter `backbone.weights`.
+        rows: rows of the index.
+        weights: backbone.weights.
     """
-    learned = learned_from_imagenet(weights)
-    return [row if learned else row._replace(seen=0) for row in rows]
+    trained_on_imagenet = learned_from_imagenet(weights)
+    return [row if trained_on_imagenet else row._replace(seen=0) for row in rows]
 
 
 def write_index(rows: Iterable[Row], file: Path = INDEX) -> None:
-    """Write an index as CSV, of which nothing is a formula to a spreadsheet, and its digest beside
-    it."""
-    inert = (row._replace(source=escape_formula_path(row.source)) for row in rows)
-    write_csv(Row._fields, inert, file)
+    """Write an index as CSV, and its digest beside it."""
+    write_csv(Row._fields, rows, file)
     write_text(digest_line(file), digest_file(file))
 
 
 def digest_file(file: Path) -> Path:
-    """Where the digest of an index is."""
+    """Path of the digest of an index."""
     return file.with_name(f"{file.name}.sha256")
 
 
 def digest_line(file: Path) -> str:
-    """A file's SHA-256 and name."""
+    """SHA-256 and name of a file, as sha256sum writes them."""
     return f"{file_sha256(file)}  {file.name}\n"
 
 
 def read_index(file: Path = INDEX) -> list[Row]:
-    """Read data/split/index.csv, or another of its kind. Raises TenchError if it is not what was
-    written."""
-    for one in (file, digest_file(file)):
-        if not one.is_file():
-            raise TenchError(f"{one}: missing: run `dvc repro`")
+    """Read an index. Raises TenchError if it or its digest is missing or damaged."""
+    for path in (file, digest_file(file)):
+        if not path.is_file():
+            raise TenchError(f"{path}: missing: run `dvc repro`")
     if digest_file(file).read_bytes() != digest_line(file).encode():
-        what = f"damaged, not what {digest_file(file).name} is the digest of"
+        what = f"damaged: it does not match {digest_file(file).name}"
         raise damaged_file_error(file, what, file, digest_file(file))
     with file.open(newline="", encoding="utf-8") as lines:
         table = csv.reader(lines)
         next(table)
-        return [parse_row(*row) for row in table]
+        return [parse_row(*map(unescape_formula, row)) for row in table]
 
 
 def parse_row(
@@ -102,39 +102,51 @@ def parse_row(
     sha256: str,
     prepared_sha256: str,
     seen: str,
-    place: str,
+    feature_row: str,
     group: str,
 ) -> Row:
-    """A row of the file. Words that many rows have are kept once: a million rows take 0.6 GB then
-    and would take 1.1."""
-    numbers = int(seen), int(place)
-    few = sys.intern(split), int(label), sys.intern(class_name)
-    return Row(path, *few, source, sha256, prepared_sha256, *numbers, sys.intern(group))
+    """Parse a row. Repeated words are interned: a million rows take 0.6 GB instead of 1.1 GB."""
+    return Row(
+        path,
+        sys.intern(split),
+        int(label),
+        sys.intern(class_name),
+        source,
+        sha256,
+        prepared_sha256,
+        int(seen),
+        int(feature_row),
+        sys.intern(group),
+    )
 
 
 def rows_in_split(rows: Iterable[Row], split: str) -> list[Row]:
-    """The rows of one split, in the index's order."""
+    """Rows of one split, in the order of the index."""
     return [row for row in rows if row.split == split]
 
 
 def row_labels(rows: Iterable[Row]) -> NDArray[np.int32]:
-    """The labels, int32 (rows,)."""
+    """Labels, int32 (rows,)."""
     return np.array([row.label for row in rows], np.int32)
 
 
 def seen_mask(rows: Iterable[Row]) -> NDArray[np.bool_]:
-    """Whether the backbone was trained on each, (rows,)."""
+    """Whether the backbone may have been trained on each image, bool (rows,)."""
     return np.array([bool(row.seen) for row in rows])
 
 
 def class_names(rows: Iterable[Row]) -> list[str]:
-    """The class names; a name's place is its label."""
+    """Class names, indexed by label."""
     return [name for _, name in sorted({(row.label, row.class_name) for row in rows})]
 
 
 def row_weights(labels: NDArray[np.integer[Any]], balanced: bool) -> NDArray[np.float64]:
-    """The weight of each row, (rows,), 1 on average: 1 for all, or where `balanced` such that the
-    rows of every class that has any weigh the same together."""
+    """Sample weights, float64 (rows,), with mean 1.
+
+    Args:
+        labels: (rows,).
+        balanced: give every class the same total weight, instead of every row.
+    """
     if not balanced:
         return np.ones(len(labels))
     counts = np.bincount(labels)
@@ -142,5 +154,5 @@ def row_weights(labels: NDArray[np.integer[Any]], balanced: bool) -> NDArray[np.
 
 
 def evenly_spaced(count: int, wanted: int) -> NDArray[np.int64]:
-    """At most `wanted` of the places 0 ... count - 1, evenly spaced."""
+    """At most `wanted` evenly spaced indices of 0 … count - 1."""
     return np.arange(min(count, wanted)) * count // max(1, min(count, wanted))

@@ -83,7 +83,7 @@ def worst_findings(
         *(doubt.row for doubt in doubts[:MAX_LABEL_FINDINGS]),
         *(issue.row for issue in issues[:MAX_FINDINGS]),
     }
-    return sorted(found, key=lambda row: row.place)
+    return sorted(found, key=lambda row: row.feature_row)
 
 
 def write_audit_images(rows: Sequence[Row]) -> None:

@@ -1,4 +1,4 @@
-"""Any image file as upright 8-bit RGB. What the machine lacks is not taken for damage."""
+"""Decode any image file as upright 8-bit RGB. Errors of the system are not taken for damage."""
 
 import errno
 import os
@@ -15,10 +15,10 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from tench.core.errors import TenchError
-from tench.core.names import escape_formula, printable
+from tench.core.names import printable
 
-# What may be read. Pillow knows more: PostScript, for which it starts another program; formats that
-# hold no photographs; formats that are read in part alone.
+# Not all formats of Pillow: PostScript starts another program, and others contain no photographs or
+# are only partly supported.
 ALLOWED_FORMATS = (
     *("AVIF", "BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "PCX", "PNG", "PPM", "SGI", "TGA"),
     *("TIFF", "WEBP"),
@@ -26,34 +26,34 @@ ALLOWED_FORMATS = (
 Image.init()
 FORMATS = tuple(name for name in ALLOWED_FORMATS if name in Image.OPEN)
 MAX_PIXELS = 89_478_485
-# Pillow refuses at twice as many as this, in images within images too, such as icons.
+# Pillow refuses images with twice as many pixels, also within others, such as icons.
 Image.MAX_IMAGE_PIXELS = -(-MAX_PIXELS // 2)
-# Pillow's warnings (of damaged EXIF data too) would come once per process, without the file's name.
+# Pillow warns only once per process, and without the file name.
 warnings.filterwarnings("ignore", module="PIL")
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-# Decoders that take so many times as much memory as the others: their pixels count so often.
+# Memory of some decoders per pixel, relative to the others.
 DECODE_COST = {"AVIF": 2.0, "JPEG2000": 3.0, "WEBP": 2.0}
-CMYK_COST = 1.5  # a progressive JPEG's coefficients, before any pixel
-# To resize an image takes memory by its sides too: 32 bytes a pixel of the longer one.
+CMYK_COST = 1.5  # for the coefficients of a progressive JPEG
+# Resizing takes 32 bytes per pixel of the longer side.
 MAX_SIDE = 1_000_000
-# Of a JPEG file; ten are usual. Each may be a hundred bytes, and goes over all pixels once.
+# Of a JPEG file; ten are usual. A scan of a hundred bytes may cover all pixels.
 MAX_SCANS = 50
-# Limits on the file itself. The largest image that is decoded fills 0.7 GB, uncompressed.
+# The largest allowed image has 0.7 GB, uncompressed.
 MAX_BYTES = 2**30
 TOO_LARGE = f"more than {MAX_BYTES:,} bytes"
-MAX_WHOLE = 2**28  # bytes, of a format that Pillow reads into memory in one piece: AVIF, WebP
-MAX_READS = 100_000  # of a header, which usually takes a hundred
-READS_PER_PIXEL = 4  # of a run-length encoded BMP, which takes the most
-# Of a JPEG file, before its first scan. Pillow appends each of EXIF data to all before it.
+MAX_WHOLE = 2**28  # bytes, in formats that Pillow reads into memory as a whole: AVIF, WebP
+MAX_READS = 100_000  # of a header; a hundred are usual
+READS_PER_PIXEL = 4  # of a run-length encoded BMP, the maximum of all formats
+# Of a JPEG file, before its first scan. Pillow joins EXIF segments in quadratic time.
 MAX_SEGMENTS = 300
-# Between two JPEG segments; libjpeg reads them all again for each block that it is fed.
+# Between two JPEG segments; libjpeg rereads all of it with every block of input.
 FILL = b"\xff" * 4096
-# A JPEG marker and its segment's length. No + after 0xFF: it would be quadratic in a run of them.
+# A JPEG marker and the length of its segment. A + after 0xFF would take quadratic time.
 JPEG_MARKER = re.compile(rb"\xff(?:(\xd9)|([\x02-\xcf\xda-\xfe])(..))", re.DOTALL)
 EOI, SOS = b"\xd9", b"\xda"
 BLOCK = 2**16  # bytes of a JPEG file searched at a time
 STRIP_PIXELS = 2**22  # pixels converted at a time
-# How an image is turned upright, by its EXIF orientation.
+# Transposition that makes an image upright, by its EXIF orientation.
 EXIF_TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -66,20 +66,22 @@ EXIF_TRANSPOSES = {
 
 
 class UnreadableError(Exception):
-    """A file that cannot be read as an image; the message is the reason."""
+    """A file is not a readable image; the message is the reason."""
 
 
 class PixelBudget:
-    """How many pixels may be decoded at a time, in all threads together: MAX_PIXELS, so that the
-    memory it takes, at most 10 bytes a pixel, does not grow with the number of cores."""
+    """A limit on the pixels that all threads decode at a time.
+
+    It keeps memory, at most 10 bytes per pixel, independent of the number of cores.
+    """
 
     def __init__(self, pixels: int) -> None:
         self.left: float = pixels
         self.changed = Condition()
 
     @contextmanager
-    def take(self, pixels: float) -> Iterator[None]:
-        """Wait until there is room for as many pixels; no more than the whole budget."""
+    def acquire(self, pixels: float) -> Iterator[None]:
+        """Wait until this many pixels of the budget are free, and use them in the block."""
         with self.changed:
             self.changed.wait_for(lambda: pixels <= self.left)
             self.left -= pixels
@@ -95,56 +97,60 @@ PIXEL_BUDGET = PixelBudget(MAX_PIXELS)
 
 
 def decode_cost(image: Image.Image) -> float:
-    """The pixels of an image that is not yet decoded, weighed by the memory they take.
+    """Number of pixels of an image, weighted by the memory that decoding takes per pixel.
 
     Raises:
-        UnreadableError: they are too many.
+        UnreadableError: the image is too large.
     """
-    each = max(DECODE_COST.get(str(image.format), 1), CMYK_COST if image.mode == "CMYK" else 1)
+    cost = max(DECODE_COST.get(str(image.format), 1), CMYK_COST if image.mode == "CMYK" else 1)
     pixels = image.width * image.height
-    if pixels * each > MAX_PIXELS:
-        raise UnreadableError(f"more than {int(MAX_PIXELS / each):,} pixels")
+    if pixels * cost > MAX_PIXELS:
+        raise UnreadableError(f"more than {int(MAX_PIXELS / cost):,} pixels")
     if max(image.size) > MAX_SIDE:
-        raise UnreadableError(f"more than {MAX_SIDE:,} pixels a side")
-    return pixels * each
+        raise UnreadableError(f"more than {MAX_SIDE:,} pixels per side")
+    return pixels * cost
 
 
 def markers(content: BinaryIO) -> Iterator[bytes]:
-    """The second byte of every marker of a JPEG file's first image, from behind SOI to EOI (more
-    images may follow, or a film). Takes linear time. UnreadableError for a long run of 0xFF."""
+    """Yield the second byte of each marker in the first image of a JPEG file, from SOI to EOI.
+
+    Takes linear time. Raises UnreadableError for a long run of 0xFF.
+    """
     start = 2
     while True:
         content.seek(start)
         block = content.read(BLOCK)
-        place = 0
+        offset = 0
         while True:
-            found = JPEG_MARKER.search(block, place)
-            if FILL in block[place : found.start() if found else BLOCK]:
+            match = JPEG_MARKER.search(block, offset)
+            if FILL in block[offset : match.start() if match else BLOCK]:
                 raise UnreadableError(f"damaged: more than {len(FILL):,} bytes 0xFF in a row")
-            if not found:
+            if not match:
                 break
-            if found[1]:
+            if match[1]:
                 yield EOI
                 return
-            yield found[2]
-            place = found.end() - 2 + int.from_bytes(found[3])
+            yield match[2]
+            offset = match.end() - 2 + int.from_bytes(match[3])
         if len(block) < BLOCK:
             return
-        start += max(place, BLOCK - 3)  # three bytes may begin a marker and its length
+        start += max(offset, BLOCK - 3)  # the last three bytes may start a marker
 
 
 def check_jpeg_scans(image: Image.Image, content: BinaryIO) -> None:
-    """Raise UnreadableError if a JPEG file has so many scans that decoding it takes minutes."""
+    """Raise UnreadableError if a JPEG file has too many scans: decoding would take minutes."""
     if image.format in {"JPEG", "MPO"}:
-        place = content.tell()
+        position = content.tell()
         scans = (kind for kind in markers(content) if kind == SOS)
         if next(islice(scans, MAX_SCANS, None), None):
-            raise UnreadableError(f"more than {MAX_SCANS} scans, each of which goes over all of it")
-        content.seek(place)
+            raise UnreadableError(
+                f"more than {MAX_SCANS} scans, each of which may cover all pixels"
+            )
+        content.seek(position)
 
 
 def check_segments(content: BinaryIO) -> None:
-    """Raise UnreadableError if a JPEG header has so many segments that Pillow takes minutes."""
+    """Raise UnreadableError if a JPEG header has too many segments: Pillow would take minutes."""
     content.seek(0)
     if content.read(3) == b"\xff\xd8\xff":
         header = takewhile(lambda kind: kind != SOS, markers(content))
@@ -153,13 +159,13 @@ def check_segments(content: BinaryIO) -> None:
 
 
 class Metered:
-    """A file that allows a limited number of reads, of which Pillow may need one a byte."""
+    """A file with a limited number of reads: some parsers of Pillow read single bytes."""
 
     def __init__(self, content: BinaryIO, size: int) -> None:
         self.content, self.size, self.reads = content, size, MAX_READS
 
     def read(self, size: int = -1) -> bytes:
-        """Read up to `size` bytes, or all. UnreadableError if that is too often or too much."""
+        """Read up to `size` bytes, or all. Raises UnreadableError beyond the limits."""
         self.reads -= 1
         if self.reads < 0:
             raise UnreadableError(f"damaged: no image within {MAX_READS:,} reads of the file")
@@ -173,8 +179,11 @@ class Metered:
 
 @contextmanager
 def opened(content: BinaryIO) -> Iterator[Image.Image]:
-    """Open an image file without decoding it. UnreadableError if it is empty, too large, or its
-    header has no end; and what Pillow raises."""
+    """Open an image file without decoding it.
+
+    Raises UnreadableError if it is empty or too large, or its header has no end, and the errors of
+    Pillow.
+    """
     size = content.seek(0, os.SEEK_END)
     if not size:
         raise UnreadableError("the file is empty")
@@ -188,15 +197,17 @@ def opened(content: BinaryIO) -> Iterator[Image.Image]:
 
 
 def to_eight_bit(image: Image.Image) -> Image.Image:
-    """Scale a 16-bit gray image (modes I;16*, I) to 8 bits; Pillow's own conversion clips it.
-    A value declared transparent becomes white."""
+    """Scale a 16-bit gray image (modes I;16*, I) to 8 bits; Pillow's conversion would clip it.
+
+    The transparent value becomes white.
+    """
     values = np.asarray(image).astype(np.float64)
     values[values == image.info.get("transparency")] = 65535
     return Image.fromarray((values.clip(0, 65535) / 257).round().astype(np.uint8))
 
 
 def strip_to_rgb(image: Image.Image) -> Image.Image:
-    """Convert any mode but F to RGB; transparency is laid on white."""
+    """Convert any mode but F to RGB, on white where it is transparent."""
     if image.mode.startswith("I"):
         image = to_eight_bit(image)
     if image.has_transparency_data:
@@ -207,10 +218,12 @@ def strip_to_rgb(image: Image.Image) -> Image.Image:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert any Pillow mode to RGB; transparency is laid on white. Many rows at a time: what lies
-    between takes several times the memory of the whole."""
+    """Convert any Pillow mode to RGB, on white where it is transparent.
+
+    It works in strips, since the intermediate images take several times the memory of the result.
+    """
     if image.mode == "F":
-        raise UnreadableError("floating-point pixels: what is black and white in them is not said")
+        raise UnreadableError("floating-point pixels: their range is unknown")
     if image.mode == "RGB" and not image.has_transparency_data:
         return image
     rgb = Image.new("RGB", image.size)
@@ -222,66 +235,66 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def exif_transpose(image: Image.Image) -> Image.Transpose | None:
-    """How the image's EXIF orientation says it is to be turned; damaged data says nothing."""
+    """Transposition for the EXIF orientation of an image; None if there is none or it is damaged."""
     with suppress(ValueError, TypeError, KeyError, SyntaxError, EOFError, ZeroDivisionError):
         return EXIF_TRANSPOSES.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     return None
 
 
 def check_regular_file(file: Path) -> None:
-    """Raise UnreadableError for a pipe, a socket or a device: to open one may wait for ever."""
+    """Raise UnreadableError for a pipe, a socket or a device: opening one may wait forever."""
     if file.exists() and not (file.is_file() or file.is_dir()):
         raise UnreadableError("a pipe, a socket or a device")
 
 
 def read_image(file: Path) -> Image.Image:
-    """Read the first frame of an image file as upright 8-bit RGB, whatever its extension says.
+    """Read the first frame of an image file as upright 8-bit RGB, whatever its extension.
 
     Raises:
-        UnreadableError: by what is in the file: empty, not an image, truncated, damaged, or too
-            large to decode safely; or no file at all, but a pipe or a device.
-        TenchError: there is not enough memory.
+        UnreadableError: the file is empty, not an image, truncated, damaged, too large to decode
+            safely, or a pipe or device.
+        TenchError: not enough memory.
         OSError: the file cannot be opened or read.
     """
     check_regular_file(file)
-    # By an open file: by name, Pillow 13 maps uncompressed gray TIFFs into memory and scrambles
+    # Pass an open file: given a name, Pillow 13 memory-maps uncompressed gray TIFFs, and scrambles
     # those whose EXIF orientation swaps width and height.
     with file.open("rb") as content:
         try:
             return decode_image(content)
         except MemoryError:
             raise TenchError(
-                f"{file}: not enough memory to decode it; free some, or remove the image"
+                f"{file}: not enough memory to decode this image; free some, or remove the image"
             ) from None
 
 
 def decode_image(content: BinaryIO) -> Image.Image:
-    """Decode the first frame of an image file's content, as read_image does.
+    """Decode the first frame of the content of an image file, as `read_image` does.
 
     Raises:
-        UnreadableError: as read_image.
-        MemoryError: there is not enough memory.
+        UnreadableError: as `read_image`.
+        MemoryError: not enough memory.
         OSError: the content cannot be read.
     """
     try:
         with opened(content) as image:
             check_jpeg_scans(image, content)
-            with PIXEL_BUDGET.take(decode_cost(image)):
+            with PIXEL_BUDGET.acquire(decode_cost(image)):
                 image.load()
-                turn = exif_transpose(image)
+                transposition = exif_transpose(image)
                 rgb = to_rgb(image)
-                if turn is None:
+                if transposition is None:
                     return rgb
                 if rgb is not image:
-                    image.close()  # whose pixels would lie beside those of two others
-                return rgb.transpose(turn)
+                    image.close()  # free its pixels before the next copy
+                return rgb.transpose(transposition)
     except UnidentifiedImageError:
         raise UnreadableError(f"not an image in any of {', '.join(FORMATS)}") from None
     except Image.DecompressionBombError:
         raise UnreadableError(f"more than {MAX_PIXELS:,} pixels") from None
     except (MemoryError, UnreadableError):
         raise
-    # decoders raise OSError, SyntaxError, ValueError, struct.error, …
+    # Decoders raise OSError, SyntaxError, ValueError, struct.error, and others.
     except Exception as error:
         if is_system_error(error):
             raise
@@ -289,11 +302,13 @@ def decode_image(content: BinaryIO) -> Image.Image:
 
 
 def format_decoder_error(error: Exception) -> str:
-    """What a decoder says, which may be words of the file, on one line and for any table."""
-    return escape_formula(printable(" ".join(str(error).split())))
+    """Message of a decoder on one line; it may contain text from the file."""
+    return printable(" ".join(str(error).split()))
 
 
 def is_system_error(error: Exception) -> bool:
-    """Whether an error is the machine's and not the file's: Pillow's own have no number, and a
-    nonsensical place to seek to has EINVAL."""
+    """Whether an error comes from the system and not from the file.
+
+    Errors of Pillow have no errno, and seeking to an invalid position has EINVAL.
+    """
     return isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}

@@ -1,4 +1,4 @@
-"""Raw image files, which may be read here or on a machine that does not see them."""
+"""Raw image files, whose content may be sent to another machine for decoding."""
 
 from io import BytesIO
 from pathlib import Path
@@ -21,13 +21,13 @@ class RawImage(NamedTuple):
     """A raw image file."""
 
     file: Path
-    content: bytes | None = None  # None: it is to be read from the file
-    reason: str = ""  # why it cannot be read
+    content: bytes | None = None  # None: read it from the file
+    reason: str = ""  # why the file is unreadable
 
 
 def load_content(raw: RawImage) -> RawImage:
-    """The same with its content, or with the reason why there is none: it has more than MAX_BYTES
-    bytes, or is no file.
+    """Add the content of the file, or the reason why it is unreadable: it is larger than MAX_BYTES,
+    or a pipe or device.
 
     Raises:
         OSError: the file cannot be opened or read.
@@ -42,7 +42,7 @@ def load_content(raw: RawImage) -> RawImage:
 
 
 def decode_raw(raw: RawImage) -> Image.Image:
-    """Read it as upright 8-bit RGB, as `read_image` does. Raises what that raises."""
+    """Decode a raw image as upright 8-bit RGB. Raises the errors of `read_image`."""
     if raw.reason:
         raise UnreadableError(raw.reason)
     if raw.content is None:
@@ -51,6 +51,6 @@ def decode_raw(raw: RawImage) -> Image.Image:
         return decode_image(BytesIO(raw.content))
     except MemoryError:
         raise TenchError(
-            f"{raw.file}: not enough memory to decode it on a node of the cluster; free some, or "
+            f"{raw.file}: not enough memory to decode this image on a cluster node; free some, or "
             "remove the image"
         ) from None

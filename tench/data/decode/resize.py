@@ -1,4 +1,4 @@
-"""Prepared images: all of one size, kept without loss."""
+"""Resize images to a square, and encode them without loss."""
 
 import hashlib
 import io
@@ -9,36 +9,36 @@ from PIL import Image, ImageOps
 
 from tench.core.names import ResizeMode
 
-PAD_COLOR = (127, 127, 127)  # beside a padded image: next to 0 once the model has scaled it
+PAD_COLOR = (127, 127, 127)  # gray: about 0 after the model scales it
 RGB = NDArray[np.uint8]
 
 
 def resize(image: Image.Image, size: int, how: ResizeMode = "squash") -> Image.Image:
     """Resize an RGB image to size x size pixels, bicubic with antialiasing.
 
-    Bilinear with antialiasing blurs: it costs 0.2 % of accuracy (the table is in docs/speed.md).
+    Bilinear with antialiasing blurs: it costs 0.2 % of accuracy (see docs/speed.md).
 
     Args:
-        image: of any size.
-        size: pixels a side.
-        how: squash (the aspect ratio is not kept), crop (the largest square in the middle) or pad
-            (the whole image in the middle of a GREY square).
+        image: RGB image of any size.
+        size: width and height of the result, in pixels.
+        how: squash (changes the aspect ratio), crop (the largest central square) or pad (the whole
+            image, centered on a gray square).
     """
     bicubic = Image.Resampling.BICUBIC
     if how == "crop":
         return ImageOps.fit(image, (size, size), bicubic)
     if how == "pad":
-        wide, high, left, top = pad_box(*image.size, size)
+        width, height, left, top = pad_box(*image.size, size)
         square = Image.new("RGB", (size, size), PAD_COLOR)
-        square.paste(image.resize((wide, high), bicubic), (left, top))
+        square.paste(image.resize((width, height), bicubic), (left, top))
         return square
     return image.resize((size, size), bicubic)
 
 
 def pad_box(width: int, height: int, size: int) -> tuple[int, int, int, int]:
-    """Width, height, left and top in pixels of a padded image in a square of size x size.
+    """Width, height, left and top, in pixels, of a padded image in a square of size x size.
 
-    The model card shows this source, since Pillow's ImageOps.pad rounds otherwise.
+    The model card contains this source code, since ImageOps.pad of Pillow rounds differently.
     """
     longer = max(width, height)
     wide, high = (max(1, round(side * size / longer)) for side in (width, height))
@@ -46,10 +46,10 @@ def pad_box(width: int, height: int, size: int) -> tuple[int, int, int, int]:
 
 
 def to_webp(image: Image.Image) -> bytes:
-    """An RGB image as lossless WebP.
+    """Encode an RGB image as lossless WebP.
 
-    It takes 40 % of the size of BMP and three quarters of that of PNG, and is quicker to write
-    and to read than PNG (the table is in docs/speed.md).
+    The result has 40 % of the size of BMP and 75 % of PNG, and is faster to write and read than PNG
+    (see docs/speed.md).
     """
     out = io.BytesIO()
     image.save(out, "WEBP", lossless=True, quality=0, method=0)

@@ -1,4 +1,4 @@
-"""Groups of images that belong together, such as a patient's: never on two sides of the split."""
+"""Groups of images, such as those of one patient, that must be in one split."""
 
 import re
 from collections import Counter
@@ -7,52 +7,60 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tench.core.errors import TenchError
-from tench.core.names import is_formula
 
 
 def extract_group(pattern: str, file: Path, raw: Path) -> str:
-    """What the pattern's one group captures in a file's path below `raw`. Raises TenchError if it
-    captures nothing, or what a spreadsheet computes."""
+    """The group of an image: what the pattern captures in its path below `raw`.
+
+    Raises TenchError if the pattern captures nothing.
+    """
     path = file.relative_to(raw).as_posix()
-    found = re.search(pattern, path)
-    if not found or not found[1]:
+    match = re.search(pattern, path)
+    if not match or not match[1]:
         raise TenchError(
             f"params.yaml: data.groups = {pattern!r} finds no group in {path}; every image needs "
-            "one: change the pattern, or the file's name"
+            "one: change the pattern or the file name"
         )
-    if is_formula(found[1]):
-        raise TenchError(
-            f"params.yaml: data.groups = {pattern!r} finds the group {found[1]!r} in {path}, which "
-            "a spreadsheet takes for a formula: let the parentheses begin elsewhere"
-        )
-    return str(found[1])
+    return str(match[1])
 
 
 def check_group_splits(images: Iterable[tuple[str, str, Path]]) -> None:
-    """Raise TenchError if images (group, side, file) of one group are on two sides."""
+    """Raise TenchError if images (group, split, file) of one group are in two splits."""
     first: dict[str, tuple[str, Path]] = {}
-    for group, side, file in images:
-        other, example = first.setdefault(group, (side, file))
-        if group and other != side:
+    for group, split, file in images:
+        other, example = first.setdefault(group, (split, file))
+        if group and other != split:
             raise TenchError(
-                f"the group {group!r} is on two sides: {example} is in {other}, {file} in {side}; "
-                "what is learnt of a group would be tested on it: move all of it to one side"
+                f"the group {group!r} is in two splits: {example} is in {other}, {file} in {split};"
+                " move the whole group to one split, or the test score would be inflated"
             )
 
 
 class GroupUnit(NamedTuple):
-    """Images that must stay together."""
+    """Groups that share an equal image, and so must be in one split."""
 
-    line: str  # where they stand in line
-    places: list[int]  # which images
-    classes: Counter[str]  # how many of each class
+    rank: str  # units are assigned in the order of their ranks
+    indices: list[int]  # of the images
+    class_counts: Counter[str]  # images per class
 
 
 def build_group_units(
-    class_of: Sequence[str], groups: Sequence[str], contents: Sequence[str], line: Mapping[str, str]
+    class_of: Sequence[str],
+    groups: Sequence[str],
+    contents: Sequence[str],
+    ranks: Mapping[str, str],
 ) -> list[GroupUnit]:
-    """Join the images of a group, and groups that share a content; in the order of the first in
-    `line` (by group) of their groups."""
+    """Join groups that share an equal image.
+
+    Args:
+        class_of: class name of each image.
+        groups: group of each image.
+        contents: digest of the pixels of each image.
+        ranks: rank of each group.
+
+    Returns:
+        The units, sorted by rank: the lowest rank of their groups.
+    """
     parent: dict[tuple[str, str], tuple[str, str]] = {}
 
     def root(node: tuple[str, str]) -> tuple[str, str]:
@@ -65,64 +73,71 @@ def build_group_units(
     for group, content in zip(groups, contents, strict=True):
         parent[root(("content", content))] = root(("group", group))
     members: dict[tuple[str, str], list[int]] = {}
-    for place, group in enumerate(groups):
-        members.setdefault(root(("group", group)), []).append(place)
-    found = [
+    for index, group in enumerate(groups):
+        members.setdefault(root(("group", group)), []).append(index)
+    return sorted(
         GroupUnit(
-            min(line[groups[place]] for place in places),
-            places,
-            Counter(class_of[place] for place in places),
+            min(ranks[groups[index]] for index in indices),
+            indices,
+            Counter(class_of[index] for index in indices),
         )
-        for places in members.values()
-    ]
-    return sorted(found)
+        for indices in members.values()
+    )
 
 
 def added_imbalance(have: Counter[str], wanted: Mapping[str, float], unit: GroupUnit) -> float:
-    """By how many images, over all classes, a side gets farther from its share with a unit."""
+    """How many images farther from its shares a split is with a unit, summed over classes."""
     return sum(
         abs(have[name] + count - wanted[name]) - abs(have[name] - wanted[name])
-        for name, count in unit.classes.items()
+        for name, count in unit.class_counts.items()
     )
 
 
 def choose_units(
-    waiting: list[GroupUnit], wanted: Mapping[str, float], after: int
+    waiting: list[GroupUnit], wanted: Mapping[str, float], splits_after: int
 ) -> list[GroupUnit]:
-    """Choose the units of one side.
+    """Choose the units of one split.
 
-    Each unit in line is taken if that brings the side's images a class nearer to its share. A
-    class that has none then gets the unit that takes the side least far from its share. None is
-    taken of which a class would not keep a unit for every side that is yet to come.
+    Take each unit, in order, that brings the class counts of the split nearer to its shares. Then
+    give each class without images the unit that adds the least imbalance. Every class keeps at
+    least one unit for each later split.
 
     Args:
-        waiting: the units, in line.
-        wanted: how many images of every class are its share.
-        after: how many sides are yet to come.
+        waiting: unassigned units, in the order of their ranks.
+        wanted: share of the split, in images per class.
+        splits_after: number of splits to choose later.
     """
-    left = Counter(name for unit in waiting for name in unit.classes)
+    left = Counter(name for unit in waiting for name in unit.class_counts)
     have: Counter[str] = Counter()
     chosen: list[GroupUnit] = []
 
-    def may(unit: GroupUnit) -> bool:
-        return all(left[name] > after for name in unit.classes)
+    def is_available(unit: GroupUnit) -> bool:
+        return all(left[name] > splits_after for name in unit.class_counts)
 
-    def take(unit: GroupUnit) -> None:
+    def choose(unit: GroupUnit) -> None:
         chosen.append(unit)
-        have.update(unit.classes)
-        left.subtract(unit.classes.keys())
+        have.update(unit.class_counts)
+        left.subtract(unit.class_counts.keys())
 
     for unit in waiting:
-        if may(unit) and added_imbalance(have, wanted, unit) < 0:
-            take(unit)
-    taken = {unit.line for unit in chosen}
+        if is_available(unit) and added_imbalance(have, wanted, unit) < 0:
+            choose(unit)
+    chosen_ranks = {unit.rank for unit in chosen}
     for name in sorted(wanted):
         if not have[name]:
-            those = [u for u in waiting if name in u.classes and u.line not in taken and may(u)]
-            if those:
-                best = min(those, key=lambda unit: (added_imbalance(have, wanted, unit), unit.line))
-                taken.add(best.line)
-                take(best)
+            candidates = [
+                unit
+                for unit in waiting
+                if name in unit.class_counts
+                and unit.rank not in chosen_ranks
+                and is_available(unit)
+            ]
+            if candidates:
+                best = min(
+                    candidates, key=lambda unit: (added_imbalance(have, wanted, unit), unit.rank)
+                )
+                chosen_ranks.add(best.rank)
+                choose(best)
     return chosen
 
 
@@ -132,21 +147,21 @@ def split_groups(
     """Split images by whole units.
 
     Args:
-        waiting: the units, in line.
-        shares: side to share of the images of every class, in (0, 1), in the order of choosing.
-        rest: the side of the units that are not chosen.
+        waiting: the units, in the order of their ranks.
+        shares: split to its share of each class, in (0, 1), in the order of choosing.
+        rest: split of the units that are not chosen.
 
     Returns:
-        The side of every place. A class may be missing on a side if it has too few units.
+        Image index to split. A class with too few units may be missing from a split.
     """
     total: Counter[str] = Counter()
     for unit in waiting:
-        total.update(unit.classes)
-    sides: dict[int, str] = {}
-    for number, (side, share) in enumerate(shares.items()):
+        total.update(unit.class_counts)
+    split_of: dict[int, str] = {}
+    for number, (split, share) in enumerate(shares.items()):
         wanted = {name: share * count for name, count in total.items()}
         chosen = choose_units(waiting, wanted, len(shares) - number)
-        sides |= {place: side for unit in chosen for place in unit.places}
-        lines = {unit.line for unit in chosen}
-        waiting = [unit for unit in waiting if unit.line not in lines]
-    return sides | {place: rest for unit in waiting for place in unit.places}
+        split_of |= {index: split for unit in chosen for index in unit.indices}
+        chosen_ranks = {unit.rank for unit in chosen}
+        waiting = [unit for unit in waiting if unit.rank not in chosen_ranks]
+    return split_of | {index: rest for unit in waiting for index in unit.indices}

@@ -1,4 +1,4 @@
-"""A CSV file that says which images there are, and of each the label, the side and the group."""
+"""The CSV manifest: path, label, split and group of each image."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tench.core.errors import TenchError
-from tench.core.names import is_control_character, is_formula, printable
+from tench.core.names import is_control_character, is_ignored_by_dvc, printable
 from tench.data.ingest.file_rules import (
     MAX_PATH_BYTES,
     check_encodable,
@@ -17,29 +17,30 @@ from tench.data.ingest.file_rules import (
 )
 from tench.data.ingest.layouts import REQUIRED_COLUMNS, SPLIT_WORDS, layout_error, split_from_word
 
-MANIFEST_COLUMNS = (*REQUIRED_COLUMNS, "split", "group")  # others are not looked at
-MAX_BYTES = 2**28  # of the file, which is read whole
+MANIFEST_COLUMNS = (*REQUIRED_COLUMNS, "split", "group")  # other columns are ignored
+MAX_BYTES = 2**28  # of the file, which is read into memory
 
 
 class ManifestEntry(NamedTuple):
-    """One line: an image."""
+    """One line of the CSV file: an image."""
 
     file: Path
     label: str
-    split: str  # one of SPLITS; "" where there is no column of that name
-    group: str  # "" where there is no column of that name
+    split: str  # one of SPLITS; "" without a column split
+    group: str  # "" without a column group
 
 
 def line_error(table: Path, line: int, what: str) -> TenchError:
-    """An error about a line, counted from 1."""
+    """An error about a line, counted from 1, with the allowed layouts."""
     return layout_error(f"{table}, line {line}: {printable(what)}")
 
 
 def read_csv_lines(table: Path) -> Iterator[tuple[int, list[str]]]:
-    """The lines of a CSV file that are not blank, each with the number it ends at."""
+    """Yield the cells of every line that is not blank, with its line number."""
     if table.stat().st_size > MAX_BYTES:
         raise layout_error(
-            f"{table}: more than {MAX_BYTES:,} bytes; remove the columns but {', '.join(MANIFEST_COLUMNS)}"
+            f"{table}: more than {MAX_BYTES:,} bytes; remove all columns but "
+            f"{', '.join(MANIFEST_COLUMNS)}"
         )
     content = table.read_bytes()
     try:
@@ -56,56 +57,61 @@ def read_csv_lines(table: Path) -> Iterator[tuple[int, list[str]]]:
         raise line_error(table, reader.line_num, f"not CSV: {error}") from None
 
 
-def from_top(file: Path, raw: Path) -> str:
-    """How a CSV file in `raw` must name a file: by its path from there, if it is in the folder."""
-    place = Path(os.path.normpath(file.absolute()))
+def path_remedy(file: Path, raw: Path) -> str:
+    """What to write in the CSV file instead of an absolute path or one with `..`."""
+    absolute = Path(os.path.normpath(file.absolute()))
     for top in (Path(os.path.normpath(raw.absolute())), raw.resolve()):
-        if place.is_relative_to(top) and place != top:
-            return f"write {place.relative_to(top).as_posix()!r}, its path from {raw}"
+        if absolute.is_relative_to(top) and absolute != top:
+            return f"write {absolute.relative_to(top).as_posix()!r}, its path from {raw}"
     return f"it is not in {raw}: put the image there, and write its path from there"
 
 
 def resolve_image_path(raw: Path, path: str) -> Path:
-    """The file that a path names. ValueError with the reason if it is none below `raw`, TenchError
-    if DVC would see no change of it, or its name cannot be kept."""
+    """The image file below `raw` that a cell names.
+
+    Raises:
+        ValueError: there is no such file, or DVC ignores it.
+        TenchError: the path has a link or a bad name.
+    """
     file = raw / path
-    check_encodable(file)  # before the path is shown
+    check_encodable(file)  # before a message contains the path
     if path.startswith("/"):
-        raise ValueError(f"the path {path!r} is absolute; {from_top(file, raw)}")
+        raise ValueError(f"the path {path!r} is absolute; {path_remedy(file, raw)}")
     if ".." in path.split("/"):
-        raise ValueError(f"the path {path!r} has '..' in it; {from_top(file, raw)}")
+        raise ValueError(f"the path {path!r} has '..' in it; {path_remedy(file, raw)}")
     if len(path.encode()) > MAX_PATH_BYTES or any(len(part.encode()) > 255 for part in file.parts):
         raise ValueError(f"there is no file {str(file)[:100]}…: too long a name")
-    check_file_name(file, raw)
-    for part in [*reversed(file.relative_to(raw).parents), file.relative_to(raw)][1:]:
+    check_file_name(file)
+    relative = file.relative_to(raw)
+    for part in [*reversed(relative.parents), relative][1:]:
         check_not_link(raw / part)
     if not file.is_file():
-        raise ValueError(f"there is no file {file}; paths begin below {raw}, with / between")
+        raise ValueError(f"there is no file {file}; paths start below {raw}, with / between")
+    for name in filter(is_ignored_by_dvc, map(Path, relative.parts)):
+        raise ValueError(f"DVC ignores {str(name)!r} in the path {path!r}; rename it")
     return file
 
 
 def parse_header(table: Path, line: int, cells: list[str]) -> list[str]:
-    """The columns' names. Raises TenchError if one that is needed is missing or there twice."""
+    """The column names. Raises TenchError if a required column is missing or one appears twice."""
     names = [cell.strip() for cell in cells]
     for name in MANIFEST_COLUMNS:
         if names.count(name) > 1:
             raise line_error(table, line, f"the column {name} twice")
         if name in REQUIRED_COLUMNS and name not in names:
-            shown = ", ".join(map(repr, names))
-            raise line_error(
-                table, line, f"no column {name} among {shown}; commas are between them"
-            )
+            listed = ", ".join(map(repr, names))
+            raise line_error(table, line, f"no column {name} among {listed}; separate with commas")
     return names
 
 
 def read_manifest(table: Path) -> list[ManifestEntry]:
-    """Read a CSV file in the folder that its paths are below.
+    """Read the CSV file in a raw folder.
 
-    Columns: path; label; split (a word for train, val or test in every line or in none); group (in
-    every line).
+    Columns: path, relative to the folder; label; split, a word for train, val or test in every line
+    or in none; group, in every line.
 
     Raises:
-        TenchError: for the first line that is wrong, with its number.
+        TenchError: the first invalid line, with its number.
     """
     lines = read_csv_lines(table)
     names = parse_header(table, *next(lines, (1, [])))
@@ -113,7 +119,7 @@ def read_manifest(table: Path) -> list[ManifestEntry]:
     lines_by_file: dict[Path, int] = {}
     for line, cells in lines:
         if len(cells) != len(names):
-            what = f"{len(cells)} cells, but {len(names)} columns; quote cells that hold commas"
+            what = f"{len(cells)} cells, but {len(names)} columns; quote cells that contain commas"
             raise line_error(table, line, what)
         row = dict(zip(names, cells, strict=True))
         try:
@@ -137,7 +143,7 @@ def read_manifest(table: Path) -> list[ManifestEntry]:
 
 
 def required_cell(row: dict[str, str], column: str) -> str:
-    """A cell that must hold something; ValueError if it does not."""
+    """The text of a cell. Raises ValueError if it is empty or has control characters."""
     value = row[column].strip()
     if not value or any(map(is_control_character, value)):
         raise ValueError(f"the {column} is {value!r}; it must be text on one line")
@@ -145,16 +151,12 @@ def required_cell(row: dict[str, str], column: str) -> str:
 
 
 def parse_group(row: dict[str, str]) -> str:
-    """The group of a line, "" where there is no such column; ValueError for what a spreadsheet
-    computes."""
-    name = required_cell(row, "group") if "group" in row else ""
-    if is_formula(name):
-        raise ValueError(f"the group is {name!r}, which a spreadsheet takes for a formula")
-    return name
+    """The group of a line, "" without that column. Raises ValueError if it is empty."""
+    return required_cell(row, "group") if "group" in row else ""
 
 
 def parse_split(row: dict[str, str]) -> str:
-    """The side of a line, "" for none; ValueError for an unknown word."""
+    """The split of a line, "" for none. Raises ValueError for an unknown word."""
     word = row.get("split", "").strip()
     name = split_from_word(word)
     if word and name is None:

@@ -1,4 +1,4 @@
-"""Whether git would commit the raw images: `dvc exp run` adds every dependency that git can see."""
+"""Check that git does not commit raw images: `dvc exp run` adds every file that git can see."""
 
 import os
 import shlex
@@ -11,14 +11,16 @@ from tench.core.names import printable
 
 
 def below(raw: Path, root: Path) -> Path | None:
-    """A folder's path from `root` on, None if it is not below `root`. Links are not followed, as
-    DVC does not follow them."""
-    place, top = Path(os.path.normpath(root / raw)), Path(os.path.normpath(root))
-    return place.relative_to(top) if place.is_relative_to(top) else None
+    """The path of a folder relative to `root`; None if it is not below `root`.
+
+    Links are not resolved, as in DVC.
+    """
+    folder, top = Path(os.path.normpath(root / raw)), Path(os.path.normpath(root))
+    return folder.relative_to(top) if folder.is_relative_to(top) else None
 
 
 def first_listed(raw: Path, root: Path, *which: str) -> str:
-    """The first file at or below `raw` that `git ls-files` lists, "" if there is none.
+    """The first file at or below `raw` that `git ls-files` lists; "" if there is none.
 
     Args:
         raw: the folder, relative to `root`.
@@ -30,26 +32,26 @@ def first_listed(raw: Path, root: Path, *which: str) -> str:
     """
     command = ["git", "--no-optional-locks", "--literal-pathspecs", "ls-files", "-z", *which]
     try:
-        answer = subprocess.run(
+        listing = subprocess.run(
             [*command, "--", str(raw)], cwd=root, capture_output=True, check=False
         )
-        problem = answer.stderr.decode(errors="replace") if answer.returncode else ""
+        problem = listing.stderr.decode(errors="replace") if listing.returncode else ""
     except OSError as error:
         problem = str(error)
     if problem:
         raise TenchError(
-            f"{printable(str(raw))}: git does not say whether it would commit these images: "
+            f"{printable(str(raw))}: cannot check whether git would commit these images: "
             f"{printable(' '.join(problem.split()))}. Fix that, or move the folder out of {root}"
         )
-    return answer.stdout.split(b"\0")[0].decode(errors="replace")
+    return listing.stdout.split(b"\0")[0].decode(errors="replace")
 
 
 def remedies(raw: Path, committed: bool) -> list[str]:
-    """Shell commands of which each keeps a folder below the project out of git.
+    """Alternative shell commands that keep a folder below the project out of git.
 
     Args:
         raw: the folder, relative to the project.
-        committed: whether git has files of it already.
+        committed: whether git already tracks files in it.
     """
     name = shlex.quote(str(raw))
     forget = f"git rm -r --quiet --cached -- {name} && " if committed else ""
@@ -60,18 +62,18 @@ def remedies(raw: Path, committed: bool) -> list[str]:
 
 
 def exposed(raw: Path, root: Path) -> tuple[str, bool]:
-    """The first file of a raw folder that `dvc exp run` would commit to git, and whether git tracks
-    it already; "" if there is none.
+    """The first file of a raw folder that `dvc exp run` would commit to git ("" if there is none),
+    and whether git already tracks it.
 
     Args:
-        raw: the folder, as data.raw has it.
+        raw: data.raw.
         root: the project.
 
     Raises:
-        TenchError: git cannot be asked.
+        TenchError: git fails.
     """
     name = below(raw, root)
-    if name is None or not any((place / ".git").exists() for place in (root, *root.parents)):
+    if name is None or not any((top / ".git").exists() for top in (root, *root.parents)):
         return "", False
     tracked = first_listed(name, root, "--cached")
     return tracked or first_listed(name, root, "--others", "--exclude-standard"), bool(tracked)
@@ -81,7 +83,7 @@ def check_private(raw: Path, root: Path | None = None) -> None:
     """Raise TenchError if `dvc exp run` would commit images of a raw folder to git.
 
     Args:
-        raw: the folder, as data.raw has it.
+        raw: data.raw.
         root: the project; by default the current folder.
     """
     root = root or Path.cwd()
@@ -90,7 +92,7 @@ def check_private(raw: Path, root: Path | None = None) -> None:
         return
     ignore, track = remedies(below(raw, root) or raw, tracked)
     raise TenchError(
-        f"run one of these two, then try again:\n"
+        f"run one of these commands, then try again:\n"
         f"  {ignore}    # git ignores the images\n"
         f"  {track}    # DVC stores them, for dvc push\n"
         f"data.raw = {printable(str(raw))}: git {'tracks' if tracked else 'does not ignore'} "

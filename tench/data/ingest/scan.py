@@ -1,4 +1,4 @@
-"""What a raw image folder holds: its classes and files, checked before anything is read."""
+"""List and check the classes and files of a raw folder, before any image is read."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,15 +20,15 @@ from tench.data.ingest.manifest import ManifestEntry, read_manifest
 class SourceFile(NamedTuple):
     """One file of a raw folder."""
 
-    split: str  # one of SPLITS, as its folder or the CSV file says; "" where we choose
+    split: str  # one of SPLITS, from its folder or the CSV file; "" if not yet split
     class_name: str
     file: Path
     group: str = ""  # "" without groups
-    subfolder: str = ""  # folders ("deep/") that tell its prepared copy from another of its name
+    subfolder: str = ""  # of its prepared image ("deep/"), if another file has the same name
 
 
 def check_same_classes(tops: Mapping[str, Path], classes: Mapping[str, list[str]]) -> None:
-    """Check the class folders of train/ against those of val/ and test/. Raises TenchError."""
+    """Raise TenchError unless train/, val/ and test/ have the same class folders, two or more."""
     train, *others = classes
     for other in others:
         for here, there in ((train, other), (other, train)):
@@ -39,110 +39,116 @@ def check_same_classes(tops: Mapping[str, Path], classes: Mapping[str, list[str]
                     f"{tops[here] / name}: this class has no folder {tops[there] / name}; every "
                     f"class needs images in both {tops[train].name}/ and {tops[other].name}/"
                 )
-    found = classes[train]
-    if len(found) < 2:
-        what = f"only one class ({found[0]})" if found else "no class folders"
+    names = classes[train]
+    if len(names) < 2:
+        what = f"only one class ({names[0]})" if names else "no class folders"
         raise layout_error(
-            f"{tops[train]}: {what}; a classifier needs at least two, one sub-folder per class"
+            f"{tops[train]}: {what}; a classifier needs at least two, one subfolder per class"
         )
 
 
 def rename_classes(where: Path, labels: Iterable[str], names: Mapping[str, str]) -> dict[str, str]:
-    """Map each class folder, or label of a CSV file, to its class name; one that `names` does not
-    list keeps its own.
+    """Map each class folder, or label of a CSV file, to its class name.
+
+    Args:
+        where: raw folder or CSV file, for messages.
+        labels: names of class folders, or labels.
+        names: data.classes; a label that it does not contain keeps its name.
 
     Raises:
-        TenchError: two end up with one name, or one with a name that is none.
+        TenchError: an invalid class name, or two labels with the same class name.
     """
-    result: dict[str, str] = {}
-    taken: dict[str, str] = {}
+    class_of: dict[str, str] = {}
+    label_of: dict[str, str] = {}
     for label in sorted(labels):
-        result[label] = names.get(label, label)
+        class_of[label] = names.get(label, label)
         try:
-            validate_class_name(result[label])
+            validate_class_name(class_of[label])
         except ValueError as error:
-            raise TenchError(f"{where}: the class {label!r} {error}") from None
-        other = taken.setdefault(normalize_name(result[label]), label)
+            raise TenchError(
+                f"{where}: the class {label!r} {error}, or set another name under data.classes"
+            ) from None
+        other = label_of.setdefault(normalize_name(class_of[label]), label)
         if other != label:
             raise TenchError(
                 f"params.yaml: data.classes: the folders or labels {other} and {label} of {where} "
-                f"would both be named {result[label]!r}; give one another name"
+                f"would both be named {class_of[label]!r}; rename one"
             )
-    return result
+    return class_of
 
 
 def scan_class_folders(raw: Path, layout: Layout, names: Mapping[str, str]) -> list[SourceFile]:
-    """The files of class folders. Raises TenchError."""
-    folders = {side: class_folders(top) for side, top in layout.folders.items()}
+    """List the files of class folders. Raises TenchError."""
+    folders = {split: class_folders(top) for split, top in layout.folders.items()}
     check_same_classes(layout.folders, folders)
-    name_of = rename_classes(raw, next(iter(folders.values())), names)
+    class_of = rename_classes(raw, next(iter(folders.values())), names)
     sources = []
-    for side, top in layout.folders.items():
-        for folder in sorted(name_of, key=name_of.__getitem__):
-            files = disambiguating_folders(list_class_files(top / folder, raw), top / folder)
-            if not files:
+    for split, top in layout.folders.items():
+        for folder in sorted(class_of, key=class_of.__getitem__):
+            subfolders = disambiguating_folders(list_class_files(top / folder), top / folder)
+            if not subfolders:
                 raise layout_error(f"{top / folder}: no files; every class needs images")
             sources += [
-                SourceFile(side, name_of[folder], file, "", apart) for file, apart in files.items()
+                SourceFile(split, class_of[folder], file, "", subfolder)
+                for file, subfolder in subfolders.items()
             ]
     return sources
 
 
 def scan_manifest(table: Path, names: Mapping[str, str]) -> list[SourceFile]:
-    """The files that a CSV file lists, in the order that folders would have. Raises TenchError."""
+    """List the files in a CSV file, in the order of class folders. Raises TenchError."""
     entries = read_manifest(table)
-    name_of = rename_classes(table, {entry.label for entry in entries}, names)
-    classes: dict[str, dict[str, list[ManifestEntry]]] = {}
+    class_of = rename_classes(table, {entry.label for entry in entries}, names)
+    by_split: dict[str, dict[str, list[ManifestEntry]]] = {}
     for entry in entries:
-        classes.setdefault(entry.split, {}).setdefault(name_of[entry.label], []).append(entry)
-    check_manifest_classes(table, classes)
+        by_class = by_split.setdefault(entry.split, {})
+        by_class.setdefault(class_of[entry.label], []).append(entry)
+    check_manifest_classes(table, by_split)
     sources = []
-    for side in ("", *SPLITS):
-        for name, those in sorted(classes.get(side, {}).items()):
-            group = {entry.file: entry.group for entry in those}
-            files = disambiguating_folders(group, table.parent)
+    for split in ("", *SPLITS):
+        for name, members in sorted(by_split.get(split, {}).items()):
+            group_of = {entry.file: entry.group for entry in members}
             sources += [
-                SourceFile(side, name, file, group[file], apart) for file, apart in files.items()
+                SourceFile(split, name, file, group_of[file], subfolder)
+                for file, subfolder in disambiguating_folders(group_of, table.parent).items()
             ]
     return sources
 
 
 def check_manifest_classes(
-    table: Path, classes: Mapping[str, Mapping[str, list[ManifestEntry]]]
+    table: Path, by_split: Mapping[str, Mapping[str, list[ManifestEntry]]]
 ) -> None:
-    """Check that a CSV file has two classes, the sides it takes, and every class on each of its
-    sides. Raises TenchError."""
-    every = sorted(set().union(*classes.values()))
-    if len(every) < 2:
-        raise layout_error(f"{table}: only one class ({every[0]}); a classifier needs two")
-    if "" not in classes and ("train" not in classes or len(classes) < 2):
-        words = ", ".join(sorted(classes))
-        raise layout_error(
-            f"{table}: found the split {words}; it takes train with val, test or both"
-        )
-    for side, those in sorted(classes.items()):
-        missing = [name for name in every if name not in those]
+    """Raise TenchError unless a CSV file has two classes, no splits or train with another split,
+    and every class in every split."""
+    classes = sorted(set().union(*by_split.values()))
+    if len(classes) < 2:
+        raise layout_error(f"{table}: only one class ({classes[0]}); a classifier needs two")
+    splits = ", ".join(sorted(by_split))
+    if "" not in by_split and ("train" not in by_split or len(by_split) < 2):
+        raise layout_error(f"{table}: found the split {splits}; use train with val, test or both")
+    for split, by_class in sorted(by_split.items()):
+        missing = [name for name in classes if name not in by_class]
         if missing:
             raise layout_error(
-                f"{table}: the class {missing[0]} has no images in {side}; every class needs "
-                f"some in each of {', '.join(sorted(classes))}"
+                f"{table}: the class {missing[0]} has no images in {split}; every class needs "
+                f"some in each of {splits}"
             )
 
 
 def scan_raw_folder(
     raw: Path, names: Mapping[str, str], groups: str | None = None
 ) -> list[SourceFile]:
-    """List every image file of a raw folder: train before val before test, by class name, by file
-    name.
+    """List every image file of a raw folder, sorted by split (train, val, test), class name and
+    file name.
 
     Args:
         raw: a folder in one of the layouts of `tench.data.ingest.layouts`.
-        names: class folder, or label of a CSV file, to class name.
-        groups: a regular expression whose one group captures, in an image's path below `raw`, what
-            group it is of; None where there are none, or a CSV file has them.
+        names: data.classes, from class folder or CSV label to class name.
+        groups: data.groups, a regular expression whose one group captures the image's group in its
+            path below `raw`; None without groups, or if the CSV file has a column group.
 
     Raises:
-        TenchError: whatever keeps the folder from being a data set.
+        TenchError: the folder is not a valid data set.
     """
     if raw.is_dir():
         check_raw_tree(raw)
@@ -155,8 +161,10 @@ def scan_raw_folder(
         if sources[0].group:
             raise TenchError(
                 f"params.yaml: data.groups is set, and {layout.manifest} has a column group: set "
-                "data.groups to null, or take the column out"
+                "data.groups to null, or remove the column"
             )
-        sources = [one._replace(group=extract_group(groups, one.file, raw)) for one in sources]
-    check_group_splits([(one.group, one.split, one.file) for one in sources])
+        sources = [
+            source._replace(group=extract_group(groups, source.file, raw)) for source in sources
+        ]
+    check_group_splits([(source.group, source.split, source.file) for source in sources])
     return sources

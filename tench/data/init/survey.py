@@ -112,7 +112,7 @@ def survey_folder(raw: Path, data: Data, seed: int) -> FolderSurvey:
     )
     good = [header for header in headers if not header.reason]
     return FolderSurvey(
-        layout=detect_layout(raw).words,
+        layout=detect_layout(raw).description,
         labels=read_label_names(raw),
         classes=dict(sorted(Counter(source.class_name for source in readable).items())),
         splits={side: sides.count(side) for side in SPLITS},

@@ -1,4 +1,4 @@
-"""Which images lie together in a pack."""
+"""Assign raw images to packs: ZIP files of some hundred prepared images."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -8,30 +8,30 @@ from typing import NamedTuple
 from tench.core.zip_packs import PACK_SUFFIX
 from tench.data.ingest.scan import SourceFile
 
-TYPICAL_PACK_SIZE = 256  # images, on average
+TYPICAL_PACK_SIZE = 256  # images, mean
 MAX_PACK_SIZE = 1024
 
 
 class Pack(NamedTuple):
-    """Images of one class and one side of the raw folder, in its order."""
+    """Consecutive images of one class and one split of the raw folder."""
 
     path: str  # below data/prepared
     sources: list[SourceFile]
 
 
 def plan_packs(sources: Sequence[SourceFile]) -> Iterator[Pack]:
-    """Put images into packs, in their order.
+    """Yield packs of consecutive images.
 
-    Where a pack ends follows from the name of its last image, so that one image more or fewer
-    changes one pack, or two, and DVC need keep and send no other anew.
+    The name of an image decides whether a pack ends after it. So an added or removed image changes
+    one or two packs, and DVC stores and sends no others again.
     """
-    for (split, class_name), group in groupby(sources, lambda one: (one.split, one.class_name)):
+    for (split, class_name), group in groupby(sources, lambda file: (file.split, file.class_name)):
         for number, part in enumerate(cut_at_boundaries(group)):
             yield Pack(f"{split or 'images'}/{class_name}/{number:03d}{PACK_SUFFIX}", part)
 
 
 def cut_at_boundaries(sources: Iterator[SourceFile]) -> Iterator[list[SourceFile]]:
-    """Images in parts, each of which ends with one whose name is the last of a pack."""
+    """Yield the images of one class and split in parts, one for each pack."""
     part: list[SourceFile] = []
     for source in sources:
         part.append(source)
@@ -43,5 +43,5 @@ def cut_at_boundaries(sources: Iterator[SourceFile]) -> Iterator[list[SourceFile
 
 
 def is_pack_boundary(name: str) -> bool:
-    """Whether an image of this name is the last of its pack: one of USUAL is."""
+    """Whether a pack ends after an image of this name: one in TYPICAL_PACK_SIZE names."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) % TYPICAL_PACK_SIZE == 0

@@ -1,4 +1,4 @@
-"""Raw files to prepared images, and what is said of those that cannot be read."""
+"""Decode, resize and pack raw images, and report unreadable files."""
 
 import hashlib
 import json
@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from tench.core.errors import TenchError
 from tench.core.files import file_sha256, has_sha256, write_csv
-from tench.core.names import ResizeMode, escape_formula_path
+from tench.core.names import ResizeMode
 from tench.core.paths import PREPARED, REJECTED
 from tench.core.zip_packs import write_pack
 from tench.data.decode.decoder import UnreadableError
@@ -21,108 +21,108 @@ from tench.data.decode.resize import pixel_digest, resize, to_webp
 from tench.data.ingest.file_rules import PREPARED_SUFFIX
 from tench.data.ingest.scan import SourceFile
 from tench.data.prepare.packing import Pack
-from tench.data.prepare.partial_pack import (
-    PreparedImage,
-    PrepareResult,
-    read_partial_packs,
-    resumed_images,
-    save_partial_pack,
-)
 from tench.run.disk import check_free_space
 from tench.run.executor.dispatch import open_executor
 from tench.run.progress import progress_bar
 from tench.run.resume import append_entry, read_entries
 
-WEBP_SIZE_RATIO = 0.4  # what lossless WebP leaves of RGB, about
+WEBP_SIZE_RATIO = 0.4  # approximate size of lossless WebP relative to RGB
+
+
+class PrepareResult(NamedTuple):
+    """Result for one raw file: its digests, or why it is unreadable."""
+
+    sha256: str = ""
+    prepared_sha256: str = ""
+    reason: str = ""
+
+
+PreparedImage = tuple[PrepareResult, bytes]  # with the prepared image, as WebP
 
 
 def packed_name(source: SourceFile) -> str:
-    """What an image is called in its pack; its full name keeps a.jpg and a.png apart."""
+    """Name of an image in its pack. It contains the raw suffix, so a.jpg and a.png differ."""
     return f"{source.subfolder}{source.file.name}{PREPARED_SUFFIX}"
 
 
 def prepare_packs(
     packs: Sequence[Pack], raw: Path, size: int, how: ResizeMode, work: Path
 ) -> list[PrepareResult]:
-    """What became of every raw file, in their order; the packs of prepared images lie in the
-    folder `prepared` of `work`. What an equal call left there that was stopped is taken over, of
-    raw files that have not changed."""
+    """Write the packs below `work`, without those that a stopped run has finished there.
+
+    A pack is only written if it has a readable image.
+
+    Args:
+        packs: the packs.
+        raw: raw folder.
+        size: width and height of prepared images, in pixels.
+        how: how images become square.
+        work: folder of this run; the packs go to its subfolder `prepared`.
+
+    Returns:
+        The result for each raw file, in the order of the packs.
+    """
     folder, journal = work / PREPARED.name, work / "packs.journal"
-    images = work / "images.journal"  # of the pack that is being made
     stamps = {pack.path: pack_stamp(pack, raw) for pack in packs}
-    before = {
+    finished = {
         entry["pack"]: entry
         for entry in read_entries(journal)
         if entry["stamp"] == stamps.get(entry["pack"])
         and (not entry["sha256"] or has_sha256(folder / entry["pack"], entry["sha256"]))
     }
-    to_make = {path: stamp for path, stamp in stamps.items() if path not in before}
-    begun = read_partial_packs(images, to_make)
-    left = [
-        source.file
-        for pack in packs
-        if pack.path in to_make
-        for source in pack.sources[len(begun.get(pack.path, [])) :]
-    ]
+    files = [source.file for pack in packs if pack.path not in finished for source in pack.sources]
     total = sum(len(pack.sources) for pack in packs)
-    check_free_space(len(left) * 3 * size**2 * WEBP_SIZE_RATIO, work, "prepared images")
+    check_free_space(len(files) * 3 * size**2 * WEBP_SIZE_RATIO, work, "prepared images")
 
     results: list[PrepareResult] = []
-    opened = partial(open_preparer, size, how)
-    with progress_bar(None, "prepare", total) as bar, open_executor(opened, load_content) as mapped:
-        made = mapped(map(RawImage, left))
+    preparer = partial(open_preparer, size, how)
+    with progress_bar(None, "prepare", total) as bar, open_executor(preparer, load_content) as run:
+        prepared = run(map(RawImage, files))
         try:
             for pack in packs:
-                if pack.path in before:
-                    results += [PrepareResult(*one) for one in before[pack.path]["images"]]
+                if pack.path in finished:
+                    results += [PrepareResult(*result) for result in finished[pack.path]["images"]]
                     bar.update(len(pack.sources))
                     continue
-                known = begun.get(pack.path, [])
-                stamp = stamps[pack.path]
-                rest = islice(made, len(pack.sources) - len(known))
-                those = resumed_images(
-                    known, rest, partial(save_partial_pack, pack.path, stamp, images)
-                )
-                done, digest = write_prepared_pack(pack, those, folder / pack.path, bar)
-                entry = {"pack": pack.path, "stamp": stamp, "sha256": digest}
-                append_entry({**entry, "images": done}, journal)
-                images.unlink(missing_ok=True)
-                results += done
+                images = []
+                for image in islice(prepared, len(pack.sources)):
+                    images.append(image)
+                    bar.update(1)
+                digest = write_prepared_pack(pack, images, folder / pack.path)
+                entry = {"pack": pack.path, "stamp": stamps[pack.path], "sha256": digest}
+                append_entry({**entry, "images": [result for result, _ in images]}, journal)
+                results += [result for result, _ in images]
         except KeyboardInterrupt as stop:
-            kept = len(results) + sum(map(len, read_partial_packs(images, to_make).values()))
-            stop.add_note(f"prepare: {kept} of {total} images are kept")
+            stop.add_note(f"prepare: {len(results)} of {total} images are finished")
             raise
     return results
 
 
-def write_prepared_pack(
-    pack: Pack, made: Iterator[PreparedImage], file: Path, bar: Any
-) -> tuple[list[PrepareResult], str]:
-    """Take the images of a pack as they are made, and write those that could be read; return what
-    became of each, and the SHA-256 of the pack, "" where there is nothing to write."""
-    done, content = [], []
-    for source in pack.sources:
-        one, webp = next(made)
-        done.append(one)
-        if not one.reason:
-            content.append((packed_name(source), webp))
-        bar.update(1)
+def write_prepared_pack(pack: Pack, images: Sequence[PreparedImage], file: Path) -> str:
+    """Write the readable images of a pack; return its SHA-256, or "" if there are none."""
+    content = [
+        (packed_name(source), webp)
+        for source, (result, webp) in zip(pack.sources, images, strict=True)
+        if not result.reason
+    ]
     if not content:
-        return done, ""
+        return ""
     write_pack(content, file)
-    return done, file_sha256(file)
+    return file_sha256(file)
 
 
 def pack_stamp(pack: Pack, raw: Path) -> str:
-    """By which the raw files of a pack are known to be the same and unchanged, as DVC does it: a
-    digest of their names, sizes, and times of the last change in nanoseconds."""
+    """Digest of the names, sizes and modification times of the raw files of a pack.
+
+    DVC detects changes in the same way. "" if a file cannot be examined.
+    """
     digest = hashlib.sha256()
     for source in pack.sources:
         name = source.file.relative_to(raw).as_posix()
         try:
             status = source.file.stat()
         except OSError:
-            return ""  # reading it will say why
+            return ""  # reading the file reports the error
         stamp = [name, source.subfolder, source.group, status.st_size, status.st_mtime_ns]
         digest.update(json.dumps(stamp).encode())
     return digest.hexdigest()
@@ -130,12 +130,12 @@ def pack_stamp(pack: Pack, raw: Path) -> str:
 
 @contextmanager
 def open_preparer(size: int, how: ResizeMode) -> Iterator[Callable[[RawImage], PreparedImage]]:
-    """`prepare_one`, as `spread` wants it."""
+    """Yield `prepare_image` with its parameters, for `open_executor`."""
     yield partial(prepare_image, size=size, how=how)
 
 
 def prepare_image(raw: RawImage, size: int, how: ResizeMode) -> PreparedImage:
-    """Decode and resize one image; return what became of it, and itself as lossless WebP."""
+    """Decode and resize one image; return its result and the image as lossless WebP."""
     try:
         image = decode_raw(raw)
     except UnreadableError as error:
@@ -145,9 +145,9 @@ def prepare_image(raw: RawImage, size: int, how: ResizeMode) -> PreparedImage:
 
 
 def write_rejected(rejected: list[tuple[SourceFile, str]], raw: Path, file: Path) -> None:
-    """Write rejected.csv: source below data.raw (inert), class, reason."""
+    """Write rejected.csv: source below data.raw, class_name, reason."""
     rows = (
-        (escape_formula_path(source.file.relative_to(raw).as_posix()), source.class_name, reason)
+        (source.file.relative_to(raw).as_posix(), source.class_name, reason)
         for source, reason in rejected
     )
     write_csv(("source", "class_name", "reason"), rows, file)
@@ -156,8 +156,11 @@ def write_rejected(rejected: list[tuple[SourceFile, str]], raw: Path, file: Path
 def check_rejected(
     sources: list[SourceFile], rejected: list[tuple[SourceFile, str]], max_rejected: float
 ) -> None:
-    """Raise TenchError if more than `max_rejected` of any class (on all sides) is unreadable, or
-    all of it on one side."""
+    """Check how many files of each class are unreadable.
+
+    Raises TenchError if the share is more than `max_rejected` in any class, or all files of a class
+    in one split are unreadable.
+    """
     total = Counter(source.class_name for source in sources)
     lost = Counter(source.class_name for source, _ in rejected)
     over = sorted(name for name in lost if lost[name] / total[name] > max_rejected)
@@ -175,6 +178,4 @@ def check_rejected(
     for (name, split), count in sorted(left.items()):
         if count == 0:
             where = f" in {split}" if split else ""
-            raise TenchError(
-                f"class {name}: no file{where} could be read; the reasons are in {REJECTED}"
-            )
+            raise TenchError(f"class {name}: all files{where} are unreadable; see {REJECTED}")

@@ -1,4 +1,4 @@
-"""On which side of the split an image is, where no folder and no CSV file says so."""
+"""Assign images to train, val and test, unless their folder or the CSV file does."""
 
 import hashlib
 import math
@@ -10,7 +10,7 @@ from typing import Protocol
 from tench.core.errors import TenchError
 from tench.data.ingest.groups import build_group_units, split_groups
 
-# What is cut, by the sides that there are: the side it is cut off, and those it becomes.
+# Existing splits to the split that is divided, and the splits held out of it.
 HELD_OUT_SPLITS = {
     ("train", "val"): ("val", ("test",)),
     ("test", "train"): ("train", ("val",)),
@@ -19,23 +19,22 @@ HELD_OUT_SPLITS = {
 
 
 class SplitItem(Protocol):
-    """What is asked of an image."""
+    """The attributes of an image that assignment uses."""
 
     @property
     def split(self) -> str:
-        """One of SPLITS, or "" where we choose."""
+        """One of SPLITS, or "" if not yet split."""
 
     @property
     def class_name(self) -> str: ...
 
     @property
     def group(self) -> str:
-        """ "" without groups."""
+        """Group of the image; "" without groups."""
 
 
 def split_rank(content: str, seed: int) -> str:
-    """Where an image stands in line for another side: a digest of what it shows, or of its group's
-    name, keyed by the seed."""
+    """Rank of an image or group in the assignment: a digest of its content or name and the seed."""
     return hashlib.sha256(f"{seed} {content}".encode()).hexdigest()
 
 
@@ -46,39 +45,39 @@ def assign_by_class(
     rest: str,
     seed: int,
 ) -> list[str]:
-    """Choose the side of every image, class by class.
+    """Assign images to splits, class by class.
 
-    An image's side follows from what it shows, whatever its name and its neighbors: the first
-    of every class in the order of `rank` get the first of `shares`, and so on. So an image more or
-    less moves at most one other of its class across each boundary. Images of equal content stay
-    together, those of two classes too.
+    The split of an image depends on its pixels and the seed, not on names or order: the images of
+    each class with the lowest ranks get the first split of `shares`, and so on. An added or removed
+    image thus moves at most one other image of its class across each boundary. Equal images share
+    one split, even in two classes.
 
     Args:
-        class_of: the class name of every image.
-        contents: a digest of what each shows.
-        shares: side to share of every class, in (0, 1), rounded to whole images.
-        rest: the side of the others.
-        seed: of the choice.
+        class_of: class name of each image.
+        contents: digest of the pixels of each image.
+        shares: split to its share of each class, in (0, 1), rounded to whole images.
+        rest: split of the other images.
+        seed: seed of the ranks.
 
     Returns:
-        The side of every image. A class may be missing on a side if it is too small.
+        The split of each image. A class that is too small may be missing from a split.
     """
-    sides: dict[str, str] = {}  # by content: the first class that has it decides
-    in_line = sorted(
+    split_of: dict[str, str] = {}  # by content; the first class with a content decides
+    ranked = sorted(
         range(len(class_of)), key=lambda n: (class_of[n], split_rank(contents[n], seed))
     )
-    for _, group in groupby(in_line, key=class_of.__getitem__):
-        places = list(group)
-        begin, share = 0, 0.0
-        for side, more in shares.items():
-            share += more
-            end = math.floor(share * len(places) + 0.5)
-            for place in places[begin:end]:
-                sides.setdefault(contents[place], side)
+    for _, group in groupby(ranked, key=class_of.__getitem__):
+        indices = list(group)
+        begin, cumulative = 0, 0.0
+        for split, share in shares.items():
+            cumulative += share
+            end = math.floor(cumulative * len(indices) + 0.5)
+            for index in indices[begin:end]:
+                split_of.setdefault(contents[index], split)
             begin = end
-        for place in places[begin:]:
-            sides.setdefault(contents[place], rest)
-    return [sides[content] for content in contents]
+        for index in indices[begin:]:
+            split_of.setdefault(contents[index], rest)
+    return [split_of[content] for content in contents]
 
 
 def assign_by_group(
@@ -89,90 +88,124 @@ def assign_by_group(
     rest: str,
     seed: int,
 ) -> list[str]:
-    """Choose the side of every image by whole groups, in the order of `rank` of their names;
-    groups that share a content stay together. `split_groups` says which are taken; the arguments
-    are those of `cut`."""
-    line = {group: split_rank(group, seed) for group in groups}
-    sides = split_groups(build_group_units(class_of, groups, contents, line), shares, rest)
-    return [sides[place] for place in range(len(class_of))]
+    """Assign whole groups to splits; groups that share an equal image stay together.
+
+    Args:
+        class_of: class name of each image.
+        groups: group of each image.
+        contents: digest of the pixels of each image.
+        shares: split to its share of each class, in (0, 1).
+        rest: split of the other images.
+        seed: seed of the ranks.
+
+    Returns:
+        The split of each image.
+    """
+    ranks = {group: split_rank(group, seed) for group in groups}
+    split_of = split_groups(build_group_units(class_of, groups, contents, ranks), shares, rest)
+    return [split_of[index] for index in range(len(class_of))]
 
 
 def check_class_coverage(
     images: Sequence[SplitItem],
     contents: Sequence[str],
-    sides: Sequence[str],
+    splits: Sequence[str],
     shares: Mapping[str, float],
     rest: str,
 ) -> None:
-    """Raise TenchError unless every class has images on all sides of a cut."""
-    count = Counter(one.class_name for one in images)
-    found = Counter((one.class_name, side) for one, side in zip(images, sides, strict=True))
-    short = [
-        (number, name, side)
-        for name, number in count.items()
-        for side in (*shares, rest)
-        if not found[name, side]
+    """Raise TenchError unless every class has images in every split."""
+    class_sizes = Counter(image.class_name for image in images)
+    found = Counter((image.class_name, split) for image, split in zip(images, splits, strict=True))
+    missing = [
+        (size, name, split)
+        for name, size in class_sizes.items()
+        for split in (*shares, rest)
+        if not found[name, split]
     ]
-    if not short:
+    if not missing:
         return
-    number, name, side = min(short)
+    size, name, split = min(missing)
     where = f" in {images[0].split}" if images[0].split else ""
     keys = " and ".join(f"data.{key}_fraction = {share}" for key, share in shares.items())
     if images[0].group:
-        class_of = [one.class_name for one in images]
-        groups = [one.group for one in images]
-        line = {group: group for group in groups}
-        joined = sum(
-            name in unit.classes for unit in build_group_units(class_of, groups, contents, line)
-        )
-        alone = len({one.group for one in images if one.class_name == name})
+        class_of = [image.class_name for image in images]
+        groups = [image.group for image in images]
+        units = build_group_units(class_of, groups, contents, {group: group for group in groups})
+        joined = sum(name in unit.class_counts for unit in units)
+        alone = len({image.group for image in images if image.class_name == name})
         equal = f", {joined} once those that share an image are joined," if joined < alone else ""
         raise TenchError(
-            f"class {name}: {alone} groups{where} ({number} readable images){equal} are too few "
-            f"for {keys}: {side} gets none, and groups are never divided; add groups, or try "
-            "another seed if they hold several classes"
+            f"class {name}: {alone} groups{where} ({size} readable images){equal} are too few "
+            f"for {keys}: {split} gets none, and groups are never divided; add groups, or try "
+            "another seed if they contain several classes"
+        )
+    if cause := describe_equal_images(name, images, contents, shares, rest):
+        raise TenchError(
+            f"class {name}: {cause}; equal images share one split, so {split} gets none{where}: "
+            "remove the copies, or add different images"
         )
     raise TenchError(
-        f"class {name}: {number} readable images{where} are too few for {keys}: {side} gets "
+        f"class {name}: {size} readable images{where} are too few for {keys}: {split} gets "
         "none; add images or change the share"
     )
+
+
+def describe_equal_images(
+    name: str,
+    images: Sequence[SplitItem],
+    contents: Sequence[str],
+    shares: Mapping[str, float],
+    rest: str,
+) -> str:
+    """Why equal images, and not its size, keep a class out of a split; "" if they do not."""
+    pairs = [(image.class_name, content) for image, content in zip(images, contents, strict=True)]
+    own = [content for class_name, content in pairs if class_name == name]
+    others = {content for class_name, content in pairs if class_name != name}
+    all_different = [str(n) for n in range(len(own))]
+    splits = assign_by_class([name] * len(own), all_different, shares, rest, 0)
+    if len(set(splits)) <= len(shares):
+        return ""  # too few even if all were different
+    different = len(set(own))
+    if different < len(own):
+        return f"its {len(own)} readable images show only {different} different ones"
+    shared = sum(content in others for content in own)
+    return f"{shared} of its {len(own)} readable images are also in another class"
 
 
 def assign_splits(
     images: Sequence[SplitItem], contents: Sequence[str], fractions: Mapping[str, float], seed: int
 ) -> list[str]:
-    """The side of every image: its folder's or the CSV file's where they say it, else a share of
-    every class, as `cut` and `cut_groups` have it.
+    """The split of each image: from its folder or the CSV file, or else a share of each class.
 
     Args:
-        images: of one layout.
-        contents: a digest of what each shows.
-        fractions: of "test" and "val": their share of what they are cut off, in (0, 1).
-        seed: of the choice.
+        images: images of one raw folder.
+        contents: digest of the pixels of each image.
+        fractions: shares of "test" and "val", in (0, 1), of the images they are held out of.
+        seed: seed of the assignment.
 
     Raises:
-        TenchError: a class would be missing on a side.
+        TenchError: a class would be missing from a split.
     """
-    sides = [one.split for one in images]
-    there = tuple(sorted(set(sides)))
-    if there not in HELD_OUT_SPLITS:
-        return sides
-    whole, parts = HELD_OUT_SPLITS[there]
-    shares = {part: fractions[part] for part in parts}
+    splits = [image.split for image in images]
+    existing = tuple(sorted(set(splits)))
+    if existing not in HELD_OUT_SPLITS:
+        return splits
+    divided, held_out = HELD_OUT_SPLITS[existing]
+    shares = {split: fractions[split] for split in held_out}
     if sum(shares.values()) >= 1:
-        keys = " and ".join(f"data.{part}_fraction = {share}" for part, share in shares.items())
+        keys = " and ".join(f"data.{split}_fraction = {share}" for split, share in shares.items())
         raise TenchError(f"params.yaml: {keys} leave nothing to train on; lower one")
-    places = [place for place, side in enumerate(sides) if side == whole]
-    those = [images[place] for place in places]
-    class_of = [one.class_name for one in those]
-    shown = [contents[place] for place in places]
-    rest = whole or "train"
-    if those[0].group:
-        groups = [one.group for one in those]
-        chosen = assign_by_group(class_of, groups, shown, shares, rest, seed)
+    indices = [index for index, split in enumerate(splits) if split == divided]
+    members = [images[index] for index in indices]
+    class_of = [image.class_name for image in members]
+    digests = [contents[index] for index in indices]
+    rest = divided or "train"
+    if members[0].group:
+        groups = [image.group for image in members]
+        assigned = assign_by_group(class_of, groups, digests, shares, rest, seed)
     else:
-        chosen = assign_by_class(class_of, shown, shares, rest, seed)
-    check_class_coverage(those, shown, chosen, shares, rest)
-    for place, side in zip(places, chosen, strict=True):
-        sides[place] = side
-    return sides
+        assigned = assign_by_class(class_of, digests, shares, rest, seed)
+    check_class_coverage(members, digests, assigned, shares, rest)
+    for index, split in zip(indices, assigned, strict=True):
+        splits[index] = split
+    return splits

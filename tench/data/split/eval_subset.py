@@ -1,6 +1,7 @@
-"""Which images a trained model is asked about: all of test, some of the others.
+"""The evaluation subset: the images that evaluate and export need.
 
-They also lie apart, in data/eval_subset, so that a model can be scored and exported where no others are.
+They are all test images and some of the others. A copy in data/eval_subset allows scoring and
+exporting a model on a machine without the other images.
 """
 
 from collections.abc import Sequence
@@ -12,23 +13,21 @@ from tench.data.index import Row, evenly_spaced, rows_in_split
 from tench.data.store.prepared_images import read_prepared_bytes
 from tench.run.progress import progress_bar
 
-CHECK_IMAGES = 128  # validation images that are asked again after saving
-THRESHOLD_IMAGES = 1024  # validation images by which an export learns what to doubt
-REFERENCE_IMAGES = (
-    1024  # training images that an export carries: so that it and its search stay small
-)
-CALIBRATION_IMAGES = 64  # training images by which the ranges of 8-bit activations are chosen
+CHECK_IMAGES = 128  # validation images that are predicted again after saving
+THRESHOLD_IMAGES = 1024  # validation images from which an export sets its thresholds
+REFERENCE_IMAGES = 1024  # training images in an export's reference set, limited for its size
+CALIBRATION_IMAGES = 64  # training images that set the ranges of 8-bit activations
 
 
 def evenly_spaced_rows(rows: Sequence[Row], count: int) -> list[Row]:
-    """At most `count` rows, evenly from all of them."""
-    return [rows[place] for place in evenly_spaced(len(rows), count)]
+    """At most `count` evenly spaced rows."""
+    return [rows[index] for index in evenly_spaced(len(rows), count)]
 
 
 def select_eval_subset(rows: Sequence[Row]) -> list[Row]:
-    """The rows of an index that are asked about, in the order in which they were prepared."""
+    """The rows of the evaluation subset, in the order of preparation."""
     train, val, test = (rows_in_split(rows, split) for split in ("train", "val", "test"))
-    wanted = {
+    subset = {
         *test,
         *(
             row
@@ -41,19 +40,20 @@ def select_eval_subset(rows: Sequence[Row]) -> list[Row]:
             for row in evenly_spaced_rows(train, count)
         ),
     }
-    return sorted(wanted, key=lambda row: row.place)
+    return sorted(subset, key=lambda row: row.feature_row)
 
 
 def write_eval_subset(rows: Sequence[Row], folder: Path) -> None:
-    """Write what data/prepared has of some images: its packs with no others in them. Where none
-    is left out the bytes are the same, so that DVC keeps and sends them once.
+    """Copy some prepared images, in the packs of data/prepared.
+
+    A pack of which all images are copied has the same bytes, so DVC stores and sends it once.
 
     Args:
-        rows: in the order in which they were prepared.
-        folder: in place of data/prepared.
+        rows: rows of the images, in the order of preparation.
+        folder: destination, with the layout of data/prepared.
 
     Raises:
-        TenchError: an image is damaged or not there.
+        TenchError: an image is damaged or missing.
     """
     with progress_bar(None, "packs", len(rows), delay=1) as bar:
         for pack, group in groupby(rows, lambda row: pack_and_name(row)[0]):
@@ -63,7 +63,6 @@ def write_eval_subset(rows: Sequence[Row], folder: Path) -> None:
 
 
 def pack_and_name(row: Row) -> tuple[str, str]:
-    """The pack that a prepared image lies in, side/class/number.zip, and its name there, with
-    folders in it where a class has two files of one name."""
-    side, of_class, pack, name = row.path.split("/", 3)
-    return f"{side}/{of_class}/{pack}", name
+    """The pack of a prepared image, split/class/number.zip, and the image's name in the pack."""
+    split, class_name, pack, name = row.path.split("/", 3)
+    return f"{split}/{class_name}/{pack}", name

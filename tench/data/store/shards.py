@@ -127,12 +127,12 @@ def open_shards(folder: Path, rows: Sequence[Row]) -> Shards:
 
 def select_rows(shards: Shards, rows: Sequence[Row]) -> Shards:
     """Some rows of the index alone, in the order given."""
-    return replace(shards, places=np.array([row.place for row in rows], np.int64))
+    return replace(shards, places=np.array([row.feature_row for row in rows], np.int64))
 
 
 def in_feature_order(rows: Sequence[Row]) -> list[Row]:
     """Rows of the index in the order that their features have."""
-    return sorted(rows, key=lambda row: row.place)
+    return sorted(rows, key=lambda row: row.feature_row)
 
 
 def read_rows(shards: Shards, rows: NDArray[np.int64]) -> NDArray[np.generic]:

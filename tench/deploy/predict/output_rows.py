@@ -65,10 +65,12 @@ def csv_columns(top: int) -> list[str]:
 def csv_row(row: PredictionRow, top: int) -> list[str]:
     """A row under `columns`, on one line of UTF-8, of which nothing is a formula to a spreadsheet.
     What a path has of control characters, only JSON tells exactly."""
-    likeliest = [text for name, p in row.classes[:top] for text in (name, format_score(p))]
+    likeliest = [
+        text for name, p in row.classes[:top] for text in (escape_formula(name), format_score(p))
+    ]
     return [
         escape_formula(escape_control_characters(row.path)),
-        row.predicted_class,
+        escape_formula(row.predicted_class),
         format_score(row.classes[0][1]) if row.classes else "",
         row.flag,
         "" if row.distance is None else format_score(row.distance),

@@ -8,7 +8,7 @@ import sys
 from itertools import product
 from pathlib import Path
 
-import limited_process as apart
+import limited_process
 import pytest
 from PIL import Image
 from small_images import draw_quarters
@@ -49,18 +49,18 @@ def filled(content: bytes, place: int, filler: bytes, size: int) -> bytes:
     return content[:place] + filler * (size // len(filler)) + content[place:]
 
 
-def answers(files: list[Path]) -> list[apart.ReadResult]:
-    """What becomes of each file, in one process within the limits of `reading_apart`."""
+def answers(files: list[Path]) -> list[limited_process.ReadResult]:
+    """What becomes of each file, in one process within the limits of `open_limited_reader`."""
     asked = "".join(f"{json.dumps([str(file), 'squash'])}\n" for file in files)
     said = subprocess.run(
-        [sys.executable, apart.__file__],
-        env={**os.environ, "PYTHONPATH": str(apart.ROOT)},
+        [sys.executable, limited_process.__file__],
+        env={**os.environ, "PYTHONPATH": str(limited_process.CHECKOUT_ROOT)},
         input=asked,
         capture_output=True,
         text=True,
         check=False,
     )
-    found = [apart.ReadResult(*json.loads(line)) for line in said.stdout.splitlines()]
+    found = [limited_process.ReadResult(*json.loads(line)) for line in said.stdout.splitlines()]
     assert len(found) == len(files), (files[len(found)].name, said.returncode, said.stderr[-2000:])
     return found
 
@@ -76,7 +76,7 @@ def sparse(file: Path, content: bytes, size: int) -> Path:
 def test_time_grows_no_faster_than_the_file(kind: str, tmp_path: Path) -> None:
     content = encoded(kind)
     places = {2, 4, 8, len(content) // 2, len(content) * 3 // 4, len(content) - 2, len(content)}
-    with apart.reading_apart(tmp_path) as read:
+    with limited_process.open_limited_reader(tmp_path) as read:
         for (name, filler), place in product(FILLERS.items(), sorted(places)):
             few, more = (
                 read(filled(content, place, filler, size), "squash").seconds for size in (FEW, MORE)
@@ -89,7 +89,7 @@ def test_a_large_jpeg_takes_time_linear_in_its_scan(filler: str, tmp_path: Path)
     # a decoder that is fed block by block may begin again with each
     content = encoded("JPEG")
     place = content.index(b"\xff\xda") + 12
-    with apart.reading_apart(tmp_path) as read:
+    with limited_process.open_limited_reader(tmp_path) as read:
         few, more = (
             read(filled(content, place, FILLERS[filler], size), "squash").seconds
             for size in (2**21, 2**24)
@@ -117,7 +117,7 @@ def test_the_largest_file_is_read_or_refused_within_the_limits(kind: str, tmp_pa
     for end in (12, 30, len(content) // 2, len(content)):
         file = sparse(tmp_path / f"{kind}-{end}", content[:end], MAX_BYTES)
         (answer,) = answers([file])
-        assert answer.peak < apart.BYTES
+        assert answer.peak < limited_process.MAX_BYTES
         file.unlink()
 
 

@@ -109,8 +109,8 @@ class WatchedBudget(PixelBudget):
         self.now = self.most = 0
 
     @contextmanager
-    def take(self, pixels: int) -> Iterator[None]:
-        with super().take(pixels):
+    def acquire(self, pixels: float) -> Iterator[None]:
+        with super().acquire(pixels):
             with self.changed:
                 self.now += 1
                 self.most = max(self.most, self.now)

@@ -56,7 +56,7 @@ def test_all_of_test_and_some_of_the_others_are_asked(monkeypatch: pytest.Monkey
     rows = [make_row(n, ("test", "train", "val")[n % 3]) for n in range(90)]
     by = {split: [one for one in rows if one.split == split] for split in ("train", "val", "test")}
     found = select_eval_subset([*by["train"], *by["val"], *by["test"]])
-    assert [one.place for one in found] == sorted(one.place for one in found)
+    assert [one.feature_row for one in found] == sorted(one.feature_row for one in found)
     assert {one for one in found if one.split == "test"} == set(by["test"])
     for split, counts in {"train": (4, 2), "val": (3, 5)}.items():
         wanted = {one for count in counts for one in evenly_spaced_rows(by[split], count)}
@@ -67,7 +67,9 @@ def test_all_of_test_and_some_of_the_others_are_asked(monkeypatch: pytest.Monkey
 
 def test_they_lie_in_packs_of_the_same_bytes_where_none_is_left_out() -> None:
     rows = prepared(["val", "test", "val", "test", "train", "test"], 2)
-    some_of_all = sorted((one for one in rows if one.split != "train"), key=lambda one: one.place)
+    some_of_all = sorted(
+        (one for one in rows if one.split != "train"), key=lambda one: one.feature_row
+    )
     write_eval_subset(some_of_all, EVAL_SUBSET)
     packs = [f"val/fish/{n:03d}.zip" for n in range(3)]
     same = [(EVAL_SUBSET / pack).read_bytes() == (PREPARED / pack).read_bytes() for pack in packs]
@@ -109,7 +111,7 @@ def test_the_worst_findings_of_every_kind_are_kept_with_their_images() -> None:
         *range(100, 100 + 2 * MAX_FINDINGS),
         *range(150, 150 + MAX_FINDINGS),
     ]
-    assert [one.place for one in found] == wanted
+    assert [one.feature_row for one in found] == wanted
 
     of_pack = rows[3]._replace(path="train/c0/000.zip/3.webp")
     write_prepared_image(shade(3), PREPARED / of_pack.path)

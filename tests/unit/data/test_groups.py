@@ -57,7 +57,9 @@ def test_group_on_two_sides_is_told_with_a_file_of_each() -> None:
     check_group_splits([("", side, file) for _, side, file in images])  # no groups
     with pytest.raises(TenchError) as caught:
         check_group_splits(images)
-    assert str(caught.value).startswith("the group 'p1' is on two sides: a is in train, c in val; ")
+    assert str(caught.value).startswith(
+        "the group 'p1' is in two splits: a is in train, c in val; "
+    )
 
 
 def test_shares_are_near_where_groups_are_small() -> None:

@@ -1,7 +1,6 @@
 """Folders of images as an attacker or a bad day leaves them: one line, or nothing happens."""
 
 import csv
-import io
 import os
 import shutil
 import socket
@@ -10,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from formulas import formula_cells
 from pipeline_clones import CHECKOUT, run_command
 from small_images import (
     RAW_FOLDER,
@@ -21,7 +21,7 @@ from small_images import (
 
 from stages.raw import check_raw_folder
 from tench.core.errors import TenchError
-from tench.core.names import is_formula
+from tench.core.files import read_csv, write_csv
 from tench.core.params import Data
 from tench.core.paths import INDEX, PREPARED, PREPARED_INDEX, REJECTED
 from tench.data.audit.image_quality import open_image
@@ -142,20 +142,52 @@ def test_names_that_no_line_can_hold(name: str) -> None:
     assert "a name must be UTF-8 on one line, without control characters" in error()
 
 
-@pytest.mark.parametrize("file", ["x;=1+1.png", 'x; "-1.png', "d;@/x.png", "x;\uff1d1.png"])
-def test_file_names_that_become_formulas_where_semicolons_part_cells(file: str) -> None:
-    write_small_images(f"a/{file}")
-    assert "a/" in error()
-    assert "behind the semicolon, a spreadsheet takes for a formula; rename it" in error()
+FORMULA_NAMES = [
+    "=1+1",
+    "-1",
+    "+1",
+    "@x",
+    " =x",
+    "x;=1+1",
+    "x; -1",
+    "x;\uff1d1",
+    "\uff0b1",
+    "'=1",
+    "''-1",
+]
 
 
-@pytest.mark.parametrize("name", ["=1+1", "-b", "x;=1", "\uff1d1", f"x{OVERRIDE}gpj"])
-def test_class_names_that_are_refused_have_a_way_out(name: str) -> None:
+@pytest.mark.parametrize("name", FORMULA_NAMES)
+def test_names_that_start_like_formulas_are_accepted_and_escaped_in_every_table(name: str) -> None:
+    class_name = name.strip()
+    write_small_images(*(f"{class_name}/{name}_{n}.png" for n in range(10)))
+    (RAW_FOLDER / class_name / f"{name}.png").write_text("no image")
+    prepare_and_split(settings(groups=r"([^/]+?)\.png$"))
+    rows = read_index()
+    assert {row.class_name for row in rows} == {"a", "b", class_name}
+    sources = {row.source for row in rows if row.class_name == class_name}
+    assert sources == {f"{class_name}/{name}_{n}.png" for n in range(10)}
+    assert {row.group for row in rows} >= {f"{name}_{n}" for n in range(10)}
+    assert [one["source"] for one in read_rejected()] == [f"{class_name}/{name}.png"]
+    for file in (PREPARED_INDEX, INDEX, REJECTED):
+        assert not formula_cells(file.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", FORMULA_NAMES)
+def test_audit_and_evaluation_tables_contain_no_formula(name: str) -> None:
+    file = Path("table.csv")
+    write_csv((name, "value"), [(name, -0.5), (f"a,{name}", "")], file)
+    assert not formula_cells(file.read_text(encoding="utf-8"))
+    first, second = read_csv(file)
+    assert list(first.items()) == [(name, name), ("value", "-0.5")]
+    assert second[name] == f"a,{name}"
+
+
+def test_a_class_name_that_is_refused_can_be_changed_under_data_classes() -> None:
+    name = f"x{OVERRIDE}gpj"
     write_small_images(*(f"{name}/{n}.png" for n in range(10)))
-    if is_formula(f"x{name}"):  # which its files are, by any name of the class
-        assert "rename it" in error({name: "fine"})
-        return
     assert error().startswith(f"{RAW_FOLDER}: the class {name!r} must not")
+    assert "data.classes" in error()
     assert "fine" in {source.class_name for source in scan_raw_folder(RAW_FOLDER, {name: "fine"})}
 
 
@@ -196,24 +228,6 @@ def test_an_absolute_path_through_a_link_to_the_folder_is_named_from_the_folder(
         assert f"line 3: the path '{top}/b/2.png' is absolute; write 'b/2.png'" in error()
 
 
-@pytest.mark.parametrize("group", ["=1+1", "-1", "g;=1"])
-def test_groups_that_are_formulas(group: str) -> None:
-    (RAW_FOLDER / "labels.csv").write_text(
-        f'path,label,group\na/1.png,x,"{group}"\n', encoding="utf-8"
-    )
-    assert f"the group is {group!r}, which a spreadsheet takes for a formula" in error()
-    (RAW_FOLDER / "labels.csv").unlink()
-    (RAW_FOLDER / "a" / f"g_{group.replace(';', ':')}_.png").touch()
-    if ";" not in group:
-        assert "takes for a formula" in error(groups=r"(?:g_|)([^_/]+)_?\.png$")
-
-
-def computed(table: str) -> list[str]:
-    """The cells that a spreadsheet computes, whatever it takes for what parts them."""
-    rows = [row for mark in ",;\t" for row in csv.reader(io.StringIO(table), delimiter=mark)]
-    return [cell for row in rows for cell in row if is_formula(cell)]
-
-
 def test_no_cell_of_the_index_is_a_formula_and_stages_read_what_they_wrote() -> None:
     files = ["=1+1.png", "-x.png", "@x.png", " =x.png", "+c/d.png", "a,=1.png", 'q",=1.png']
     write_small_images(*files)
@@ -225,10 +239,9 @@ def test_no_cell_of_the_index_is_a_formula_and_stages_read_what_they_wrote() -> 
     (RAW_FOLDER / "@x.png").write_text("no image")
     prepare_and_split(settings())
     for file in (PREPARED_INDEX, INDEX, REJECTED):
-        assert not computed(file.read_text(encoding="utf-8"))
+        assert not formula_cells(file.read_text(encoding="utf-8"))
     lines.remove("@x.png")
-    kept = {(RAW_FOLDER / row.source).relative_to(RAW_FOLDER).as_posix() for row in read_index()}
-    assert kept == set(lines)
+    assert {row.source for row in read_index()} == set(lines)
     assert sorted(row.path for row in read_index()) == sorted(list_prepared_paths())
 
 

@@ -56,7 +56,7 @@ def splits() -> list[tuple[str, str]]:
 )
 def test_folders_named_like_sides_in_any_usual_way(folders: list[str], words: str) -> None:
     add_classes(*folders)
-    assert detect_layout(RAW).words == words
+    assert detect_layout(RAW).description == words
     sides = {file.split("/")[0].lower()[:3]: split for split, file in splits()}
     names = {"tra": "train", "val": "val", "tes": "test"}
     assert sides == {folder.lower()[:3]: names[folder.lower()[:3]] for folder in folders}
@@ -69,7 +69,7 @@ def test_train_before_val_before_test() -> None:
 
 def test_class_folders_alone_say_no_side() -> None:
     add("rose/2.jpg", "rose/1.jpg", "tulip/1.jpg", "notes.txt", ".git/config", "__MACOSX/._x.jpg")
-    assert detect_layout(RAW).words == "class folders alone"
+    assert detect_layout(RAW).description == "class folders"
     assert splits() == [("", "rose/1.jpg"), ("", "rose/2.jpg"), ("", "tulip/1.jpg")]
 
 
@@ -83,7 +83,7 @@ def test_csv_file_with_the_columns_decides_beside_the_sides_too() -> None:
     add_classes("train", "val")
     table = RAW / "labels.csv"
     table.write_text("path,label\ntrain/a/1.jpg,x\nval/b/1.jpg,y\n", encoding="utf-8-sig")
-    assert detect_layout(RAW).words == "a CSV file, labels.csv"
+    assert detect_layout(RAW).description == "a CSV file, labels.csv"
     assert splits() == [("", "train/a/1.jpg"), ("", "val/b/1.jpg")]
 
 
@@ -91,7 +91,7 @@ def test_csv_file_with_the_columns_decides_beside_the_sides_too() -> None:
     ("folders", "said"),
     [
         ([], "fewer than two class folders; found nothing"),
-        (["only"], "fewer than two class folders; found only/; is data.raw: raw/only meant?"),
+        (["only"], "fewer than two class folders; found only/; did you mean data.raw: raw/only?"),
         (["train"], "has no folder val/ or test/; found train/"),
         (["rose", "val", "tulip"], "has no folder train/; found rose/, tulip/, val/"),
         (["test", "val"], "has no folder train/; found test/, val/"),
@@ -119,7 +119,7 @@ def test_two_folders_of_one_side() -> None:
 
 def test_several_csv_files() -> None:
     add("a.csv", "b.CSV")
-    assert error() == f"{RAW}: 2 CSV files (a.csv, b.CSV); leave one there"
+    assert error() == f"{RAW}: 2 CSV files (a.csv, b.CSV); keep one"
 
 
 def test_file_or_nothing_instead_of_a_folder() -> None:
@@ -147,7 +147,7 @@ def test_group_on_two_sides() -> None:
     add(*(f"{side}/{name}/p{n}_1.jpg" for side, n in (("train", 1), ("val", 2)) for name in "ab"))
     assert [one.group for one in scan_raw_folder(RAW, {}, r"(p\d)")] == ["p1", "p1", "p2", "p2"]
     add("val/b/p1_2.jpg")
-    with pytest.raises(TenchError, match=r"'p1' is on two sides: .*train/a/p1_1.jpg.*val/b/p1_2"):
+    with pytest.raises(TenchError, match=r"'p1' is in two splits: .*train/a/p1_1.jpg.*val/b/p1_2"):
         scan_raw_folder(RAW, {}, r"(p\d)")
 
 

@@ -4,8 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+from dvc.fs import LocalFileSystem
+from dvc.ignore import DvcIgnoreFilter
+from pipeline_clones import CHECKOUT
 
 from tench.core.errors import TenchError
+from tench.core.names import DVC_IGNORED, is_ignored_by_dvc
+from tench.core.params import Data
 from tench.data.ingest.layouts import LAYOUT_HELP
 from tench.data.ingest.scan import SourceFile, scan_raw_folder
 
@@ -86,9 +91,9 @@ def test_equal_file_names_are_told_apart_by_their_folders() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", ", line 1: no column path among ; commas are between them"),
-        ("path,class\np1/1.jpg,x\n", ", line 1: no column label among 'path', 'class'; commas"),
-        ("path;label\np1/1.jpg;x\n", ", line 1: no column path among 'path;label'; commas"),
+        ("", ", line 1: no column path among ; separate with commas"),
+        ("path,class\np1/1.jpg,x\n", ", line 1: no column label among 'path', 'class'; separate"),
+        ("path;label\np1/1.jpg;x\n", ", line 1: no column path among 'path;label'; separate"),
         ("path,label,label\n", ", line 1: the column label twice"),
         ("path,label\n", ": no images below line 1"),
         ("path,label\np1/1.jpg\n", ", line 2: 1 cells, but 2 columns"),
@@ -127,7 +132,7 @@ def test_equal_file_names_are_told_apart_by_their_folders() -> None:
         ("path,label\np1/1.jpg,x\n", ": only one class (x)"),
         (
             "path,label,split\np1/1.jpg,x,val\np2/1.jpg,y,test\n",
-            ": found the split test, val; it takes train with val, test or both",
+            ": found the split test, val; use train with val, test or both",
         ),
         (
             "path,label,split\np1/1.jpg,x,train\np1/2.jpg,y,train\np2/1.jpg,y,val\n",
@@ -156,9 +161,57 @@ def test_links_to_folders_are_refused(link: str, tmp_path: Path) -> None:
         found(f"path,label\np1/1.jpg,x\n{path},y\n")
 
 
-def test_label_that_is_no_class_name() -> None:
-    with pytest.raises(TenchError, match=r"labels.csv: the class '=1' must not begin"):
-        found("path,label\np1/1.jpg,=1\np2/1.jpg,y\n")
+@pytest.mark.parametrize("label", ["a/b", "a\\b", "../x", ".", ".hidden", "é" * 128, "x\u202ey"])
+def test_label_that_is_no_class_name_can_be_renamed(label: str) -> None:
+    text = f"path,label\np1/1.jpg,{label}\np2/1.jpg,y\n"
+    with pytest.raises(TenchError, match=r"labels\.csv: the class .* data\.classes"):
+        found(text)
+    classes = load_classes({label: "fish"})
+    assert [one.class_name for one in found(text, classes)] == ["fish", "y"]
+
+
+def load_classes(classes: dict[str, str]) -> dict[str, str]:
+    """Validate data.classes as params.yaml does."""
+    return (
+        Data.model_validate(
+            {
+                **{"raw": "raw", "image_size": 32, "resize": "squash", "max_rejected": 0.5},
+                **{"val_fraction": 0.2, "test_fraction": 0.2, "classes": classes},
+            }
+        ).classes
+        or {}
+    )
+
+
+DVC_NAMES = (*DVC_IGNORED, ".dvc", "A.dvc", ".part-x")
+FOLDERS_DVC_IGNORES = ("__pycache__", ".hg")
+NAMES_DVC_SEES = ("DVC.yaml", "x.dvcx", ".hidden", ".dvcx", "part-x", "__pycache__x", "Thumbs.db")
+
+
+def project_with_dvcignore() -> DvcIgnoreFilter:
+    """The ignore rules of DVC for a project with our .dvcignore."""
+    Path(".dvcignore").write_bytes((CHECKOUT / ".dvcignore").read_bytes())
+    return DvcIgnoreFilter(LocalFileSystem(), str(Path.cwd()))
+
+
+@pytest.mark.parametrize("name", [*DVC_NAMES, *NAMES_DVC_SEES])
+@pytest.mark.parametrize("below", ["/1.jpg", "/deep/1.jpg", ""])
+def test_a_csv_file_accepts_exactly_the_files_that_dvc_sees(name: str, below: str) -> None:
+    if not below and name in FOLDERS_DVC_IGNORES:
+        pytest.skip("DVC ignores a folder of this name, and we a file too")
+    name = name.replace("*", "x")
+    path = f"more/{name}{below}"
+    (RAW / path).parent.mkdir(parents=True)
+    (RAW / path).touch()
+    dvc = project_with_dvcignore()
+    absolute = str((RAW / path).absolute())
+    ignored = dvc.is_ignored_file(absolute) or dvc.is_ignored_dir(str(Path(absolute).parent))
+    assert ignored == is_ignored_by_dvc(Path(path))
+    text = f"path,label\np1/1.jpg,x\n{path},y\n"
+    if ignored:
+        assert f"line 3: DVC ignores {name!r}" in error(text)
+    else:
+        assert len(found(text)) == 2
 
 
 def test_groups_from_two_places() -> None:

@@ -45,7 +45,7 @@ def prepared(**changes: object) -> list[Row]:
     shutil.rmtree(PREPARED, ignore_errors=True)  # as DVC does
     rows = prepare_and_split(DATA.model_copy(update=changes))
     assert sorted(row.path for row in rows) == sorted(list_prepared_paths())
-    assert sorted(row.place for row in rows) == list(range(len(rows)))
+    assert sorted(row.feature_row for row in rows) == list(range(len(rows)))
     for row in rows:
         assert row.path.split("/")[1] == row.class_name
         with Image.open(RAW_FOLDER / row.source) as image:
@@ -79,12 +79,12 @@ def test_train_and_val_give_the_index_that_they_always_gave() -> None:
     prepared(classes={"a": "zander"}, test_fraction=0.25)
     with INDEX.open(newline="", encoding="utf-8") as lines:
         header, *table = csv.reader(lines)
-    assert header[-2:] == ["place", "group"]
+    assert header[-2:] == ["feature_row", "group"]
     for row in table:  # each image had a file of its own, on its side
         row[0] = re.sub(r".+/(.+)/\d+\.zip/", rf"{row[1]}/\1/", row[0])
     text = "".join(",".join(row[:-2]) + "\n" for row in [header, *table])
-    # of the index that was written before there were other layouts
-    before = "248148584623a91a72f33dbc311bc7a421c4dd8b86c41d2bee669729a7e6435d"
+    # digest of the index from before there were other layouts, but with `seen` by folder and name
+    before = "a1172b33886068a0d17645a0ae043d7b95d53e685cbfc22849ad77e102078e04"
     assert hashlib.sha256(text.encode()).hexdigest() == before
 
 
@@ -177,5 +177,5 @@ def test_class_that_cannot_be_read() -> None:
     draw_classes(".", 10)
     for file in (RAW_FOLDER / "a").iterdir():
         file.write_text("no image")
-    with pytest.raises(TenchError, match="class a: no file could be read"):
+    with pytest.raises(TenchError, match="class a: all files are unreadable"):
         prepared(max_rejected=1)

@@ -139,7 +139,7 @@ def test_folders_elsewhere_and_projects_without_git_are_no_concern(
 
 def test_a_git_that_does_not_answer_is_no_permission(project: Path) -> None:
     (project / ".git/HEAD").write_text("nonsense")
-    assert "git does not say whether it would commit these images: fatal:" in refused(RAW)
+    assert "cannot check whether git would commit these images: fatal:" in refused(RAW)
 
 
 def test_prepare_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:

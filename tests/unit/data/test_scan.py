@@ -122,7 +122,9 @@ def test_file_names_that_some_file_systems_take_for_one(one: str, other: str) ->
     if sum(file.is_file() for file in (RAW / "train/a").rglob("*")) == 2:
         pytest.skip("this file system does not tell them apart")
     first, second = sorted((RAW / "train/a" / one, RAW / "train/a" / other))
-    assert error().startswith(f"{first} and {second}: the same file name twice")
+    assert error().startswith(
+        f"{first} and {second}: file names of a class that differ only in case"
+    )
 
 
 def test_file_name_twice_in_a_class_is_told_apart_by_its_folders() -> None:
@@ -142,7 +144,7 @@ def test_file_name_twice_in_a_class_is_told_apart_by_its_folders() -> None:
 
 def test_folder_that_would_be_called_like_a_prepared_image() -> None:
     add("train/a/x", "train/a/x.webp/x")
-    assert error() == f"{RAW / 'train/a/x.webp'}: a folder must not be called *.webp; rename it"
+    assert error() == f"{RAW / 'train/a/x.webp'}: a folder must not be named *.webp; rename it"
 
 
 @pytest.mark.parametrize("name", ["b", "B"])
@@ -181,13 +183,10 @@ def test_file_name_that_would_break_a_line_or_reach_the_terminal(end: str) -> No
     assert end not in said
 
 
-@pytest.mark.parametrize("folder", ["=1+1", "+a", "-b", "@c"])
-def test_class_name_that_a_spreadsheet_computes(folder: str) -> None:
+@pytest.mark.parametrize("folder", ["=1+1", "+1", "-1", "@c"])
+def test_class_folder_that_starts_like_a_formula(folder: str) -> None:
     add(f"train/{folder}/1.jpg", f"val/{folder}/1.jpg")
-    said = error()
-    assert repr(folder) in said
-    assert "data.classes" in said
-    assert f"train/{folder}/1.jpg" in found({folder: "fine"})  # the way out that it names
+    assert f"train/{folder}/1.jpg" in found()
 
 
 @pytest.mark.parametrize("link", ["train/c", "val", "train/a/more"])
@@ -248,7 +247,7 @@ def test_link_to_a_name_that_would_break_a_line() -> None:
 
 def test_pipe_that_would_be_waited_for() -> None:
     os.mkfifo(RAW / "train/a/2.jpg")
-    assert error().startswith(f"{RAW / 'train/a/2.jpg'}: a pipe, no file; DVC would wait")
+    assert error().startswith(f"{RAW / 'train/a/2.jpg'}: a pipe, not a file; DVC would wait")
 
 
 def test_folders_too_deep() -> None:

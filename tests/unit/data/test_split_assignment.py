@@ -134,6 +134,33 @@ def test_class_too_small_for_its_shares(those: list[SourceFile], said: str) -> N
     assert str(caught.value).startswith(said)
 
 
+@pytest.mark.parametrize("different", [1, 2])
+def test_class_whose_equal_images_share_one_split_is_not_too_small(different: int) -> None:
+    those = sources("", 30)
+    contents = [
+        f"b{n % different}" if one.class_name == "b" else str(one.file)
+        for n, one in enumerate(those)
+    ]
+    with pytest.raises(TenchError) as caught:
+        assign_splits(those, contents, BOTH, 42)
+    message = str(caught.value)
+    assert message.startswith(f"class b: its 30 readable images show only {different} different")
+    assert "too few" not in message
+    assert "remove the copies" in message
+
+
+def test_class_whose_images_are_in_another_class_is_not_too_small() -> None:
+    those = sources("", 30) + sources("", 10, "c")
+    in_train = assign_splits(those[:60], [str(one.file) for one in those[:60]], BOTH, 42)
+    copies = [str(those[n].file) for n in range(30) if in_train[n] == "train"][:10]
+    contents = [str(one.file) for one in those[:60]] + copies
+    with pytest.raises(TenchError) as caught:
+        assign_splits(those, contents, BOTH, 42)
+    message = str(caught.value)
+    assert message.startswith("class c: 10 of its 10 readable images are also in another class")
+    assert "too few" not in message
+
+
 def test_shares_that_leave_nothing() -> None:
     with pytest.raises(TenchError, match=r"data.test_fraction = 0.5 and data.val_fraction = 0.5"):
         chosen(sources("", 10), 0.5, 0.5)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from formulas import formula_cells, is_formula
 from PIL import Image
 from small_images import temporarily_unreadable
 
-from tench.core.names import is_formula
 from tench.data.decode.raw_image import RawImage
 from tench.deploy.predict import input_files
 from tench.deploy.predict.command import open_row_writer
@@ -89,6 +89,15 @@ def test_a_row_is_one_line_without_a_formula_and_json_has_the_very_name(name: st
     line.encode()
     assert "\n" not in line
     assert Path(json.loads(line)["path"]) == Path(name)
+
+
+@pytest.mark.parametrize("name", ["=1+1", "-1", "+1", "@x", "x;=1", "x; -1", "\uff1d1"])
+def test_no_class_name_in_a_row_is_a_formula_and_json_has_the_exact_name(name: str) -> None:
+    prediction = ANSWER._replace(classes=[(name, 0.7), (f"a{name}", 0.3)])
+    row = csv_row(prediction_row(Path("a.png"), prediction, 0, ""), 2)
+    assert not formula_cells(",".join(f'"{cell}"' for cell in row))
+    line = json.loads(json_line(prediction_row(Path("a.png"), prediction, 0, ""), 2))
+    assert line["class"] == name
 
 
 @pytest.mark.parametrize("name", NAMES)
