@@ -61,7 +61,7 @@ def print_summary() -> None:
     }
     commands = {
         "python -m tench.predict some.jpg": "predict the class of files or folders",
-        "make serve": "open a web page that classifies dropped images",
+        "make serve": "serve a web page that classifies your images",
         "dvc plots show": "view learning curves and the confusion matrix",
         "dvc exp run -S finetune.learning_rate=1.0e-5": "try a parameter; reruns only what it must",
     }

@@ -56,7 +56,7 @@ def tracked_keys(stages: Stages, file: Path) -> set[Key]:
 
 
 def changed_values(stages: Stages, file: Path) -> dict[Key, tuple[Any, Any]]:
-    """Return (committed, recorded) values of the parameters whose results differ from the commit."""
+    """Return (committed, recorded) values of parameters that differ from the commit."""
     sections = tracked_keys(stages, file)
     before = {
         key: value

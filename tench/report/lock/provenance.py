@@ -19,7 +19,7 @@ def is_same_path(first: str, second: str) -> bool:
 
 
 def recorded_digest(path: str, stages: Stages) -> tuple[str, bool]:
-    """Return the locked digest of an input ("" if no stage reads it), and whether a stage made it."""
+    """Return the locked digest of an input ("" if none reads it) and whether a stage made it."""
     deps = all_stage_digests(stages, "deps").items()
     digest = next((md5 for dep, md5 in deps if is_same_path(dep, path)), "")
     return digest, any(is_same_path(out, path) for out in all_stage_digests(stages, "outs"))

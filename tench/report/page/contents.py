@@ -202,7 +202,7 @@ def confusion_section(predictions: Sequence[dict[str, str]]) -> dict[str, Any]:
 
 
 def per_class_table() -> Table:
-    """Return precision, recall and F1 per class; with many classes, only those with the lowest F1."""
+    """Return precision, recall and F1 per class; of many classes, only those with the lowest F1."""
     scores = ("precision", "recall", "f1")
     classes, caption = read_csv(PER_CLASS), ""
     if len(classes) > MAX_CLASSES_LISTED:

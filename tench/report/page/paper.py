@@ -21,12 +21,13 @@ PAPER_TITLES = {
 TITLES = {"extract-train": "Head only, frozen base", "finetune": "Fine-tuning"}
 CLASSES = 10
 
-# Every parameter that affects training, with the values that count as the paper's recipe. Two allow
-# more than the paper's value, because the committed parameters differ (see README.md): the weights
-# pretrained at 224 pixels, and the moving average of the weights.
+# Every parameter that affects training, with the values that count as the paper's recipe. Two
+# allow more than the paper's value, because the committed parameters differ (see README.md): the
+# weights pretrained at 224 pixels, and the moving average of the weights.
 #
-# All other parameters may have any value. They name things (data.raw, data.classes), configure audit
-# and export, or choose how the same numbers are computed (backbone.cache_at, backbone.engine).
+# All other parameters may have any value. They name things (data.raw, data.classes), configure
+# audit and export, or choose how the same numbers are computed (backbone.cache_at,
+# backbone.engine).
 # The paper gives no seed. data.val_fraction has no effect, because Imagenette has a val/ folder.
 # data.max_rejected has none either, because Imagenette has no unreadable files.
 RECIPE: Mapping[str, tuple[object, ...]] = {

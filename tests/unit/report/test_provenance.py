@@ -1,4 +1,4 @@
-"""What the report says of the runs that made the results, from lock files and records by hand."""
+"""The runs in the report, with handmade lock files and run records."""
 
 import json
 import shutil
@@ -93,7 +93,7 @@ def test_what_all_runs_share_is_told_once(made: Path) -> None:
     ]
     rows = table_texts(shown["stages"])
     assert rows[0] == ["prepare", "61.2", "1234", "2026-01-02 03:04:05", "01234567"]
-    assert table_texts(shown["where"]) == [
+    assert table_texts(shown["environments"]) == [
         ["machine", "Linux x86_64, Quick 1, avx2, 2 cores used"],
         ["packages", "Python 3.11.2, keras 3.13.0, numpy 2.4.0"],
     ]
@@ -115,11 +115,14 @@ def test_what_differs_is_told_for_each_stage(made: Path) -> None:
         ["01234567", "2", "1", ""],
         ["01234567 +", "1", "2", "litert"],
     ]
-    assert table_texts(shown["where"]) == [
+    assert table_texts(shown["environments"]) == [
         ["machine\N{NO-BREAK SPACE}1", "Linux x86_64, Quick 1, avx2, 2 cores used"],
         ["machine\N{NO-BREAK SPACE}2", "Linux x86_64, Quick 1, avx2, 8 cores used"],
         ["packages\N{NO-BREAK SPACE}1", "Python 3.11.2, keras 3.13.0, numpy 2.4.0"],
-        ["packages\N{NO-BREAK SPACE}2", "as 1, but keras 3.12.0, numpy none, scipy 1.17.0"],
+        [
+            "packages\N{NO-BREAK SPACE}2",
+            "same as 1, except keras 3.12.0, numpy not installed, scipy 1.17.0",
+        ],
     ]
     assert shown["changed"]
 
@@ -128,7 +131,7 @@ def test_stages_without_a_record_are_named_on_the_page(made: Path) -> None:
     write_run_record("prepare")
     publish(ended=True)
     text = paths.REPORT_INDEX.read_text(encoding="utf-8")
-    assert "nothing is known of the run: raw, finetune, report, split." in text
+    assert "from DVC's cache or another folder: raw, finetune, report, split." in text
 
 
 def test_while_the_report_is_written_its_last_run_is_not_told(made: Path) -> None:
@@ -141,7 +144,7 @@ def test_while_the_report_is_written_its_last_run_is_not_told(made: Path) -> Non
 
 def test_a_page_of_other_results_is_refused(made: Path) -> None:
     write_text("another <!-- run -->", paths.REPORT_PAGE)
-    with pytest.raises(TenchError, match=r"not the page that dvc.lock tells of"):
+    with pytest.raises(TenchError, match=r"does not match dvc.lock"):
         publish(ended=True)
     publish(ended=False)  # the stage has just written it
 
