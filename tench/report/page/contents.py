@@ -151,7 +151,7 @@ def seen_sentence(tuned: dict[str, Any], verified: bool) -> str:
         )
     return (
         f"{share} of the test images were among those the backbone was trained on. {others} That "
-        "is the better estimate for new images, although it rests on fewer of them."
+        "is the better estimate for new images, although the sample is smaller."
     )
 
 
