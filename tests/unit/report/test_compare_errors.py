@@ -57,11 +57,11 @@ def notes_on_skipped(repository: Path, file: Path, text: str | None) -> list[str
 def test_error_without_experiments_says_how_to_run_some(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = refusal(monkeypatch)
-    assert "no experiments of HEAD (" in told
-    assert "`dvc exp run`" in told
-    assert "git fetch origin 'refs/exps/*:refs/exps/*'" in told
-    assert "--all-commits" not in told
+    message = refusal(monkeypatch)
+    assert "no experiments of HEAD (" in message
+    assert "`dvc exp run`" in message
+    assert "git fetch origin 'refs/exps/*:refs/exps/*'" in message
+    assert "--all-commits" not in message
     make_experiment(repository, "new", **{RATE: 1e-3})
     run_git(repository, "commit", "--quiet", "--allow-empty", "--message=next")
     assert "--all-commits" in refusal(monkeypatch)
@@ -74,11 +74,11 @@ def test_error_of_an_unknown_name_suggests_similar_ones(
     assert "this clone has no experiments" in refusal(monkeypatch, name)
     make_experiment(repository, "grid-1", **{RATE: 1e-3})
     make_experiment(repository, "grid-2", **{RATE: 1e-5})
-    told = refusal(monkeypatch, "grid-1", name)
-    assert "no such experiment, commit, branch or tag" in told
-    assert "fetch" not in told
+    message = refusal(monkeypatch, "grid-1", name)
+    assert "no such experiment, commit, branch or tag" in message
+    assert "fetch" not in message
     if name == "grid-3":
-        assert told.endswith("; did you mean grid-2 or grid-1?")
+        assert message.endswith("; did you mean grid-2 or grid-1?")
 
 
 def test_a_name_that_starts_with_a_dash_follows_two_dashes(
@@ -99,9 +99,9 @@ def test_a_name_of_several_experiments_is_ambiguous(
     run_git(repository, "commit", "--quiet", "--allow-empty", "--message=next")
     commits.append(make_experiment(repository, "new", **{RATE: 1e-5}))
     run_git(repository, "commit", "--quiet", "--allow-empty", "--message=third")
-    told = refusal(monkeypatch, "new")
-    assert "several experiments have this name" in told
-    assert all(one[:7] in told for one in commits)
+    message = refusal(monkeypatch, "new")
+    assert "several experiments have this name" in message
+    assert all(one[:7] in message for one in commits)
     result = compare_revisions([commits[0]], False, None)
     assert len(result.groups) == 2
     assert result.reference is not None  # the commit it stems from, as of a name
@@ -115,8 +115,8 @@ def test_outside_of_git_and_before_the_first_commit(
     run_git(tmp_path, "init", "--quiet")
     assert "the repository has no commits yet" in refusal(monkeypatch, "HEAD")
     run_git(tmp_path, "commit", "--quiet", "--allow-empty", "--message=empty")
-    told = refusal(monkeypatch, "HEAD")
-    assert "HEAD is skipped: params.yaml: not found; run from the project's root" in told
+    message = refusal(monkeypatch, "HEAD")
+    assert "HEAD is skipped: params.yaml: not found; run from the project's root" in message
 
 
 @pytest.mark.parametrize(
