@@ -1,1 +1,1 @@
-"""What people read: the report, comparisons of runs, and checks of dvc.lock."""
+"""The report, comparisons of runs, and checks of dvc.lock."""

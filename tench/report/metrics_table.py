@@ -1,4 +1,4 @@
-"""The metrics of the last run as tables: `python -m tench.report.metrics_table`."""
+"""Print the metrics of the last run as tables: `python -m tench.report.metrics_table`."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ from tench.run.verify import check_results
 
 
 def history_rows(stage: str) -> list[tuple[str, ...]]:
-    """One row per epoch of a training stage: epoch, loss, accuracy, val loss, val accuracy."""
+    """Return one row per epoch: epoch and stage, loss, accuracy, val loss, val accuracy."""
     return [
         (f"{epoch} {stage}", *(f"{value:.3f}" for value in values))
         for epoch, values in read_history(stage)
@@ -22,15 +22,19 @@ def history_rows(stage: str) -> list[tuple[str, ...]]:
 
 
 def score_rows(scores: dict[str, Any], probe: dict[str, Any]) -> list[tuple[str, ...]]:
-    """One row per group of test images: images, then both models' accuracy and loss; and one of
-    a logistic regression on the frozen backbone's features."""
+    """Return one row per group of test images, with both models' scores, and the linear probe's.
+
+    Args:
+        scores: Content of metrics/evaluate.json.
+        probe: Content of metrics/probe.json.
+    """
     rows = []
     for name, (before, after) in score_groups(scores).items():
         figures = [before["accuracy"], after["accuracy"], before["loss"], after["loss"]]
         rows.append((name, str(after["images"]), *(f"{figure:.3f}" for figure in figures)))
     test = probe["test"]
-    linear = (f"{test['accuracy']:.3f}", "", f"{test['loss']:.3f}", "")
-    return [*rows, ("all, logistic regression", str(test["images"]), *linear)]
+    cells = (f"{test['accuracy']:.3f}", "", f"{test['loss']:.3f}", "")
+    return [*rows, ("all (linear probe)", str(test["images"]), *cells)]
 
 
 def main() -> None:
@@ -43,27 +47,28 @@ def main() -> None:
 
 
 def print_summary() -> None:
-    """Print the tables, and where the results are."""
+    """Print the metrics, the results' files and the next commands."""
     header: tuple[str, ...] = ("Epoch", *(name.capitalize() for name in HISTORY_NAMES))
-    print(
-        "\n"
-        + markdown_table([header, *history_rows("extract-train"), *history_rows("finetune")])
-        + "\n"
-    )
-    header = ("Test images", "Number", "Accuracy frozen", "finetuned", "Loss frozen", "finetuned")
+    epochs = [header, *history_rows("extract-train"), *history_rows("finetune")]
+    print(f"\n{markdown_table(epochs)}\n")
+    metrics = ("Frozen accuracy", "Fine-tuned accuracy", "Frozen loss", "Fine-tuned loss")
     rows = score_rows(read_json(SCORES), read_json(PROBE_SCORES))
-    print(markdown_table([header, *rows]))
-    what = {
-        CLASSIFIER: "the classifier in Keras; its classes are in models/labels.txt",
-        f"{EXPORT}/": "the classifier for LiteRT, ONNX, servers; README.md describes it",
-        f"{METRICS}/": "every number",
-        "dvc plots show": "curves and confusion matrix in the browser",
+    print(markdown_table([("Test images", "Count", *metrics), *rows]))
+    results = {
+        CLASSIFIER: "the Keras model; its classes are in models/labels.txt",
+        f"{EXPORT}/": "LiteRT and ONNX models; README.md is the model card",
+        f"{METRICS}/": "all metrics",
     }
-    print(f"\nIn {Path.cwd()}:")
-    print("\n".join(f"  {name!s:26} {text}" for name, text in what.items()))
-    print("  python -m tench.predict some.jpg                name images, files or folders")
-    print("  make serve                                      a page to drop images on")
-    print("  dvc exp run -S finetune.learning_rate=1.0e-5    try something; reruns what it must")
+    commands = {
+        "python -m tench.predict some.jpg": "predict the class of files or folders",
+        "make serve": "serve a web page that classifies your images",
+        "dvc plots show": "view learning curves and the confusion matrix",
+        "dvc exp run -S finetune.learning_rate=1.0e-5": "try a parameter; reruns only what it must",
+    }
+    print(f"\nResults in {Path.cwd()}:")
+    print("\n".join(f"  {name!s:26} {text}" for name, text in results.items()))
+    print("\nNext:")
+    print("\n".join(f"  {command:46} {text}" for command, text in commands.items()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Whether dvc.lock belongs to what is committed, told without data, and as DVC itself would."""
+"""The check of dvc.lock, without data and in agreement with DVC."""
 
 import json
 import shutil
@@ -22,13 +22,13 @@ from tench.core.errors import TenchError
 from tench.core.files import write_text
 from tench.report.lock.check import check_lock
 
-MISSING = ("deleted", "not in cache")  # which DVC says of data that are not there
+MISSING = ("deleted", "not in cache")  # DVC's status of missing data
 
 
 @pytest.fixture(scope="module")
-def belonging(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone without data whose dvc.lock belongs to it."""
-    folder = tmp_path_factory.mktemp("belonging") / "project"
+def matching(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone without data whose dvc.lock matches it."""
+    folder = tmp_path_factory.mktemp("matching") / "project"
     clone_checkout(folder)
     rewrite_lock_file(folder)
     commit_all(folder)
@@ -36,16 +36,16 @@ def belonging(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def project(belonging: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """It, the current folder, to be changed by one test."""
-    monkeypatch.chdir(belonging)
-    yield belonging
-    run_git(belonging, "clean", "--quiet", "--force", "-d")
-    run_git(belonging, "checkout", "--quiet", ".")
+def project(matching: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The clone as current folder, restored after each test."""
+    monkeypatch.chdir(matching)
+    yield matching
+    run_git(matching, "clean", "--quiet", "--force", "-d")
+    run_git(matching, "checkout", "--quiet", ".")
 
 
 def edit(name: str, before: str, after: str) -> Callable[[Path], None]:
-    """Replaces text, which must be there, in a file of a project."""
+    """Return a function that replaces existing text in a file of a project."""
 
     def replace(project: Path) -> None:
         text = (project / name).read_text(encoding="utf-8")
@@ -56,19 +56,19 @@ def edit(name: str, before: str, after: str) -> Callable[[Path], None]:
 
 
 def lines() -> list[str]:
-    """What is told of the current folder."""
+    """Return the changes that the check reports for the current folder."""
     with pytest.raises(TenchError) as caught:
         check_lock()
     first, *rest = str(caught.value).splitlines()
-    assert first.startswith("dvc.lock is not what `dvc repro` leaves of this commit: run it")
+    assert first.startswith("dvc.lock does not match this commit; run `dvc repro`")
     return [line.strip() for line in rest]
 
 
-def test_a_lock_that_belongs_passes_without_data_as_dvc_has_it(belonging: Path) -> None:
-    answer = run_command(belonging, sys.executable, "-m", "tench.report.lock")
+def test_matching_lock_passes_without_data(matching: Path) -> None:
+    answer = run_command(matching, sys.executable, "-m", "tench.report.lock")
     assert answer.returncode == 0, answer.stdout
-    told = run_dvc(belonging, "repro", "--allow-missing", "--dry")
-    assert "Data and pipelines are up to date." in told
+    output = run_dvc(matching, "repro", "--allow-missing", "--dry")
+    assert "Data and pipelines are up to date." in output
 
 
 @pytest.mark.parametrize(
@@ -92,17 +92,17 @@ def test_a_lock_that_belongs_passes_without_data_as_dvc_has_it(belonging: Path) 
         (
             edit("dvc.yaml", "cmd: python -m stages.probe", "cmd: python -m stages.probe -v"),
             "probe",
-            "another command: python -m stages.probe -v",
+            "command changed to: python -m stages.probe -v",
         ),
         (
             edit("dvc.yaml", "- stages/probe.py", "- stages/probe.py\n      - README.md"),
             "probe",
-            "reads README.md by dvc.yaml, and not by dvc.lock",
+            "reads README.md in dvc.yaml but not in dvc.lock",
         ),
         (
             edit("dvc.yaml", "[models/probe.npy]", "[models/probe.npy, models/more.npy]"),
             "probe",
-            "writes models/more.npy by dvc.yaml, and not by dvc.lock",
+            "writes models/more.npy in dvc.yaml but not in dvc.lock",
         ),
         (
             edit("dvc.yaml", "      - class_weights\n", "      - class_weights\n      - audit\n"),
@@ -122,17 +122,17 @@ def test_a_lock_that_belongs_passes_without_data_as_dvc_has_it(belonging: Path) 
         (
             lambda project: shutil.rmtree(project / "metrics/finetune/plots"),
             "finetune",
-            "metrics/finetune/plots is not there",
+            "metrics/finetune/plots is missing",
         ),
         (
             lambda project: (project / "tench/model/linear_probe.py").unlink(),
             "probe",
-            "tench/model/linear_probe.py is not there",
+            "tench/model/linear_probe.py is missing",
         ),
         (
             edit("data/dvc.lock", "md5: 41a5063f", "md5: 00000000"),
             "prepare",
-            "not run since data/raw.txt was made anew",
+            "not run since data/raw.txt changed",
         ),
     ],
 )
@@ -140,13 +140,13 @@ def test_changes_are_reported_with_their_stages(
     project: Path, changing: Callable[[Path], None], stage: str, expected: str
 ) -> None:
     changing(project)
-    told = [line.split(": ", 1) for line in lines()]
-    stages = [names for names, change in told if change.startswith(expected)]
-    assert len(stages) == 1, told
+    changes = [line.split(": ", 1) for line in lines()]
+    stages = [names for names, change in changes if change.startswith(expected)]
+    assert len(stages) == 1, changes
     assert stage in stages[0].split(", ")
 
 
-def test_of_all_code_that_stages_read_none_is_overlooked(project: Path) -> None:
+def test_every_code_dependency_is_checked(project: Path) -> None:
     stages = YAML_FILE.load(project / "dvc.yaml")["stages"]
     readers: dict[str, list[str]] = {}
     for name, stage in stages.items():
@@ -161,25 +161,25 @@ def test_of_all_code_that_stages_read_none_is_overlooked(project: Path) -> None:
     assert set(lines()) == expected
 
 
-def test_the_stages_are_those_that_dvc_finds_changed(project: Path) -> None:
+def test_changed_stages_agree_with_dvc_status(project: Path) -> None:
     set_params(project, {"class_weights": "balanced", "export.max_accuracy_drop": 0.03})
     edit("dvc.yaml", "stages.weights", "stages.weights ")(project)
     with (project / "tench/data/audit/label_errors.py").open("a") as file:
         file.write("\n")
     write_text("{}", project / "metrics/prepare.json")
-    told = {name for line in lines() for name in line.split(": ")[0].split(", ")}
+    reported = {name for line in lines() for name in line.split(": ")[0].split(", ")}
     found = set()
     for name, parts in json.loads(run_dvc(project, "status", "--json", "dvc.yaml")).items():
         for part in parts:
             kinds = part.values() if isinstance(part, dict) else ()
             changed = [how for kind in kinds for how in kind.values() if how not in MISSING]
             found |= {name} if changed or isinstance(part, str) else set()
-    downstream = {"split", "export", "report"}  # which DVC names for what they read of others, too
-    assert told | downstream == found | downstream
+    downstream = {"split", "export", "report"}  # DVC also lists stages downstream of a change
+    assert reported | downstream == found | downstream
     assert len(found) > 5
 
 
-def test_images_that_dvc_tracks_are_reported_by_their_file(project: Path) -> None:
+def test_tracked_images_are_checked_by_their_dvc_file(project: Path) -> None:
     set_params(project, {"data.raw": "data/flowers"})
     rewrite_lock_file(project)
     tracked = project / "data/flowers.dvc"
@@ -188,10 +188,10 @@ def test_images_that_dvc_tracks_are_reported_by_their_file(project: Path) -> Non
     write_text(f"outs:\n- path: flowers\n  md5: {digest}\n", tracked)
     check_lock()
     write_text(f"outs:\n- path: flowers\n  md5: {digest[::-1]}\n", tracked)
-    assert "prepare: data/flowers has changed, by data/flowers.dvc" in lines()
+    assert "prepare: data/flowers has changed, according to data/flowers.dvc" in lines()
 
 
-def test_a_broken_merge_is_reported_in_a_line(project: Path) -> None:
+def test_broken_merge_is_one_error(project: Path) -> None:
     edit("dvc.lock", "schema:", "<<<<<<< HEAD\nschema:")(project)
     answer = run_command(project, sys.executable, "-m", "tench.report.lock")
     assert answer.returncode == 1

@@ -1,4 +1,4 @@
-"""What stages open: nothing of the project but what dvc.yaml has them depend on, or write."""
+"""Stages open no project files except their dependencies and outputs in dvc.yaml."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ from tench.core.params import load_params
 from tench.report.page.contents import report_contents
 
 STAGES = read_pipeline_stages()
-# What every stage may open: parameters, the pipelines' own files, and records of the run itself.
+# Files that every stage may open: parameters, the pipelines' files, and records of the run.
 ALLOWED = {
     *("params.yaml", "packages.yaml", "requirements.lock", "metrics/costs.json"),
     *("dvc.yaml", "data/dvc.yaml", "baseline/dvc.yaml"),
@@ -20,41 +20,48 @@ ALLOWED = {
     *("tench/__init__.py", "stages/__init__.py", "report/runs", "data/.unfinished"),
     "tench/run",  # which cannot change an output: NEUTRAL in tests/lint/test_architecture.py
 }
-# Beside its page, `report` writes another that DVC does not know of, from everything there is.
+# `report` also writes report/index.html, which is no DVC output, from all available files.
 TRACED = sorted(STAGES.keys() - {"report", "imagenette", "baseline"})
-DVCLIVE = {".git", ".dvc", ".gitignore", ".dvcignore"}  # to it, a run may be an experiment
-# An index has a digest of every image, which readers check: who depends on it depends on them.
+DVCLIVE = {
+    ".git",
+    ".dvc",
+    ".gitignore",
+    ".dvcignore",
+}  # DVCLive checks whether the run is an experiment
+# An index has the digest of every image, so a dependency on it covers the images.
 INDEXES = {"data/split", "data/prepared/images.csv"}
-SOURCES = ("raw", "sample")  # their code is no dependency: what they leave is verified
+SOURCES = ("raw", "sample")  # their code is no dependency, because their outputs are verified
 
 
 def undeclared(stage: str, opened: set[str]) -> set[str]:
-    """The files among `opened` that a stage neither depends on nor writes."""
+    """Return the files in `opened` that are neither dependencies nor outputs of a stage."""
     known = {dep.replace("${data.raw}", "data/sample") for dep in STAGES[stage].deps}
     known |= STAGES[stage].outs | ALLOWED
     return {one for one in opened if known.isdisjoint(map(str, (one, *Path(one).parents)))}
 
 
 def by_stage(base: FinishedRun) -> dict[str, set[str]]:
-    """The files of the project that each stage of a finished run has opened and that are still
-    there; compiled code as its source."""
-    found: dict[str, set[str]] = {}
+    """Return the existing project files that each stage of a finished run opened.
+
+    Compiled code is listed as its source.
+    """
+    opened: dict[str, set[str]] = {}
     for line in opened_file(base.folder).read_text(encoding="utf-8").splitlines():
         stage, file = line.split("\t")
-        place = Path(file)
-        if place.parent.name == "__pycache__":
-            place = place.parent.parent / f"{place.name.split('.')[0]}.py"
-        if (base.folder / place).is_file():
-            found.setdefault(stage.split(":")[-1], set()).add(place.as_posix())
-    return found
+        path = Path(file)
+        if path.parent.name == "__pycache__":
+            path = path.parent.parent / f"{path.name.split('.')[0]}.py"
+        if (base.folder / path).is_file():
+            opened.setdefault(stage.split(":")[-1], set()).add(path.as_posix())
+    return opened
 
 
 @pytest.mark.parametrize("stage", TRACED)
-def test_a_stage_opens_nothing_that_it_does_not_depend_on(
-    finished_run: FinishedRun, stage: str
-) -> None:
-    opened = by_stage(finished_run)[stage]
-    assert f"{STAGES[stage].module.replace('.', '/')}.py" in opened  # or nothing was written down
+def test_stage_opens_only_declared_files(base: FinishedRun, stage: str) -> None:
+    opened = by_stage(base)[stage]
+    assert (
+        f"{STAGES[stage].module.replace('.', '/')}.py" in opened
+    )  # otherwise nothing was recorded
     allowed: set[str] = set()
     if stage in SOURCES:
         allowed |= {"stages", "tench"}
@@ -71,7 +78,7 @@ def test_a_stage_opens_nothing_that_it_does_not_depend_on(
 
 @pytest.fixture(scope="module")
 def noted() -> set[str]:
-    """The files that this process opens for reading; hooks stay, so it is one for all tests."""
+    """Files that this process opens. Audit hooks cannot be removed, so all tests share one."""
     found: set[str] = set()
 
     def note(event: str, arguments: tuple[object, ...]) -> None:
@@ -84,8 +91,8 @@ def noted() -> set[str]:
 
 @pytest.mark.parametrize("patience", [0, 2])
 @pytest.mark.parametrize("solver", ["adam", "logistic"])
-def test_the_reports_page_is_made_of_what_its_stage_depends_on(
-    report_project: Path, noted: set[str], patience: int, solver: str
+def test_report_page_reads_only_declared_files(
+    made: Path, noted: set[str], patience: int, solver: str
 ) -> None:
     write_json({"kept_epoch": 5}, paths.FINETUNE_SCORES)
     set_params(report_project, {"finetune.patience": patience, "extract_train.solver": solver})

@@ -22,10 +22,10 @@ def index(finished_run: FinishedRun) -> Path:
 
 @pytest.fixture
 def watched(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
-    """A page, and what happened that may not: console errors and requests."""
+    """A page, and a list of its console errors, dialogs and requests."""
     page = browser.new_page()
     wrong: list[str] = []
-    page.on("console", lambda said: wrong.append(said.text) if said.type != "log" else None)
+    page.on("console", lambda entry: wrong.append(entry.text) if entry.type != "log" else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("dialog", lambda dialog: wrong.append(dialog.message))
     page.on(
@@ -69,7 +69,7 @@ def test_a_changed_parameter_is_shown(index: Path) -> None:
     text = unescape(index.read_text(encoding="utf-8"))  # written before the change was committed
     assert re.search(r'data\.raw</th><td[^>]*>"data/imagenette"</td><td[^>]*>"data/sample"', text)
     assert re.search(r"<pre>git checkout [0-9a-f]{40}\ndvc repro\n</pre>", text)
-    assert "nobody can" not in text
+    assert "cannot be reproduced" not in text
 
 
 def test_baseline_of_other_images_is_not_shown(finished_run: FinishedRun, index: Path) -> None:
@@ -86,7 +86,7 @@ def test_every_stage_has_its_cost(index: Path) -> None:
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
-def test_page_opens_without_complaint(
+def test_page_opens_without_errors(
     watched: tuple[Page, list[str]], index: Path, width: int, scheme: str
 ) -> None:
     page, wrong = watched
@@ -102,7 +102,7 @@ def test_page_opens_without_complaint(
     assert page.locator("h1").count() == 1
     assert page.locator("svg[role=img]").count() >= 3
     scrolled = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    assert scrolled <= 0  # nothing juts out, on a phone either
+    assert scrolled <= 0  # no horizontal scrolling, not even on a phone
 
 
 def test_tables_sort_by_a_click_and_by_keyboard(

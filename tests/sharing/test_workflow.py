@@ -170,7 +170,7 @@ def rerun(folder: Path, rate: float) -> None:
 def test_an_untouched_clone_passes_without_data(team: Any) -> None:
     job = team("push")
     assert job.failed == "", job.output
-    assert "dvc.lock is what `dvc repro` leaves" in job.output
+    assert "dvc.lock matches this commit" in job.output
     assert "| HEAD " in job.summary
     assert "gh" not in job.calls
     assert job.calls["uv"][:3] == ["pip", "install", "--python"]
@@ -189,7 +189,7 @@ def test_a_changed_parameter_without_a_run_fails_and_is_named(team: Any, origin:
     stages, told = line.strip().split(": ", 1)
     assert "finetune" in stages.split(", ")
     assert told == f"{RATE} = 2e-05 in params.yaml, run with 0.0001"
-    assert "HEAD is left out: finetune.learning\\_rate = 2e-05 in params.yaml" in job.comment
+    assert "HEAD is skipped: finetune.learning\\_rate = 2e-05 in params.yaml" in job.comment
 
 
 def test_a_pull_request_shows_the_change_in_results(team: Any, origin: Path) -> None:
@@ -203,7 +203,7 @@ def test_a_pull_request_shows_the_change_in_results(team: Any, origin: Path) -> 
     assert rows[0][:3] == ["name", "finetune.learning\\_rate", "seeds"]
     assert {row[0]: row[1] for row in rows[2:4]} == {"main": "0.0001", "HEAD": "2e-05"}
     assert next(row for row in rows if row[0] == "HEAD")[-1] == "61.0 (1)"
-    assert rows[4][3:5] == ["only it right", "only main right"]
+    assert rows[4][3:5] == ["only this correct", "only main correct"]
     assert rows[6][3:6] == ["0", "8", "-0.0102"]
 
 
@@ -215,7 +215,7 @@ def test_a_fork_without_history_in_common_passes_and_has_its_summary(
     job = team(writes=False)
     assert job.failed == "", job.output
     assert "| HEAD " in job.summary
-    assert "| only main right |" in job.summary
+    assert "| only main correct |" in job.summary
 
 
 def test_the_first_results_have_none_to_be_set_against(team: Any, origin: Path) -> None:
@@ -226,7 +226,7 @@ def test_the_first_results_have_none_to_be_set_against(team: Any, origin: Path) 
     job = team()
     assert job.failed == "", job.output
     assert "| HEAD " in job.comment
-    assert "main is left out: metrics/evaluate.json: not there" in job.comment
+    assert "main is skipped: metrics/evaluate.json: not found" in job.comment
 
 
 def test_a_project_without_results_is_reported(team: Any, origin: Path) -> None:

@@ -1,4 +1,4 @@
-"""A project with results made by hand, to test the report without a run."""
+"""A project with handmade results, to test the report without a run."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ PAIR_KINDS = ("exact", "near", "similar")
 
 
 def make_scores(*groups: str) -> dict[str, Any]:
-    """The content of metrics/evaluate.json, with these groups beside all images."""
+    """Return the content of metrics/evaluate.json, with these groups of images."""
 
     def one() -> dict[str, Any]:
         intervals = {"accuracy_interval": [0.4, 0.9], "loss_interval": [0.2, 0.6]}
@@ -43,7 +43,7 @@ def make_scores(*groups: str) -> dict[str, Any]:
 
 
 def make_audit(leaks: int, **across: int) -> dict[str, Any]:
-    """The content of metrics/audit.json, with so many pairs across splits by kind."""
+    """Return the content of metrics/audit.json, with a number of pairs across splits by kind."""
     return {
         "images": 9,
         "leaks": leaks,
@@ -57,7 +57,7 @@ def make_audit(leaks: int, **across: int) -> dict[str, Any]:
 
 
 def make_export_metrics(confidence: float | None = 0.8) -> dict[str, Any]:
-    """The content of metrics/export.json; without a confidence, none is enough."""
+    """Return the content of metrics/export.json; None: no confidence threshold is enough."""
     one = {"accuracy": 2 / 3, "difference": 1e-6, "bytes": 9_000_000}
     believed = {"believed": 0.9, "accuracy": 0.995} if confidence else {"believed": 0.0}
     test = {"strangers": 0.01, "unsure": 0.09 if confidence else 0.99, **believed}
@@ -66,7 +66,7 @@ def make_export_metrics(confidence: float | None = 0.8) -> dict[str, Any]:
 
 
 def write_epochs(stage: str, epochs: Iterable[int]) -> None:
-    """Write what DVCLive leaves of a training stage."""
+    """Write the metrics files of DVCLive for a training stage."""
     for split in ("train", "val"):
         for metric in ("loss", "accuracy"):
             rows = [(epoch, 0.5) for epoch in epochs]
@@ -75,7 +75,7 @@ def write_epochs(stage: str, epochs: Iterable[int]) -> None:
 
 
 def write_audit(pairs: Iterable[tuple[str, str, int]], leaks: int) -> None:
-    """Write the audit's files, with pairs of a kind, a similarity, and whether across splits."""
+    """Write the audit's files; pairs are (kind, similarity, whether across splits)."""
     rows = [
         (kind, similarity, across, 1, *(f"{s}/dog.zip/a.webp" for s in ("train", "test")), "a", "b")
         for kind, similarity, across in pairs
@@ -83,9 +83,9 @@ def write_audit(pairs: Iterable[tuple[str, str, int]], leaks: int) -> None:
     columns = ("kind", "similarity", "across_splits", "same_label")
     ends = ("first", "second", "first_source", "second_source")
     write_csv((*columns, *ends), rows, paths.DUPLICATES)
-    doubts = ("label", "suggestion", "label_probability", "suggestion_probability")
+    label_columns = ("label", "suggestion", "label_probability", "suggestion_probability")
     write_csv(
-        ("path", *doubts, "source"),
+        ("path", *label_columns, "source"),
         [("train/dog.zip/a.webp", "dog", "fish", 0.01, 0.98, "a.jpg")],
         paths.LABEL_SUSPECTS,
     )
@@ -100,7 +100,7 @@ def write_audit(pairs: Iterable[tuple[str, str, int]], leaks: int) -> None:
 
 
 def write_report_inputs() -> None:
-    """Write everything the stage `report` reads, of three classes with an image in each split."""
+    """Write all inputs of the stage `report`: three classes with an image in each split."""
     for split in SPLITS:
         for shade, name in enumerate(CLASS_NAMES):
             image = Image.new("RGB", (32, 32), (60 * shade, 90, 200))
@@ -141,13 +141,13 @@ def write_stage_lock(
     pipeline: int = 0,
     **params: Any,
 ) -> None:
-    """Lock a stage with what lies in the folder, in one of the lock files, as `dvc repro` does."""
+    """Lock a stage with the current files in one of the lock files, as `dvc repro` does."""
     file = paths.PIPELINES[pipeline].with_suffix(".lock")
     yaml = YAML(typ="safe", pure=True)
     content = (yaml.load(file) if file.exists() else None) or {"stages": {}}
 
-    def entries(some: Iterable[Path]) -> list[dict[str, str]]:
-        return [{"path": path.as_posix(), "md5": dvc_digest(path)} for path in some]
+    def entries(files: Iterable[Path]) -> list[dict[str, str]]:
+        return [{"path": path.as_posix(), "md5": dvc_digest(path)} for path in files]
 
     values = {"params.yaml": params.get("params", {}), "packages.yaml": params.get("packages", {})}
     content["stages"][stage] = {"deps": entries(deps), "outs": entries(outs), "params": values}
@@ -156,14 +156,14 @@ def write_stage_lock(
 
 
 def write_pipeline_lock(**values: Any) -> None:
-    """Lock a small pipeline with the parameters of params.yaml, or others by dotted key."""
+    """Lock a small pipeline with the parameters of params.yaml, some replaced by dotted key."""
     params = YAML(typ="safe", pure=True).load(paths.PARAMS)
     for key, value in values.items():
         *sections, name = key.split(".")
-        place = params
+        mapping = params
         for section in sections:
-            place = place[section]
-        place[name] = value
+            mapping = mapping[section]
+        mapping[name] = value
     raw = Path(params["data"]["raw"])
     write_stage_lock("raw", outs=[paths.RAW], pipeline=1, params={"data.raw": str(raw)})
     seed, data = {"seed": params["seed"]}, {"data": params["data"]}
@@ -179,7 +179,7 @@ def write_pipeline_lock(**values: Any) -> None:
 
 
 def write_run_record(stage: str, **changes: Any) -> Path:
-    """Write the record of a run that wrote what dvc.lock has of the stage; return its file."""
+    """Write the record of a run that made the stage's outputs in dvc.lock; return its file."""
     yaml, outs = YAML(typ="safe", pure=True), {}
     for pipeline in paths.PIPELINES:
         file = pipeline.with_suffix(".lock")
@@ -200,14 +200,16 @@ def write_run_record(stage: str, **changes: Any) -> Path:
         "packages": PACKAGE_VERSIONS,
         "facts": {},
     } | changes
-    found = record_file(stage, content["outs"])
-    write_json(RunRecord.model_validate(content).model_dump(), found)
-    return found
+    file = record_file(stage, content["outs"])
+    write_json(RunRecord.model_validate(content).model_dump(), file)
+    return file
 
 
 def make_report_project(folder: Path) -> None:
-    """Make a repository with committed code and parameters, results, lock files and a page in
-    `folder`, the current one."""
+    """Make a repository in `folder`, which must be the current folder.
+
+    It has committed code and parameters, results, lock files and a page.
+    """
     Path("tench").mkdir()
     shutil.copy(CHECKOUT / paths.PARAMS, folder)
     write_text("code = 1\n", Path("tench/code.py"))
@@ -223,10 +225,10 @@ def make_report_project(folder: Path) -> None:
 
 
 def read_locked_stages() -> dict[str, Any]:
-    """The stages that the lock files have of the results."""
+    """Return the locked stages of the results."""
     return with_source_stages(*read_lock_files())
 
 
 def table_texts(table: dict[str, Any]) -> list[list[str]]:
-    """The cells of a table."""
+    """Return the cells of a table as text."""
     return [[str(cell) for cell in row] for row in table["rows"]]

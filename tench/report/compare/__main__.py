@@ -1,8 +1,8 @@
-"""Compare experiments, commits and branches: scores, what they cost, and whether they differ.
+"""Compare scores and cost of experiments, commits and branches, and test their differences.
 
-Revisions whose parameters differ in the seed alone are one group, sorted by validation accuracy.
-Each is set against a reference on the same test images. Everything is read from git: no image,
-model or cache is needed. In a fresh clone, first get the experiments:
+Revisions that differ only in the seed form a group. Groups are sorted by validation accuracy and
+compared with a reference on the same test images. Everything is read from git: no images, models
+or cache are needed. In a fresh clone, fetch the experiments first:
 git fetch origin 'refs/exps/*:refs/exps/*'
 """
 
@@ -13,12 +13,12 @@ from pathlib import Path
 from tench.core.errors import TenchError
 from tench.run.silence import ignore_closed_pipe
 
-REFUSED = 3  # exit code of an error that is explained; a crash of Python has 1
+REFUSED = 3  # exit code of a reported error; Python exits with 1 after a crash
 FORMATS = ("table", "csv", "markdown")
 
 
 def parse_args() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tench.compare",
         description=__doc__,
@@ -29,26 +29,26 @@ def parse_args() -> argparse.Namespace:
         "revisions",
         nargs="*",
         metavar="REV",
-        help="experiment, commit, branch or tag (default: the experiments of HEAD, and HEAD); "
-        "behind -- those that begin with a dash",
+        help="experiment, commit, branch or tag (default: HEAD and its experiments); put -- before "
+        "names that start with a dash",
     )
-    add("-A", "--all-commits", action="store_true", help="the experiments of all commits")
+    add("-A", "--all-commits", action="store_true", help="compare the experiments of all commits")
     add(
         "--against",
         metavar="REV",
-        help="the reference (default: the commit that the first experiment named stems from; "
-        "without experiments, the first REV; without REV, HEAD)",
+        help="reference (default: the parent commit of the first experiment; without experiments, "
+        "the first REV; without REV, HEAD)",
     )
-    add("--format", choices=FORMATS, default="table", help="(%(default)s)")
-    add("--page", type=Path, metavar="FILE", help="write a page with tables and a chart there, too")
-    given = parser.parse_args()
-    if given.all_commits and given.revisions:
-        parser.error("--all-commits goes without REV")
-    return given
+    add("--format", choices=FORMATS, default="table", help="output format (default: %(default)s)")
+    add("--page", type=Path, metavar="FILE", help="also write an HTML page with a chart")
+    args = parser.parse_args()
+    if args.all_commits and args.revisions:
+        parser.error("--all-commits cannot be combined with REV")
+    return args
 
 
 def main() -> None:
-    given = parse_args()
+    args = parse_args()
     from tench.report.compare import text_tables
     from tench.report.compare.command import compare_revisions
 
@@ -58,18 +58,19 @@ def main() -> None:
         "markdown": text_tables.to_markdown,
     }
     try:
-        result = compare_revisions(given.revisions, given.all_commits, given.against)
-        if given.page:
-            from tench.report.compare.html_page import write_comparison
+        result = compare_revisions(args.revisions, args.all_commits, args.against)
+        if args.page:
+            from tench.report.compare.html_page import render_comparison
+            from tench.report.page.publish import write_page
 
-            write_comparison(result, given.page)
+            write_page(render_comparison(result), args.page)
         with ignore_closed_pipe():
-            print(text_tables.printable(formats[given.format](result)), flush=True)
-        if given.format == "csv":
+            print(text_tables.printable(formats[args.format](result)), flush=True)
+        if args.format == "csv":
             notes = "\n".join(f"- {note}" for note in result.notes)
             print(text_tables.printable(notes), file=sys.stderr)
-        if given.page:
-            print(f"the page: {given.page.resolve().as_uri()}", file=sys.stderr)
+        if args.page:
+            print(f"page: {args.page.resolve().as_uri()}", file=sys.stderr)
     except TenchError as error:
         print(f"error: {text_tables.printable(str(error))}", file=sys.stderr)
         sys.exit(REFUSED)

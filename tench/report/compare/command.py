@@ -1,4 +1,4 @@
-"""From names to a result: read, group, pair, and say how."""
+"""Compare revisions: read their results, group them by seed, and test differences."""
 
 from collections.abc import Sequence
 
@@ -18,63 +18,60 @@ from tench.report.compare.seed_groups import (
 from tench.report.compare.text_tables import ComparisonResult
 
 
-def read_runs(chosen: Selection) -> tuple[list[Run], list[str], dict[str, str]]:
-    """The runs of what was chosen; what to say of them; and why others have none, by the commit."""
-    here = {one.commit for one in chosen.revisions}
-    before = {one.before for one in chosen.revisions}
-    found = read_files(here, RESULT_FILES)
-    found |= read_files(before, [COSTS])
-    known = resolve_commits(before | here)
+def read_runs(selection: Selection) -> tuple[list[Run], list[str], dict[str, str]]:
+    """Read the runs of the selected revisions.
+
+    Returns:
+        The runs, notes on them, and by commit the reason why a revision is skipped.
+    """
+    commits = {revision.commit for revision in selection.revisions}
+    parents = {revision.before for revision in selection.revisions}
+    contents = read_files(commits, RESULT_FILES) | read_files(parents, [COSTS])
+    resolved = resolve_commits(parents | commits)
     runs: list[Run] = []
     notes: list[str] = []
-    left_out: dict[str, str] = {}
-    for one in chosen.revisions:
+    skipped: dict[str, str] = {}
+    for revision in selection.revisions:
+        commit, parent = revision.commit, revision.before
         try:
-            if one.commit not in known:
-                raise TenchError("this clone does not have the commit; `git fetch` it")
-            files = {
-                file: found[one.commit, file]
-                for file in RESULT_FILES
-                if (one.commit, file) in found
-            }
-            earlier = {COSTS: found[one.before, COSTS]} if (one.before, COSTS) in found else {}
-            run, more = read_run(one, files, earlier if one.before in known else None)
+            if commit not in resolved:
+                raise TenchError("the commit is not in this clone; run `git fetch`")
+            files = {f: contents[commit, f] for f in RESULT_FILES if (commit, f) in contents}
+            costs = {COSTS: contents[parent, COSTS]} if (parent, COSTS) in contents else {}
+            run, run_notes = read_run(revision, files, costs if parent in resolved else None)
             runs.append(run)
-            notes += more
+            notes += run_notes
         except TenchError as error:
-            left_out[one.commit] = (
-                f"{one.name} is left out: {escape_control_characters(str(error), BIDI_CONTROLS)}."
-            )
-    return runs, notes, left_out
+            reason = escape_control_characters(str(error), BIDI_CONTROLS)
+            skipped[commit] = f"{revision.name} is skipped: {reason}."
+    return runs, notes, skipped
 
 
 def describe_comparison(
     groups: Sequence[SeedGroup], reference: SeedGroup | None, comparisons: Sequence[Comparison]
 ) -> list[str]:
-    """What was compared and how, as sentences."""
+    """Describe what was compared and how."""
     runs = sum(len(group.runs) for group in groups)
-    beside = f", set against {reference.name}" if reference and len(groups) > 1 else ""
+    compared = f", compared with {reference.name}" if reference and len(groups) > 1 else ""
     lines = [
-        f"{runs} runs in {len(groups)} groups{beside}; within a group they differ in the seed "
-        "alone. Choose by validation accuracy, by which they are sorted: the best of several on "
-        "the test images owes some of it to luck."
+        f"{runs} runs in {len(groups)} groups{compared}. Runs in a group differ only in the seed. "
+        "Groups are sorted by validation accuracy: choose by it, because the best test accuracy "
+        "of several groups is partly luck."
     ]
     if runs > len(groups):
-        lines.append("Means over seeds, ± the standard deviation from seed to seed.")
-    lines.append(
-        "Seconds are those of the stages that a run ran itself: the others' results it found."
-    )
+        lines.append("Scores are means over seeds ± standard deviation between seeds.")
+    lines.append("Seconds cover the stages that a run executed, not results found in the cache.")
     tested = [one for one in comparisons if one.difference]
     if any(len(one.seeds) == 1 for one in tested):
         lines.append(
-            "p of one seed: McNemar's exact test on the same test images. It is about these two "
-            "models; how far another seed would move each it does not say."
+            "p with one seed: McNemar's exact test on the same test images. It compares these two "
+            "models and does not cover variation between seeds."
         )
     if any(len(one.seeds) > 1 for one in tested):
         lines.append(
-            "p of several seeds: t test of the difference, paired by seed and image, its "
-            "variance clustered by both (Cameron, Gelbach and Miller 2011). What other training "
-            "images would change it does not say."
+            "p with several seeds: t-test of the difference, paired by seed and image, with "
+            "variance clustered by both (Cameron, Gelbach and Miller 2011). It does not cover "
+            "variation between training sets."
         )
     if len(tested) > 1:
         lines.append(f"p (Holm) is corrected for {len(tested)} comparisons.")
@@ -82,47 +79,47 @@ def describe_comparison(
 
 
 def comparison_caveats(groups: Sequence[SeedGroup], comparisons: Sequence[Comparison]) -> list[str]:
-    """What to bear in mind of groups and comparisons, as sentences."""
+    """List group members, repeated runs, and limits of the comparisons."""
     lines = [
         f"{group.name}: {', '.join(f'{r.revision.name} (seed {r.seed})' for r in group.runs)}."
         for group in groups
         if len(group.runs) > 1
     ]
     lines += [
-        f"{one.name} has the parameters and the seed of {one.counted_as}"
-        f"{'' if one.equal else ', but not its scores'}: counted once."
+        f"{one.name} has the same parameters and seed as {one.counted_as}"
+        f"{'' if one.equal else ' but different scores'}: counted once."
         for group in groups
-        for one in group.again
+        for one in group.repeated
     ]
-    noted: dict[str, list[str]] = {}
+    names_by_note: dict[str, list[str]] = {}
     for one in comparisons:
-        noted.setdefault(one.note, []).append(one.group.name)
-    lines += [f"{note}: {', '.join(names)}." for note, names in noted.items() if note]
+        names_by_note.setdefault(one.note, []).append(one.group.name)
+    lines += [f"{', '.join(names)}: {note}." for note, names in names_by_note.items() if note]
     return lines
 
 
 def compare_revisions(
     names: Sequence[str], all_commits: bool, against: str | None
 ) -> ComparisonResult:
-    """Compare revisions; the arguments are those of `choose`.
+    """Compare revisions. The arguments are those of `select_revisions`.
 
     Raises:
-        TenchError: there is nothing to compare, a name is unknown, or the reference asked for has
+        TenchError: There is nothing to compare, a name is unknown, or the requested reference has
             no results.
     """
-    chosen = select_revisions(names, all_commits, against)
-    runs, notes, left_out = read_runs(chosen)
+    selection = select_revisions(names, all_commits, against)
+    runs, notes, skipped = read_runs(selection)
     if not runs:
-        raise TenchError("nothing to compare:\n       " + "\n       ".join(left_out.values()))
-    if against is not None and chosen.reference.commit in left_out:
-        raise TenchError(f"--against {against}: {left_out[chosen.reference.commit]}")
+        raise TenchError("nothing to compare:\n       " + "\n       ".join(skipped.values()))
+    if against is not None and selection.reference.commit in skipped:
+        raise TenchError(f"--against {against}: {skipped[selection.reference.commit]}")
     groups = sort_by_validation(group_by_seed(runs))
-    reference = next((one for one in groups if chosen.reference.name in one.members), None)
+    reference = next((one for one in groups if selection.reference.name in one.members), None)
     comparisons = compare_with_reference(groups, reference) if reference else []
     kinds = distinct_inputs([reference, *groups] if reference else groups)
     notes = [
-        *chosen.notes,
-        *left_out.values(),
+        *selection.notes,
+        *skipped.values(),
         *notes,
         *comparison_caveats(groups, comparisons),
         *describe_input_differences(kinds),

@@ -1,4 +1,4 @@
-"""The comparison as a page in the style of the report, with a chart of accuracy against cost."""
+"""The comparison as an HTML page, with a chart of accuracy against cost."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,8 +7,6 @@ from typing import Any
 import matplotlib as mpl
 from markupsafe import Markup
 
-from tench.core.errors import TenchError
-from tench.core.files import write_text
 from tench.report.compare.seed_groups import SeedGroup
 from tench.report.compare.text_tables import (
     ComparisonResult,
@@ -30,19 +28,21 @@ from tench.report.page.charts import (
 )
 from tench.report.page.tables import Table, page_table
 
-LINE_BREAK_HINT = "\N{ZERO WIDTH SPACE}"  # where a line may end
+LINE_BREAK_HINT = "\N{ZERO WIDTH SPACE}"  # allows a line break
 COMPARE_TEMPLATES = Path(__file__).parent / "templates"
 SORT_METRIC = "validation accuracy"
 CHART_SERIES = {SORT_METRIC: ("s", VAL_COLOR), "test accuracy": ("o", TRAIN_COLOR)}
-MAX_LABELED_GROUPS = 8  # groups that all get their number
+MAX_LABELED_GROUPS = 8  # with more groups, only those on the Pareto front are labeled
 
 
 def pareto_labels(costs: Sequence[tuple[int, float, float]]) -> set[int]:
-    """The numbers of the groups that get theirs in the chart: of more than FEW, those that no other
-    surpasses in accuracy at the same cost or less.
+    """Return the numbers of the groups to label in the chart.
+
+    With more than MAX_LABELED_GROUPS groups, these are the groups on the Pareto front: no other
+    group is more accurate at the same or a lower cost.
 
     Args:
-        costs: number, seconds and accuracy of each.
+        costs: Number, seconds and accuracy of each group.
     """
     if len(costs) <= MAX_LABELED_GROUPS:
         return {number for number, _, _ in costs}
@@ -56,9 +56,13 @@ def pareto_labels(costs: Sequence[tuple[int, float, float]]) -> set[int]:
 
 
 def accuracy_cost_chart(groups: list[SeedGroup]) -> tuple[Markup | None, bool]:
-    """Accuracy against seconds, with numbers, which are rows of the table; bars are standard
-    deviations from seed to seed. None where no cost is known. And whether some of the groups have
-    no number (`numbers_shown`)."""
+    """Plot accuracy against seconds, labeled with row numbers of the table.
+
+    Error bars are standard deviations between seeds.
+
+    Returns:
+        The chart (None if no cost is known), and whether some groups have no label.
+    """
     known = [
         (number, seconds, score_spreads(group))
         for number, group in enumerate(groups, 1)
@@ -67,7 +71,7 @@ def accuracy_cost_chart(groups: list[SeedGroup]) -> tuple[Markup | None, bool]:
     if not known:
         return None, False
     costs = [(n, x.mean, y.mean) for n, x, scores in known if (y := scores[SORT_METRIC])]
-    named = pareto_labels(costs)
+    labeled = pareto_labels(costs)
     with mpl.rc_context(CHART_STYLE):
         figure, axes = new_figure(7.5, 4.2)
         for name, (mark, color) in CHART_SERIES.items():
@@ -84,30 +88,30 @@ def accuracy_cost_chart(groups: list[SeedGroup]) -> tuple[Markup | None, bool]:
                 label=name,
             )
             for number, x, y in points:
-                if number not in named:
+                if number not in labeled:
                     continue
-                place = (x.mean, y.mean)
-                axes.annotate(str(number), place, (5, 4), textcoords="offset points", fontsize=9)
-        axes.set(xlabel="seconds, of the stages that a run ran itself", ylabel="accuracy")
+                point = (x.mean, y.mean)
+                axes.annotate(str(number), point, (5, 4), textcoords="offset points", fontsize=9)
+        axes.set(xlabel="seconds, for the stages that a run executed", ylabel="accuracy")
         axes.grid(visible=True, color=INK_COLOR, alpha=0.12)
         axes.legend()
-        drawn = render_svg(figure, f"Accuracy against cost in seconds of {len(known)} groups")
-    return drawn, len(named) < len(costs)
+        chart = render_svg(figure, f"Accuracy against cost in seconds for {len(known)} groups")
+    return chart, len(labeled) < len(costs)
 
 
 def numbered_table(result: ComparisonResult) -> Table:
-    """The groups' scores, by their number."""
+    """Return the scores of the numbered groups."""
     header, *rows = single_line_headers(group_rows(result), LINE_BREAK_HINT)
     numbers = [
         (f"{number}. {name}", *(cell.replace("±", f"{LINE_BREAK_HINT}±") for cell in row))
         for number, (name, *row) in enumerate(rows, 1)
     ]
-    breaking = [cell.replace("_", f"_{LINE_BREAK_HINT}") for cell in header]
-    return page_table(breaking, numbers, sortable=True)
+    titles = [cell.replace("_", f"_{LINE_BREAK_HINT}") for cell in header]
+    return page_table(titles, numbers, sortable=True)
 
 
 def reference_table(result: ComparisonResult) -> Table | None:
-    """The groups beside the reference."""
+    """Return the comparisons with the reference, or None without any."""
     if not result.comparisons:
         return None
     header, *rows = single_line_headers(comparison_rows(result))
@@ -115,23 +119,15 @@ def reference_table(result: ComparisonResult) -> Table | None:
 
 
 def render_comparison(result: ComparisonResult) -> str:
-    """The page, whatever it shows escaped."""
-    drawn, unnumbered = accuracy_cost_chart(result.groups)
+    """Render the page, with all values escaped."""
+    chart, unnumbered = accuracy_cost_chart(result.groups)
     contents: dict[str, Any] = {
         "result": result,
         "notes": result_notes(result)[len(result.how) :],
         "scores": numbered_table(result),
         "against": reference_table(result),
-        "chart": drawn,
+        "chart": chart,
         "unnumbered": unnumbered,
-        "uncosted": [group.name for group in result.groups if not mean_cost(group)[0]],
+        "without_cost": [group.name for group in result.groups if not mean_cost(group)[0]],
     }
     return publish.render_page(contents, "compare.html", COMPARE_TEMPLATES)
-
-
-def write_comparison(result: ComparisonResult, file: Path) -> None:
-    """Write the page. Raises TenchError where the machine does not let it."""
-    try:
-        write_text(render_comparison(result), file)
-    except OSError as error:
-        raise TenchError(f"{file}: cannot be written: {(error.strerror or '').lower()}") from None

@@ -1,4 +1,4 @@
-"""Which commits are meant, and what they hold: a few processes of git, however many they are."""
+"""Selection of revisions and their files, with few git processes for any number of commits."""
 
 import re
 import subprocess
@@ -10,128 +10,129 @@ from typing import NamedTuple
 from tench.core.errors import TenchError
 from tench.run.record import git_output, git_refusal
 
-# Where DVC keeps an experiment: the commit it stems from, in two parts, and its name. (DVC's own
-# dvc.repo.experiments.refs says the same, and takes half a second to import.)
+# DVC's ref of an experiment: its parent commit, in two parts, and its name. Importing
+# dvc.repo.experiments.refs instead would take half a second.
 EXPERIMENT_REF = re.compile(r"refs/exps/([0-9a-f]{2})/([0-9a-f]{38,62})/(.+)")
 SHORT_COMMIT = 7  # characters of a commit
-MAX_SUGGESTIONS = 3  # names that are proposed in place of an unknown one
+MAX_SUGGESTIONS = 3  # for an unknown name
 FETCH_COMMAND = "git fetch origin 'refs/exps/*:refs/exps/*'"
 
 
 class Revision(NamedTuple):
-    """A commit under the name that the user knows it by."""
+    """A commit with the name that the user gave it."""
 
     name: str
     commit: str
-    stem: str = ""  # of an experiment: the commit it stems from
+    stem: str = ""  # parent commit of an experiment
 
     @property
     def before(self) -> str:
-        """The commit that it changed."""
+        """The parent commit."""
         return self.stem or f"{self.commit}^"
 
 
 class Selection(NamedTuple):
-    """What is to be compared."""
+    """Revisions to compare."""
 
-    revisions: list[Revision]  # the reference among them, each commit once
+    revisions: list[Revision]  # distinct commits, including the reference
     reference: Revision
     notes: list[str]
 
 
 def cat_file(option: str, lines: Sequence[str]) -> bytes:
-    """What `git cat-file` says of the objects that lines name. Raises TenchError."""
+    """Run `git cat-file` with one object name per line. Raises TenchError if git fails."""
     text = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
     command = ["git", "cat-file", option]
-    answer = subprocess.run(command, input=text, capture_output=True, check=False)
-    if answer.returncode != 0:
-        raise TenchError(f"git: {answer.stderr.decode('utf-8', 'replace').strip()}")
-    return answer.stdout
+    result = subprocess.run(command, input=text, capture_output=True, check=False)
+    if result.returncode != 0:
+        raise TenchError(f"git: {result.stderr.decode('utf-8', 'replace').strip()}")
+    return result.stdout
 
 
 def resolve_commits(names: Iterable[str]) -> dict[str, str]:
-    """The commits that names stand for, as git resolves them; unknown ones are left out."""
-    asked = [name for name in dict.fromkeys(names) if name and name.isprintable()]
-    lines = cat_file("--batch-check=%(objectname)", [f"{name}^{{commit}}" for name in asked])
-    found = zip(asked, lines.decode("utf-8", "replace").splitlines(), strict=True)
-    return {name: line for name, line in found if " " not in line}  # else: NAME missing
+    """Resolve names to commits with git; unknown names are skipped."""
+    valid = [name for name in dict.fromkeys(names) if name and name.isprintable()]
+    output = cat_file("--batch-check=%(objectname)", [f"{name}^{{commit}}" for name in valid])
+    lines = zip(valid, output.decode("utf-8", "replace").splitlines(), strict=True)
+    return {name: line for name, line in lines if " " not in line}  # else: NAME missing
 
 
 def read_files(commits: Iterable[str], files: Sequence[Path]) -> dict[tuple[str, Path], bytes]:
-    """The content of files in commits, by both; what there is not is left out.
+    """Read files of commits, by commit and path; missing files are skipped.
 
     Args:
-        commits: names of commits that git resolves.
-        files: paths from the current folder on.
+        commits: Names of commits, in any form that git resolves.
+        files: Paths relative to the current folder.
     """
-    asked = [(commit, file) for commit in dict.fromkeys(commits) for file in files]
-    content = cat_file("--batch", [f"{commit}:./{file.as_posix()}" for commit, file in asked])
-    found, place = {}, 0
-    for key in asked:
-        end = content.index(b"\n", place)
-        header, place = content[place:end].rsplit(b" ", 2), end + 1
+    keys = [(commit, file) for commit in dict.fromkeys(commits) for file in files]
+    output = cat_file("--batch", [f"{commit}:./{file.as_posix()}" for commit, file in keys])
+    contents, start = {}, 0
+    for key in keys:
+        end = output.index(b"\n", start)
+        header, start = output[start:end].rsplit(b" ", 2), end + 1
         if header[-1].isdigit():  # OBJECT blob SIZE; else: NAME missing
             size = int(header[-1])
-            found[key] = content[place : place + size]
-            place += size + 1
-    return found
+            contents[key] = output[start : start + size]
+            start += size + 1
+    return contents
 
 
 def list_experiments() -> tuple[list[Revision], list[str]]:
-    """All experiments that this repository has; and the names of its branches and tags."""
-    listed = git_output("for-each-ref", "--format=%(objectname) %(refname)")
-    refs = [tuple(line.split(" ", 1)) for line in listed.splitlines()]
+    """List all experiments, and the names of branches and tags."""
+    output = git_output("for-each-ref", "--format=%(objectname) %(refname)")
+    refs = [tuple(line.split(" ", 1)) for line in output.splitlines()]
     matched = [(commit, EXPERIMENT_REF.fullmatch(ref)) for commit, ref in refs]
     others = [ref.split("/", 2)[2] for _, ref in refs if not ref.startswith("refs/exps/")]
     return [Revision(m[3], commit, m[1] + m[2]) for commit, m in matched if m], others
 
 
 def resolve_name(
-    name: str, known: dict[str, str], those: Sequence[Revision], head: str
+    name: str, commits: dict[str, str], experiments: Sequence[Revision], head: str
 ) -> Revision | None:
-    """The revision of a name, if it has one: a commit, branch or tag, or else an experiment, which
-    is the order of DVC, too.
+    """Resolve a name to a commit, branch, tag or experiment, in DVC's order of precedence.
 
     Args:
-        name: as the user gave it.
-        known: commits by the names that git resolves.
-        those: all experiments.
-        head: the commit that is checked out, whose experiment is meant where several have a name.
+        name: Name given by the user.
+        commits: Commits by the names that git resolves.
+        experiments: All experiments.
+        head: Commit of HEAD. Its experiments take precedence over others of the same name.
+
+    Returns:
+        The revision, or None if the name is unknown.
 
     Raises:
-        TenchError: several experiments have it.
+        TenchError: Several experiments have this name.
     """
-    if name in known:
-        stems = {one.commit: one.stem for one in those}
-        return Revision(name, known[name], stems.get(known[name], ""))
-    found = [one for one in those if one.name == name]
-    if len(found) > 1:
-        found = [one for one in found if one.stem == head] or found
-    if len(found) > 1:
-        several = ", ".join(
-            f"{one.commit[:SHORT_COMMIT]} of {one.stem[:SHORT_COMMIT]}" for one in found
+    if name in commits:
+        stems = {one.commit: one.stem for one in experiments}
+        return Revision(name, commits[name], stems.get(commits[name], ""))
+    matches = [one for one in experiments if one.name == name]
+    if len(matches) > 1:
+        matches = [one for one in matches if one.stem == head] or matches
+    if len(matches) > 1:
+        choices = ", ".join(
+            f"{one.commit[:SHORT_COMMIT]} of {one.stem[:SHORT_COMMIT]}" for one in matches
         )
-        raise TenchError(f"{name}: several experiments have this name; name a commit: {several}")
-    return found[0] if found else None
+        raise TenchError(f"{name}: several experiments have this name; give a commit: {choices}")
+    return matches[0] if matches else None
 
 
 def unknown_name_message(name: str, names: Sequence[str], any_experiment: bool) -> str:
-    """What to say of a name that nothing has."""
-    near = get_close_matches(name, names, MAX_SUGGESTIONS)
-    meant = f"; did you mean {' or '.join(near)}?" if near else ""
-    fetch = "" if any_experiment else f"; this clone has no experiments: {FETCH_COMMAND} gets them"
-    return f"{name}: no such experiment, commit, branch or tag{meant}{fetch}"
+    """Return the error message for an unknown name."""
+    matches = get_close_matches(name, names, MAX_SUGGESTIONS)
+    hint = f"; did you mean {' or '.join(matches)}?" if matches else ""
+    fetch = "" if any_experiment else f"; this clone has no experiments, run `{FETCH_COMMAND}`"
+    return f"{name}: no such experiment, commit, branch or tag{hint}{fetch}"
 
 
 def drop_duplicate_commits(revisions: Iterable[Revision]) -> tuple[list[Revision], list[str]]:
-    """Revisions without those of a commit that was there before; and what to say of these. A name
-    that several have is told by its commit."""
+    """Drop repeated commits, with a note for each, and add the commit to ambiguous names."""
     first: dict[str, Revision] = {}
     notes: dict[str, None] = {}
     for one in revisions:
-        there = first.setdefault(one.commit, one)
-        if there.name != one.name:
-            notes[f"{one.name} is the same commit as {there.name}: counted once."] = None
+        other = first.setdefault(one.commit, one)
+        if other.name != one.name:
+            notes[f"{one.name} is the same commit as {other.name}: counted once."] = None
     names = [one.name for one in first.values()]
     distinct = [
         one._replace(name=f"{one.name} ({one.commit[:SHORT_COMMIT]})")
@@ -143,59 +144,58 @@ def drop_duplicate_commits(revisions: Iterable[Revision]) -> tuple[list[Revision
 
 
 def select_revisions(names: Sequence[str], all_commits: bool, against: str | None) -> Selection:
-    """What is to be compared.
+    """Select the revisions to compare.
 
     Args:
-        names: of experiments, commits, branches, tags; without any, the experiments of HEAD.
-        all_commits: whether all experiments are meant, with the commits they stem from.
-        against: name of the reference. By default it is the commit that the first experiment named
-            stems from; without one, the first revision named; without names, HEAD.
+        names: Experiments, commits, branches or tags; without any, HEAD and its experiments.
+        all_commits: Select all experiments and their parent commits.
+        against: Name of the reference. The default is the parent commit of the first experiment in
+            `names`, else the first name, else HEAD.
 
     Raises:
-        TenchError: there is nothing to compare, or a name is unknown.
+        TenchError: There is nothing to compare, or a name is unknown.
     """
     if git_output("rev-parse", "--is-inside-work-tree") != "true":
         if refusal := git_refusal():
             raise TenchError(f"git: {refusal}")
         raise TenchError(f"{Path.cwd()}: not in a git repository; run from the project's root")
-    those, others = list_experiments()
-    stems = [one.stem for one in those]
-    given = [*names, *([against] if against is not None else [])]
-    known = resolve_commits(["HEAD", *given, *stems])
-    if "HEAD" not in known:
-        raise TenchError("HEAD: there is no commit yet")
-    head = Revision("HEAD", known["HEAD"])
+    experiments, branches = list_experiments()
+    stems = [one.stem for one in experiments]
+    requested = [*names, *([against] if against is not None else [])]
+    commits = resolve_commits(["HEAD", *requested, *stems])
+    if "HEAD" not in commits:
+        raise TenchError("HEAD: the repository has no commits yet")
+    head = Revision("HEAD", commits["HEAD"])
 
     def find(name: str) -> Revision:
-        found = resolve_name(name, known, those, head.commit)
-        if found is None:
-            all_names = [*dict.fromkeys([one.name for one in those] + others)]
-            raise TenchError(unknown_name_message(name, all_names, bool(those)))
-        return found
+        revision = resolve_name(name, commits, experiments, head.commit)
+        if revision is None:
+            all_names = [*dict.fromkeys([one.name for one in experiments] + branches)]
+            raise TenchError(unknown_name_message(name, all_names, bool(experiments)))
+        return revision
 
     def stem_of(one: Revision) -> Revision:
         return head if one.stem == head.commit else Revision(one.stem[:SHORT_COMMIT], one.stem)
 
     chosen = [find(name) for name in names]
     if not names:
-        chosen = [one for one in those if all_commits or one.stem == head.commit]
+        chosen = [one for one in experiments if all_commits or one.stem == head.commit]
         if not chosen:
-            where = "" if all_commits else f" of HEAD ({head.commit[:SHORT_COMMIT]})"
-            more = ", name revisions, or ask for --all-commits" if those and not all_commits else ""
+            parent = "" if all_commits else f" of HEAD ({head.commit[:SHORT_COMMIT]})"
+            option = ", use --all-commits" if experiments and not all_commits else ""
             raise TenchError(
-                f"no experiments{where}: run some with `dvc exp run`, get those of the remote with "
-                f"`{FETCH_COMMAND}`{more or ', or name revisions'}"
+                f"no experiments{parent}; run one with `dvc exp run`, fetch those of the remote "
+                f"with `{FETCH_COMMAND}`{option}, or name revisions"
             )
         chosen = [head, *(stem_of(one) for one in chosen), *chosen]
     if against is not None:
         reference = find(against)
     elif names:
-        stemming = next((one for one in chosen if one.stem), None)
-        reference = stem_of(stemming) if stemming else chosen[0]
+        experiment = next((one for one in chosen if one.stem), None)
+        reference = stem_of(experiment) if experiment else chosen[0]
     else:
         reference = head
-    revisions, notes = drop_duplicate_commits(
-        [reference, *chosen]
-    )  # so its group is called after it
+    # the reference comes first, so that its group is named after it
+    revisions, notes = drop_duplicate_commits([reference, *chosen])
     reference = next(one for one in revisions if one.commit == reference.commit)
     return Selection(revisions, reference, notes)

@@ -1,4 +1,4 @@
-"""What a revision holds of its run: parameters, scores, answers, cost."""
+"""Results of a revision's run: parameters, scores, predictions and cost."""
 
 import csv
 import io
@@ -40,17 +40,17 @@ SEED_KEY: Key = ("seed",)
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 Files = Mapping[Path, bytes]
-CorrectByImage = dict[str, tuple[str, bool]]  # by image_of: an image's label, whether it was named
+CorrectByImage = dict[str, tuple[str, bool]]  # by image_key: label, and whether predicted
 
 
 class ResultFile(BaseModel):
-    """Base of what is read: other keys are not of interest."""
+    """Base class of parsed files; other keys are ignored."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
 
 class ModelScores(ResultFile):
-    """Of the fine-tuned model, on the test images."""
+    """Scores of the fine-tuned model on the test images."""
 
     accuracy: Share
     loss: NotNegative
@@ -65,20 +65,20 @@ class EvaluateMetrics(ResultFile):
 
 
 class ValidationScores(ResultFile):
-    """The validation images' part of metrics/finetune/metrics.json."""
+    """The section `val` of metrics/finetune/metrics.json."""
 
     accuracy: Share
 
 
 class FinetuneMetrics(ResultFile):
-    """metrics/finetune/metrics.json, of the last epoch; where validation decided, which it kept."""
+    """metrics/finetune/metrics.json: last epoch and, with finetune.patience, the selected one."""
 
     val: ValidationScores
     kept_epoch: int | None = None
 
 
 class StageCost(BaseModel):
-    """What a stage's run cost; all keys are kept, by which one run is told from another."""
+    """Cost of a stage's run. Extra keys are kept, because they distinguish runs."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False, extra="allow")
 
@@ -91,7 +91,7 @@ class Costs(RootModel[dict[str, StageCost]]):
 
 
 class RunCost(NamedTuple):
-    """What the stages cost that a revision ran."""
+    """Total cost of the stages that a revision executed."""
 
     seconds: float
     stages: int
@@ -104,24 +104,26 @@ class Run(NamedTuple):
     params: dict[Key, Any]
     inputs: Inputs
     scores: EvaluateMetrics
-    validation: float | None  # accuracy of what was kept
-    answers: CorrectByImage | None
+    validation: float | None  # accuracy of the selected epoch
+    predictions: CorrectByImage | None
     cost: RunCost | None
 
     @property
     def seed(self) -> Any:
-        """The seed it was run with."""
+        """The parameter `seed`."""
         return self.params.get(SEED_KEY)
 
 
 Model = TypeVar("Model", bound=BaseModel)
-RevisionT = TypeVar("RevisionT")
+Value = TypeVar("Value")
 
 
 def parse_json_file(model: type[Model], files: Files, file: Path) -> Model:
-    """The content of a JSON file. Raises TenchError with its first problem."""
+    """Parse a JSON file. Raises TenchError with the first problem."""
     if file not in files:
-        raise TenchError(f"{file}: not there: never run, failed, or older than it")
+        raise TenchError(
+            f"{file}: not found; the run failed, never happened, or predates this file"
+        )
     try:
         return model.model_validate_json(files[file])
     except ValidationError as error:
@@ -133,15 +135,15 @@ def parse_json_file(model: type[Model], files: Files, file: Path) -> Model:
 def read_table(
     files: Files, file: Path, columns: tuple[str, ...], delimiter: str = ","
 ) -> list[tuple[str, ...]]:
-    """The given columns of a CSV file. Raises TenchError."""
+    """Read columns of a CSV file. Raises TenchError if it is missing or malformed."""
     if file not in files:
-        raise TenchError(f"{file}: not there")
+        raise TenchError(f"{file}: not found")
     try:
         lines = io.StringIO(files[file].decode("utf-8"), newline="")
         rows = csv.reader(lines, delimiter=delimiter, strict=True)
         header = next(rows, [])
-        places = [header.index(name) for name in columns]
-        return [tuple(row[place] for place in places) for row in rows]
+        indices = [header.index(name) for name in columns]
+        return [tuple(row[index] for index in indices) for row in rows]
     except (ValueError, IndexError, csv.Error) as error:
         raise TenchError(
             f"{file}: not readable as CSV with {', '.join(columns)}: {error}"
@@ -149,7 +151,7 @@ def read_table(
 
 
 def validation_accuracy(files: Files) -> float:
-    """The validation accuracy of the model that was kept. Raises TenchError."""
+    """Return the validation accuracy of the selected epoch. Raises TenchError if it is unknown."""
     training = parse_json_file(FinetuneMetrics, files, FINETUNE_SCORES)
     kept = training.kept_epoch
     if kept is None:
@@ -157,35 +159,40 @@ def validation_accuracy(files: Files) -> float:
     for file in filter(files.__contains__, EPOCH_FILES):
         for step, accuracy in read_table(files, file, ("step", "accuracy"), "\t"):
             if step == str(kept):
-                found = f'{{"accuracy": {accuracy}}}'.encode()
-                return parse_json_file(ValidationScores, {file: found}, file).accuracy
-    raise TenchError(f"{FINETUNE_SCORES}: kept_epoch = {kept}, which is in no table of epochs")
+                scores = f'{{"accuracy": {accuracy}}}'.encode()
+                return parse_json_file(ValidationScores, {file: scores}, file).accuracy
+    raise TenchError(f"{FINETUNE_SCORES}: kept_epoch = {kept} is not in the tables of epochs")
 
 
 def read_predictions(files: Files) -> CorrectByImage:
-    """What the fine-tuned model says of every test image. Raises TenchError."""
+    """Read the fine-tuned model's predictions on the test images. Raises TenchError."""
     rows = read_table(files, PREDICTIONS, ("path", "label", "prediction"))
-    found = {image_key(path): (label, label == said) for path, label, said in rows}
-    if not found or len(found) < len(rows):
-        raise TenchError(f"{PREDICTIONS}: {'an image is there twice' if found else 'empty'}")
-    return found
+    correct = {image_key(path): (label, label == prediction) for path, label, prediction in rows}
+    if not correct or len(correct) < len(rows):
+        raise TenchError(f"{PREDICTIONS}: {'an image is listed twice' if correct else 'empty'}")
+    return correct
 
 
 def image_key(path: str) -> str:
-    """An image's class and name, by which revisions have it in common: the number of its pack, and
-    before there were packs the first folder, say nothing of the image."""
+    """Return class and file name of an image, which identify it across revisions.
+
+    The split and the pack's number may differ between revisions.
+    """
     return re.sub(r"^[^/]+/([^/]+/)(\d+\.zip/)?", r"\1", path)
 
 
 def run_cost(files: Files, stages: Stages, before: Files | None) -> RunCost | None:
-    """What the stages cost that a revision ran: those whose entry counts, since its outputs are
-    those of the lock file, and was not there before. None if there is no such stage. Raises
-    TenchError.
+    """Sum the cost of the stages that a revision executed; None if there are none.
+
+    A stage counts if its entry in metrics/costs.json is new and names the outputs in dvc.lock.
 
     Args:
-        files: of the revision.
-        stages: its lock file's.
-        before: files of the commit it changed; None if that is not at hand.
+        files: Files of the revision.
+        stages: Stages in its dvc.lock.
+        before: Files of its parent commit, or None if the clone does not have that commit.
+
+    Raises:
+        TenchError: metrics/costs.json is malformed.
     """
     if COSTS not in files or before is None:
         return None
@@ -202,31 +209,31 @@ def run_cost(files: Files, stages: Stages, before: Files | None) -> RunCost | No
 
 
 def read_run(revision: Revision, files: Files, before: Files | None) -> tuple[Run, list[str]]:
-    """A revision's run, and what to say of it.
+    """Read a revision's run, with notes on what is unknown.
 
     Args:
-        revision: whose it is.
-        files: FILES of it, as far as there are any.
-        before: files of the commit it changed, COSTS among them; None if that is not at hand.
+        revision: The revision.
+        files: Those of its RESULT_FILES that exist.
+        before: As in `run_cost`.
 
     Raises:
-        TenchError: it cannot be compared: it has no scores, or they are not of its parameters.
+        TenchError: The run has no scores, or they do not match its parameters.
     """
     if PARAMS not in files:
-        raise TenchError(f"{PARAMS}: not there; run from the project's root")
+        raise TenchError(f"{PARAMS}: not found; run from the project's root")
     params = flatten(read_mapping(files[PARAMS], PARAMS))
     scores = parse_json_file(EvaluateMetrics, files, SCORES)
     locked = stages_in(read_lock(files.get(LOCK_FILE, b""), LOCK_FILE), LOCK_FILE)
     stages = required_stages(locked)
     if reason := staleness_reason(stages, params):
-        raise TenchError(f"{reason}: run `dvc repro` and commit what it leaves")
+        raise TenchError(f"{reason}; run `dvc repro` and commit its results")
     notes: list[str] = []
 
-    def known(what: str, read: Callable[[], RevisionT]) -> RevisionT | None:
+    def read_or_note(name: str, read: Callable[[], Value]) -> Value | None:
         try:
             return read()
         except TenchError as error:
-            notes.append(f"{revision.name}: {what} unknown: {error}.")
+            notes.append(f"{revision.name}: {name} unknown: {error}.")
             return None
 
     run = Run(
@@ -234,8 +241,8 @@ def read_run(revision: Revision, files: Files, before: Files | None) -> tuple[Ru
         params,
         external_digests(stages),
         scores,
-        known("validation accuracy", lambda: validation_accuracy(files)),
-        known("answers", lambda: read_predictions(files)),
-        known("cost", lambda: run_cost(files, locked, before)),
+        read_or_note("validation accuracy", lambda: validation_accuracy(files)),
+        read_or_note("predictions", lambda: read_predictions(files)),
+        read_or_note("cost", lambda: run_cost(files, locked, before)),
     )
     return run, notes

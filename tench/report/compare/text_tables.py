@@ -1,4 +1,4 @@
-"""The comparison as text: for the terminal, for a spreadsheet, for a pull request."""
+"""The comparison as text: aligned columns, CSV or Markdown."""
 
 import csv
 import io
@@ -22,24 +22,24 @@ from tench.report.page.tables import markdown_table
 
 TEXT_WIDTH = 100  # columns of a terminal
 MAX_VALUE_CHARS = 20  # characters of a parameter's value
-MAX_PARAM_COLUMNS = 5  # of parameters
-METRICS_WITH_DEVIATION = ("validation accuracy", "test accuracy")  # with their deviation
-Rows = list[tuple[str, ...]]  # the first is the header, in whose cells a line may end
+MAX_PARAM_COLUMNS = 5  # with more parameters, notes replace the columns
+METRICS_WITH_DEVIATION = ("validation accuracy", "test accuracy")
+Rows = list[tuple[str, ...]]  # the first row is the header, whose cells may have line breaks
 
 
 class ComparisonResult(NamedTuple):
-    """All there is to say."""
+    """Result of a comparison."""
 
-    groups: list[SeedGroup]  # the best on validation first
-    kinds: list[Inputs]  # of code, data and packages, the reference's first
+    groups: list[SeedGroup]  # sorted by validation accuracy, best first
+    kinds: list[Inputs]  # distinct code, data and packages, those of the reference first
     reference: SeedGroup | None
-    comparisons: list[Comparison]  # of the other groups, in their order
-    how: list[str]  # what was compared and how, as sentences
-    notes: list[str]  # what to bear in mind
+    comparisons: list[Comparison]  # of the other groups with the reference
+    how: list[str]  # sentences on what was compared and how
+    notes: list[str]  # sentences on limits and skipped revisions
 
 
 def plain_param_value(value: Any) -> str:
-    """A parameter's value, as it stands in params.yaml as far as that is short."""
+    """Format a parameter's value as in params.yaml, with unprintable characters replaced."""
     if value is ABSENT:
         return "(none)"
     text = json.dumps(value) if value is None or isinstance(value, bool) else str(value)
@@ -47,31 +47,30 @@ def plain_param_value(value: Any) -> str:
 
 
 def printable(text: str) -> str:
-    """Text without what moves a terminal's cursor, sets its colors or turns text around; such
-    characters become escapes like \\x1b. Lines are kept."""
+    """Escape control and bidirectional characters, except line ends, as \\x1b and so on."""
     return "\n".join(escape_control_characters(line, BIDI_CONTROLS) for line in text.split("\n"))
 
 
 def dotted(key: Key, between: str = ".") -> str:
-    """A parameter's key on one line, or with `between` where a line may end."""
+    """Join a parameter's key with `between`, with control characters escaped."""
     return between.join(escape_control_characters(part, BIDI_CONTROLS) for part in key)
 
 
 def shorten(text: str) -> str:
-    """A text in LONGEST characters."""
+    """Truncate a text to MAX_VALUE_CHARS characters."""
     return text if len(text) <= MAX_VALUE_CHARS else f"{text[: MAX_VALUE_CHARS - 1]}…"
 
 
-def format_score_spread(name: str, found: MeanDeviation | None) -> str:
-    """A mean; of an accuracy of all images its standard deviation, too."""
-    if found is None:
+def format_score_spread(name: str, score: MeanDeviation | None) -> str:
+    """Format the mean of a metric and, for METRICS_WITH_DEVIATION, its standard deviation."""
+    if score is None:
         return "unknown"
-    told = name in METRICS_WITH_DEVIATION and found.deviation is not None
-    return f"{found.mean:.4f}" + (f"±{found.deviation:.4f}" if told else "")
+    with_deviation = name in METRICS_WITH_DEVIATION and score.deviation is not None
+    return f"{score.mean:.4f}" + (f"±{score.deviation:.4f}" if with_deviation else "")
 
 
 def score_spreads(group: SeedGroup) -> dict[str, MeanDeviation | None]:
-    """The scores of a group, by name."""
+    """Return the scores of a group by name."""
     scores = [run.scores for run in group.runs]
     return {
         "validation accuracy": mean_and_deviation(run.validation for run in group.runs),
@@ -83,7 +82,7 @@ def score_spreads(group: SeedGroup) -> dict[str, MeanDeviation | None]:
 
 
 def mean_cost(group: SeedGroup) -> tuple[MeanDeviation | None, str]:
-    """The seconds a run of the group cost, and how many stages those are of."""
+    """Return the mean seconds per run, and the number of stages they cover."""
     known = [run.cost for run in group.runs if run.cost]
     stages = sorted({one.stages for one in known})
     return mean_and_deviation(one.seconds for one in known), " to ".join(
@@ -92,41 +91,45 @@ def mean_cost(group: SeedGroup) -> tuple[MeanDeviation | None, str]:
 
 
 def param_columns(result: ComparisonResult) -> tuple[dict[Key, list[Any]], list[str]]:
-    """The parameters that differ, with each group's value, as columns; where they are too many, as
-    sentences instead: what each group has otherwise than the reference, or else the first."""
-    found = varying_params(result.groups, result.kinds)
-    if len(found) <= MAX_PARAM_COLUMNS:
-        return found, []
-    made_with = {MADE_WITH_KEY: found.pop(MADE_WITH_KEY)} if MADE_WITH_KEY in found else {}
-    place = result.groups.index(result.reference) if result.reference else 0
+    """Return the parameters that differ between groups, as columns with a value per group.
+
+    More than MAX_PARAM_COLUMNS parameters are returned as sentences instead: how each group differs
+    from the reference, or from the first group without one.
+    """
+    varying = varying_params(result.groups, result.kinds)
+    if len(varying) <= MAX_PARAM_COLUMNS:
+        return varying, []
+    made_with = {MADE_WITH_KEY: varying.pop(MADE_WITH_KEY)} if MADE_WITH_KEY in varying else {}
+    base = result.groups.index(result.reference) if result.reference else 0
     lines = []
-    for number, group in enumerate(result.groups):
-        others = [
-            f"{dotted(key)} = {shorten(plain_param_value(values[number]))}"
-            for key, values in found.items()
-            if repr(values[number]) != repr(values[place])
+    for index, group in enumerate(result.groups):
+        changes = [
+            f"{dotted(key)} = {shorten(plain_param_value(values[index]))}"
+            for key, values in varying.items()
+            if repr(values[index]) != repr(values[base])
         ]
-        if others:
-            lines.append(f"{group.name}, not {result.groups[place].name}: {', '.join(others)}.")
+        if changes:
+            name = result.groups[base].name
+            lines.append(f"{group.name} differs from {name}: {', '.join(changes)}.")
     return made_with, lines
 
 
 def group_rows(result: ComparisonResult) -> Rows:
-    """A row for every group: parameters that differ, seeds, scores, cost."""
-    groups, (differing, _) = result.groups, param_columns(result)
+    """Return a row per group: parameters that differ, seeds, scores, cost."""
+    groups, (varying, _) = result.groups, param_columns(result)
     scores = [score_spreads(group) for group in groups]
-    given = [name for name in scores[0] if any(one[name] for one in scores)]
-    names = (dotted(key, ".\n") for key in differing)
-    breaks = (name.replace(" ", "\n") for name in given)
-    rows: Rows = [("name", *names, "seeds", *breaks, "seconds\n(stages)")]
-    for place, group in enumerate(groups):
+    metrics = [name for name in scores[0] if any(one[name] for one in scores)]
+    param_titles = (dotted(key, ".\n") for key in varying)
+    metric_titles = (name.replace(" ", "\n") for name in metrics)
+    rows: Rows = [("name", *param_titles, "seeds", *metric_titles, "seconds\n(stages)")]
+    for index, group in enumerate(groups):
         seconds, stages = mean_cost(group)
         rows.append(
             (
                 group.name,
-                *(shorten(plain_param_value(values[place])) for values in differing.values()),
+                *(shorten(plain_param_value(values[index])) for values in varying.values()),
                 str(len(group.runs)),
-                *(format_score_spread(name, scores[place][name]) for name in given),
+                *(format_score_spread(name, scores[index][name]) for name in metrics),
                 f"{seconds.mean:.1f} ({stages})" if seconds else "unknown",
             )
         )
@@ -134,55 +137,55 @@ def group_rows(result: ComparisonResult) -> Rows:
 
 
 def format_p_value(p_value: float) -> str:
-    """A p value."""
+    """Format a p value."""
     return f"{p_value:.2g}" if p_value >= 1e-4 else "<0.0001"
 
 
 def comparison_rows(result: ComparisonResult) -> Rows:
-    """A row for every group beside the reference."""
+    """Return a row per comparison with the reference."""
     if result.reference is None:
         return []
     ends = (
-        "only it\nright",
-        f"only {shorten(result.reference.name)}\nright",
+        "only this\ncorrect",
+        f"only {shorten(result.reference.name)}\ncorrect",
         "accuracy\ndifference",
     )
     rows: Rows = [("name", "seeds", "test\nimages", *ends, "p", "p\n(Holm)", "verdict")]
     for one in result.comparisons:
-        found = one.difference
+        difference = one.difference
         figures: tuple[str, ...] = ("",) * 7
-        if found:
-            counts = (found.images, found.only_second, found.only_first)
-            p_values = (format_p_value(found.p_value), format_p_value(one.corrected_p_value))
+        if difference:
+            counts = (difference.images, difference.only_second, difference.only_first)
+            p_values = (format_p_value(difference.p_value), format_p_value(one.corrected_p_value))
             seeds = shorten(", ".join(map(plain_param_value, one.seeds)))
-            figures = (seeds, *map(str, counts), f"{found.accuracy:+.4f}", *p_values)
+            figures = (seeds, *map(str, counts), f"{difference.accuracy:+.4f}", *p_values)
         rows.append((one.group.name, *figures, one.verdict))
     return rows
 
 
 def single_line_headers(rows: Rows, between: str = "") -> Rows:
-    """Rows whose header has no line ends, but `between` after the dot in a parameter's key."""
+    """Join the header's lines, with `between` after the dots in parameter keys."""
     joined = (cell.replace(".\n", f".{between}").replace("\n", " ") for cell in rows[0])
     return [tuple(joined), *rows[1:]]
 
 
 def align_columns(rows: Rows) -> str:
-    """Rows in columns for the terminal: the first column to the left, the others to the right."""
+    """Align rows in columns: the first to the left, the others to the right."""
     parts = [cell.split("\n") for cell in rows[0]]
     height = max(map(len, parts))
     filled = [[""] * (height - len(part)) + part for part in parts]
-    lines = [*zip(*filled, strict=True), *rows[1:]]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    shown = []
-    for first, *rest in lines:
+    cell_rows = [*zip(*filled, strict=True), *rows[1:]]
+    widths = [max(map(len, column)) for column in zip(*cell_rows, strict=True)]
+    lines = []
+    for first, *rest in cell_rows:
         cells = (cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))
-        shown.append("  ".join([first.ljust(widths[0]), *cells]).rstrip())
+        lines.append("  ".join([first.ljust(widths[0]), *cells]).rstrip())
     rule = "  ".join("-" * width for width in widths)
-    return "\n".join([*shown[:height], rule, *shown[height:]])
+    return "\n".join([*lines[:height], rule, *lines[height:]])
 
 
 def bullet_list(sentences: Sequence[str]) -> str:
-    """Sentences as a list, in lines of WIDTH."""
+    """Format sentences as a list, wrapped at TEXT_WIDTH."""
     return "\n".join(
         textwrap.fill(
             one,
@@ -197,13 +200,13 @@ def bullet_list(sentences: Sequence[str]) -> str:
 
 
 def result_notes(result: ComparisonResult) -> list[str]:
-    """What was compared and how, what differs where no column tells, what to bear in mind."""
-    found = [*result.how, *param_columns(result)[1], *result.notes]
-    return [escape_control_characters(one, BIDI_CONTROLS) for one in found]
+    """Return all sentences below the tables, with control characters escaped."""
+    sentences = [*result.how, *param_columns(result)[1], *result.notes]
+    return [escape_control_characters(sentence, BIDI_CONTROLS) for sentence in sentences]
 
 
 def to_text(result: ComparisonResult) -> str:
-    """All of it for the terminal."""
+    """Format the comparison for the terminal."""
     parts = [align_columns(group_rows(result))]
     if result.comparisons:
         parts.append(align_columns(comparison_rows(result)))
@@ -211,13 +214,13 @@ def to_text(result: ComparisonResult) -> str:
 
 
 def escape_markdown_rows(rows: Rows) -> Rows:
-    """Rows whose cells are nothing but text in Markdown."""
+    """Escape Markdown syntax in all cells."""
     marks = {ord(mark): f"\\{mark}" for mark in "\\|`*_<>[]"}
     return [tuple(cell.translate(marks) for cell in row) for row in rows]
 
 
 def to_markdown(result: ComparisonResult) -> str:
-    """All of it for a pull request."""
+    """Format the comparison as Markdown, for a pull request."""
     tables = [group_rows(result)]
     if result.comparisons:
         tables.append(comparison_rows(result))
@@ -227,29 +230,29 @@ def to_markdown(result: ComparisonResult) -> str:
 
 
 def spreadsheet_cell(value: object) -> object:
-    """A value as a cell that no spreadsheet takes for a formula."""
+    """Escape a value that a spreadsheet would read as a formula."""
     return escape_formula(value) if isinstance(value, str) else value
 
 
 def to_csv(result: ComparisonResult) -> str:
-    """A row for every group, with all figures in full, as CSV."""
-    differing = varying_params(result.groups, result.kinds)
-    beside = {one.group.name: one for one in result.comparisons}
+    """Format the comparison as CSV, with a row per group and all values unrounded."""
+    varying = varying_params(result.groups, result.kinds)
+    comparisons = {one.group.name: one for one in result.comparisons}
     rows: list[dict[str, object]] = []
-    for place, group in enumerate(result.groups):
+    for index, group in enumerate(result.groups):
         row: dict[str, object] = {"name": group.name}
         row["revisions"] = " ".join(run.revision.name for run in group.runs)
         row["commits"] = " ".join(run.revision.commit for run in group.runs)
-        row |= {dotted(key): plain_param_value(values[place]) for key, values in differing.items()}
+        row |= {dotted(key): plain_param_value(values[index]) for key, values in varying.items()}
         row |= {"seeds": len(group.runs)}
-        for name, found in score_spreads(group).items():
+        for name, score in score_spreads(group).items():
             column = name.lower().replace(" ", "_")
-            row[column] = found.mean if found else ""
-            row[f"{column}_deviation"] = "" if found is None else found.deviation
+            row[column] = score.mean if score else ""
+            row[f"{column}_deviation"] = "" if score is None else score.deviation
         seconds, stages = mean_cost(group)
         row |= {"seconds": seconds.mean if seconds else "", "stages": stages}
         row["reference"] = result.reference.name if result.reference else ""
-        row |= reference_cells(beside.get(group.name))
+        row |= reference_cells(comparisons.get(group.name))
         rows.append(row)
     out = io.StringIO()
     table = csv.DictWriter(out, [escape_formula(name) for name in rows[0]], lineterminator="\n")
@@ -262,17 +265,17 @@ def to_csv(result: ComparisonResult) -> str:
 
 
 def reference_cells(one: Comparison | None) -> dict[str, object]:
-    """What the CSV has of a group beside the reference."""
-    found = one.difference if one else None
+    """Return the CSV cells of a comparison with the reference; empty without one."""
+    difference = one.difference if one else None
     seeds = " ".join(map(plain_param_value, one.seeds)) if one else ""
     return {
         "seeds_paired": seeds,
-        "images_paired": found.images if found else "",
-        "only_it_right": found.only_second if found else "",
-        "only_reference_right": found.only_first if found else "",
-        "accuracy_difference": found.accuracy if found else "",
-        "p_value": found.p_value if found else "",
-        "p_value_holm": one.corrected_p_value if one and found else "",
+        "images_paired": difference.images if difference else "",
+        "only_it_right": difference.only_second if difference else "",
+        "only_reference_right": difference.only_first if difference else "",
+        "accuracy_difference": difference.accuracy if difference else "",
+        "p_value": difference.p_value if difference else "",
+        "p_value_holm": one.corrected_p_value if one and difference else "",
         "verdict": one.verdict if one else "",
         "note": one.note if one else "",
     }

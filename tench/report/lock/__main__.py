@@ -1,6 +1,6 @@
-"""Check that dvc.lock belongs to this dvc.yaml, params.yaml, packages.yaml and code, and that the
-metrics are those it names. Needs no data, cache or remote: what is not in git is taken as dvc.lock
-has it.
+"""Check that dvc.lock matches dvc.yaml, params.yaml, packages.yaml, the code and the metrics.
+
+Needs no data, cache or remote. Files outside git are assumed to match dvc.lock.
 """
 
 import argparse
@@ -23,7 +23,7 @@ def main() -> None:
     except TenchError as error:
         sys.exit(f"error: {error}")
     with ignore_closed_pipe():
-        print(f"dvc.lock is what `dvc repro` leaves of this commit: {stages} stages")
+        print(f"dvc.lock matches this commit: {stages} stages checked")
 
 
 if __name__ == "__main__":

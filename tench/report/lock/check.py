@@ -1,8 +1,8 @@
-"""What `dvc repro` would run again, as far as git tells: without an image, a model or a cache.
+"""Stages that `dvc repro` would run again, found from git alone: no images, models or cache.
 
-DVC has no command that says it. Without data `dvc repro --allow-missing --dry` ends, where a stage
-has changed, in an error about a file that is not there, and passes over outputs that are new in
-dvc.yaml and metrics that are gone; `dvc status` calls every stage changed and exits with 0.
+DVC has no command for this. Without data, `dvc repro --allow-missing --dry` fails on a missing file
+if a stage has changed, and does not notice new outputs in dvc.yaml or missing metrics. `dvc status`
+reports every stage as changed and exits with 0.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,67 +24,68 @@ LINE_INDENT = "\n       "
 
 
 def check_lock() -> int:
-    """Compare dvc.lock with dvc.yaml, the parameters, the code and the metrics at hand.
+    """Compare dvc.lock with dvc.yaml, the parameters, the code and the metrics.
 
     Returns:
-        How many stages dvc.yaml has.
+        Number of stages in dvc.yaml.
 
     Raises:
-        TenchError: something has changed since; has a line for each change, with its stages.
+        TenchError: Something has changed. The message has a line per change, with its stages.
     """
     raw = load_params().data.raw
     main, others = read_lock_files()
-    made = all_stage_digests(others, "outs") | all_stage_digests(main, "outs")
+    out_digests = all_stage_digests(others, "outs") | all_stage_digests(main, "outs")
     stages = read_stages(MAIN_PIPELINE)
-    found: dict[str, list[str]] = {}
+    stages_by_change: dict[str, list[str]] = {}
     for name, stage in stages.items():
-        for change in stage_changes(name, stage, main.get(name, {}), made, raw):
-            found.setdefault(change, []).append(name)
-    if found:
-        lines = [f"{', '.join(names)}: {change}" for change, names in found.items()]
+        for change in stage_changes(name, stage, main.get(name, {}), out_digests, raw):
+            stages_by_change.setdefault(change, []).append(name)
+    if stages_by_change:
+        lines = [f"{', '.join(names)}: {change}" for change, names in stages_by_change.items()]
         raise TenchError(
-            f"{LOCK_FILE} is not what `dvc repro` leaves of this commit: run it, and commit {LOCK_FILE} and "
+            f"{LOCK_FILE} does not match this commit; run `dvc repro` and commit {LOCK_FILE} and "
             f"metrics/{LINE_INDENT}{LINE_INDENT.join(lines)}"
         )
     return len(stages)
 
 
 def stage_changes(
-    name: str, stage: dict[str, Any], lock: dict[str, Any], made: Mapping[str, str], raw: str
+    name: str, stage: dict[str, Any], lock: dict[str, Any], out_digests: Mapping[str, str], raw: str
 ) -> Iterator[str]:
-    """What has changed for a stage since it was run.
+    """Yield what has changed for a stage since its last run.
 
     Args:
-        name: the stage's.
-        stage: as dvc.yaml has it.
-        lock: as dvc.lock has it; empty where it does not.
-        made: digests of what stages wrote, by path, as the lock files have them.
-        raw: the folder of the images, which git does not have.
+        name: Name of the stage.
+        stage: Its entry in dvc.yaml.
+        lock: Its entry in dvc.lock, or empty.
+        out_digests: Digests of stage outputs by path, from the lock files.
+        raw: Folder of raw images, which is not in git.
     """
     if not lock:
         yield f"not in {LOCK_FILE}"
         return
     if stage["cmd"] != lock.get("cmd"):
-        yield f"another command: {stage['cmd']}"
+        yield f"command changed to: {stage['cmd']}"
     yield from changed_params(stage.get("params", []), lock)
-    before = stage_digests(lock, "deps")
+    dep_digests = stage_digests(lock, "deps")
     for path in stage_inputs(name):
-        yield from changed_dep(path, before.get(path.as_posix()), made, raw)
+        yield from changed_dep(path, dep_digests.get(path.as_posix()), out_digests, raw)
     yield from changed_outs(stage, stage_digests(lock, "outs"))
 
 
 def changed_params(
-    named: Sequence[str | dict[str, list[str] | None]], lock: dict[str, Any]
+    entries: Sequence[str | dict[str, list[str] | None]], lock: dict[str, Any]
 ) -> Iterator[str]:
-    """The parameters that have other values than a stage was run with.
+    """Yield parameters whose values differ from those of the stage's last run.
 
     Args:
-        named: what dvc.yaml names of params.yaml, and of other files by their names; None for all.
-        lock: the stage as dvc.lock has it.
+        entries: The stage's `params` in dvc.yaml: keys of params.yaml, or keys by file (None: all).
+        lock: The stage's entry in dvc.lock.
     """
     sections: dict[str, list[Key]] = {}
-    for one in named:
-        for file, names in ({PARAMS.as_posix(): [one]} if isinstance(one, str) else one).items():
+    for entry in entries:
+        by_file = {PARAMS.as_posix(): [entry]} if isinstance(entry, str) else entry
+        for file, names in by_file.items():
             keys = [tuple(name.split(".")) for name in names or []]
             sections.setdefault(file, []).extend(keys or [()])
     for file, keys in sections.items():
@@ -94,47 +95,47 @@ def changed_params(
         }
         for key in dict.fromkeys([*now, *before]):
             new, old = now.get(key, ABSENT), before.get(key, ABSENT)
-            if new != old and any(key[: len(one)] == one for one in keys):
+            if new != old and any(key[: len(section)] == section for section in keys):
                 yield f"{'.'.join(key)} = {yaml_value(new)} in {file}, run with {yaml_value(old)}"
 
 
-def changed_dep(path: Path, before: str | None, made: Mapping[str, str], raw: str) -> Iterator[str]:
-    """In a line, that what a stage reads is not what it was run with; none if it is, or if git
-    cannot tell.
+def changed_dep(
+    path: Path, before: str | None, out_digests: Mapping[str, str], raw: str
+) -> Iterator[str]:
+    """Yield a line if a dependency has changed since the stage's last run.
 
     Args:
-        path: of what it reads.
-        before: its digest then; None if the stage did not read it.
-        made, raw: as of `changes`.
+        path: Path of the dependency.
+        before: Its digest in dvc.lock, or None.
+        out_digests, raw: As in `stage_changes`.
     """
     name, tracked = path.as_posix(), Path(f"{path}.dvc")
     if before is None:
-        yield f"reads {name} by {MAIN_PIPELINE}, and not by {LOCK_FILE}"
-    elif name in made:
-        if made[name] != before:
-            yield f"not run since {name} was made anew"
+        yield f"reads {name} in {MAIN_PIPELINE} but not in {LOCK_FILE}"
+    elif name in out_digests:
+        if out_digests[name] != before:
+            yield f"not run since {name} changed"
     elif tracked.exists():
-        if (
-            stage_digests(read_mapping(tracked.read_bytes(), tracked), "outs").get(path.name)
-            != before
-        ):
-            yield f"{name} has changed, by {tracked}"
-    elif path.exists() or not (name == raw or any(name.startswith(f"{one}/") for one in made)):
+        digests = stage_digests(read_mapping(tracked.read_bytes(), tracked), "outs")
+        if digests.get(path.name) != before:
+            yield f"{name} has changed, according to {tracked}"
+    elif path.exists() or not (
+        name == raw or any(name.startswith(f"{out}/") for out in out_digests)
+    ):
         yield from describe_changed_file(path, before)
 
 
 def changed_outs(stage: dict[str, Any], before: Mapping[str, str]) -> Iterator[str]:
-    """What a stage writes by dvc.yaml and not by dvc.lock; and what git has of it that is not what
-    the stage wrote."""
-    for one in (one for kind in ("outs", "metrics", "plots") for one in stage.get(kind, [])):
-        name, options = next(iter(one.items())) if isinstance(one, dict) else (one, {})
+    """Yield outputs that dvc.lock lacks, and outputs in git that differ from what was written."""
+    for out in (out for kind in ("outs", "metrics", "plots") for out in stage.get(kind, [])):
+        name, options = next(iter(out.items())) if isinstance(out, dict) else (out, {})
         if name not in before:
-            yield f"writes {name} by {MAIN_PIPELINE}, and not by {LOCK_FILE}"
+            yield f"writes {name} in {MAIN_PIPELINE} but not in {LOCK_FILE}"
         elif not options.get("cache", True):
             yield from describe_changed_file(Path(name), before[name])
 
 
 def describe_changed_file(path: Path, before: str) -> Iterator[str]:
-    """In a line, that a file or folder has another digest than before, or is gone."""
+    """Yield a line if a file or folder is missing or no longer has the digest `before`."""
     if dvc_digest(path) != before:
-        yield f"{path.as_posix()} {'has changed' if path.exists() else 'is not there'}"
+        yield f"{path.as_posix()} {'has changed' if path.exists() else 'is missing'}"

@@ -1,4 +1,4 @@
-"""Parameters by key: those that results were made with, those of a commit, and the differences."""
+"""Parameters of locked results and of a commit, and their differences."""
 
 import json
 from collections.abc import Mapping
@@ -10,36 +10,39 @@ from tench.core.yaml_files import read_mapping
 from tench.run.dvc_files import Stages
 from tench.run.record import git_output
 
-Key = tuple[str, ...]  # the names of the sections and of the parameter
-ABSENT: Any = object()  # the value of what is not there
+Key = tuple[str, ...]  # section names and parameter name
+ABSENT: Any = object()  # the value of a missing parameter
 
 
-def flatten(content: Mapping[str, Any], before: Key = ()) -> dict[Key, Any]:
-    """The values of nested mappings by key; an empty mapping is a value."""
-    found: dict[Key, Any] = {}
+def flatten(content: Mapping[str, Any], prefix: Key = ()) -> dict[Key, Any]:
+    """Flatten nested mappings to a value per key; an empty mapping is a value."""
+    flat: dict[Key, Any] = {}
     for name, value in content.items():
-        key = (*before, str(name))
-        found |= flatten(value, key) if isinstance(value, dict) and value else {key: value}
-    return found
+        key = (*prefix, str(name))
+        flat |= flatten(value, key) if isinstance(value, dict) and value else {key: value}
+    return flat
 
 
 def recorded_values(stages: Stages, file: Path) -> dict[Key, list[Any]]:
-    """The different values that stages were run with of what they name of a parameter file: one
-    each, unless some stages are yet to be run again."""
-    found: dict[Key, list[Any]] = {}
+    """Return the distinct values of each parameter that stages last ran with.
+
+    A parameter has several values if some stages have not been run since it changed.
+    """
+    recorded: dict[Key, list[Any]] = {}
     for stage in stages.values():
-        for name, value in stage.get("params", {}).get(file.as_posix(), {}).items():
-            key = tuple(name.split("."))
-            values = flatten(value, key) if isinstance(value, dict) and value else {key: value}
-            for one, leaf in values.items():
-                others = found.setdefault(one, [])
-                if repr(leaf) not in map(repr, others):  # 1 is not 1.0, nor True
-                    others.append(leaf)
-    return found
+        for name, section in stage.get("params", {}).get(file.as_posix(), {}).items():
+            prefix = tuple(name.split("."))
+            nested = isinstance(section, dict) and section
+            values = flatten(section, prefix) if nested else {prefix: section}
+            for key, value in values.items():
+                distinct = recorded.setdefault(key, [])
+                if repr(value) not in map(repr, distinct):  # 1, 1.0 and True are distinct
+                    distinct.append(value)
+    return recorded
 
 
 def committed_values(file: Path) -> dict[Key, Any]:
-    """The values in a file as the commit has it; none if they cannot be read."""
+    """Return the values of a file in the commit; empty if it cannot be read."""
     try:
         return flatten(read_mapping(git_output("show", f"HEAD:./{file.as_posix()}").encode(), file))
     except TenchError:
@@ -47,14 +50,13 @@ def committed_values(file: Path) -> dict[Key, Any]:
 
 
 def tracked_keys(stages: Stages, file: Path) -> set[Key]:
-    """What stages name of a parameter file, sections or values."""
+    """Return the keys of a parameter file that stages depend on: sections or parameters."""
     parts = (stage.get("params", {}).get(file.as_posix(), {}) for stage in stages.values())
     return {tuple(name.split(".")) for part in parts for name in part}
 
 
 def changed_values(stages: Stages, file: Path) -> dict[Key, tuple[Any, Any]]:
-    """The values in the commit and in the results at hand of what stages name of a parameter file,
-    where the two differ."""
+    """Return (committed, recorded) values of parameters that differ from the commit."""
     sections = tracked_keys(stages, file)
     before = {
         key: value
@@ -62,13 +64,13 @@ def changed_values(stages: Stages, file: Path) -> dict[Key, tuple[Any, Any]]:
         if any(key[: len(section)] == section for section in sections)
     }
     after = {key: values[-1] for key, values in recorded_values(stages, file).items()}
-    both = {key: (before.get(key, ABSENT), after.get(key, ABSENT)) for key in before | after}
-    return {key: (old, new) for key, (old, new) in both.items() if repr(old) != repr(new)}
+    pairs = {key: (before.get(key, ABSENT), after.get(key, ABSENT)) for key in before | after}
+    return {key: (old, new) for key, (old, new) in pairs.items() if repr(old) != repr(new)}
 
 
 def yaml_value(value: Any) -> str:
-    """A value as it may stand in params.yaml, which takes JSON; or that there is none."""
+    """Format a value as JSON, which is valid in params.yaml, or "(none)" if absent."""
     try:
         return "(none)" if value is ABSENT else json.dumps(value, ensure_ascii=False, default=str)
-    except TypeError:  # a list with a mapping whose keys JSON does not have, such as dates
+    except TypeError:  # a nested mapping has keys that JSON does not support, such as dates
         return repr(value)

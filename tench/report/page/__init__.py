@@ -1,1 +1,1 @@
-"""The report as one HTML page, with its charts and templates."""
+"""The HTML report with its charts and templates."""

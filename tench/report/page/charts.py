@@ -1,4 +1,4 @@
-"""The report's charts, drawn by matplotlib as SVG to stand in a page, light or dark."""
+"""Charts of the report, drawn with matplotlib as SVG for light and dark pages."""
 
 import io
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-INK_COLOR = "#010203"  # stands for the page's own text color
+INK_COLOR = "#010203"  # placeholder, replaced by the page's text color
 TRAIN_COLOR, VAL_COLOR = "#c2620a", "#2f7fb8"  # readable on white and on near-black
 MODEL_COLORS = {"frozen": TRAIN_COLOR, "finetuned": VAL_COLOR}
 CHART_STYLE: Any = {
-    "svg.fonttype": "none",  # text stays text: it can be read out, searched and copied
+    "svg.fonttype": "none",  # keeps text searchable and readable by screen readers
     "svg.hashsalt": "tench",  # the same ids in every run
     "font.family": "sans-serif",
     "font.size": 10,
@@ -28,7 +28,7 @@ CHART_STYLE: Any = {
 
 
 def render_svg(figure: Figure, description: str) -> Markup:
-    """The figure as an <svg> element that scales with the page and is read out as `description`."""
+    """Render a figure as a scalable <svg> element with `description` as its accessible label."""
     content = io.StringIO()
     figure.savefig(content, format="svg", transparent=True, metadata={"Date": None})
     text = content.getvalue()
@@ -38,7 +38,7 @@ def render_svg(figure: Figure, description: str) -> Markup:
 
 
 def new_figure(width: float, height: float) -> tuple[Figure, Any]:
-    """A figure of width x height inches with one pair of axes."""
+    """Create a figure of `width` x `height` inches with one set of axes."""
     figure = Figure((width, height), layout="constrained")
     return figure, figure.add_subplot()
 
@@ -46,14 +46,14 @@ def new_figure(width: float, height: float) -> tuple[Figure, Any]:
 def learning_curve_chart(
     name: str, epochs: Sequence[int], train: Sequence[float], val: Sequence[float], before: int
 ) -> Markup:
-    """A metric of training and validation images, epoch by epoch (figures 11 and 12).
+    """Plot a metric on training and validation images per epoch (figures 11 and 12).
 
     Args:
-        name: of the metric.
-        epochs: numbers, one a point.
-        train: the metric of the training images.
-        val: of the validation images.
-        before: epochs before fine-tuning; 0 where there is none.
+        name: Name of the metric.
+        epochs: Epoch numbers.
+        train: Metric on the training images, one value per epoch.
+        val: Metric on the validation images, one value per epoch.
+        before: Number of epochs before fine-tuning, or 0 without fine-tuning.
     """
     with mpl.rc_context(CHART_STYLE):
         figure, axes = new_figure(5.2, 3.2)
@@ -73,13 +73,19 @@ def learning_curve_chart(
         axes.set(xlabel="epoch", ylabel=name)
         axes.grid(visible=True, color=INK_COLOR, alpha=0.12)
         axes.legend()
-        last = f"{name} of training and validation images in epochs 1 to {len(epochs)}; at the "
-        return render_svg(figure, f"{last}end {train[-1]:.3f} and {val[-1]:.3f}")
+        description = (
+            f"{name} on training and validation images over {len(epochs)} epochs; "
+            f"final values {train[-1]:.3f} and {val[-1]:.3f}"
+        )
+        return render_svg(figure, description)
 
 
 def reliability_chart(bins: dict[str, list[dict[str, str]]]) -> Markup:
-    """The reliability diagram: accuracy against confidence, a point a bin, larger with more
-    images. `bins` are the rows of metrics/calibration/, by model."""
+    """Plot a reliability diagram: accuracy against confidence, one point per bin.
+
+    Args:
+        bins: Rows of metrics/calibration/*.csv, by model. Bins with more images get larger points.
+    """
     with mpl.rc_context(CHART_STYLE):
         figure, axes = new_figure(4.6, 4.2)
         axes.plot([0, 1], [0, 1], ":", color=INK_COLOR, alpha=0.5, label="perfectly calibrated")
@@ -89,8 +95,8 @@ def reliability_chart(bins: dict[str, list[dict[str, str]]]) -> Markup:
             sizes = [12 + 120 * count / max(counts) for count in counts]
             axes.plot(x, y, "-", color=color, alpha=0.6)
             axes.scatter(x, y, sizes, color=color, label=model.replace("finetuned", "fine-tuned"))
-        axes.set(xlabel="confidence (probability of the prediction)", ylabel="accuracy")
+        axes.set(xlabel="confidence (probability of the predicted class)", ylabel="accuracy")
         axes.set(xlim=(0, 1.02), ylim=(-0.02, 1.05))
         axes.grid(visible=True, color=INK_COLOR, alpha=0.12)
         axes.legend(loc="lower right", markerscale=0.7)
-        return render_svg(figure, "Reliability diagram: accuracy against confidence of both models")
+        return render_svg(figure, "Reliability diagram of both models: accuracy against confidence")

@@ -1,4 +1,4 @@
-"""What the report says, gathered from metrics/: one dictionary for its template."""
+"""The template context of the report, gathered from metrics/."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,21 +28,19 @@ from tench.report.page.history import HISTORY_COLUMNS, HISTORY_NAMES, read_histo
 from tench.report.page.paper import PAPER_TITLES, TABLES, TITLES, is_recipe
 from tench.report.page.tables import Table, page_table, percent_text
 
-MAX_MATRIX_CLASSES = 20  # classes up to which the confusion matrix is shown whole
-MAX_CONFUSIONS = 30  # pairs of classes that are shown of more
-MAX_CLASSES_LISTED, WEAKEST_CLASSES = (
-    100,
-    50,
-)  # classes up to which every one has its row; rows of more
+MAX_MATRIX_CLASSES = 20  # with more classes, the most frequent confusions replace the matrix
+MAX_CONFUSIONS = 30
+MAX_CLASSES_LISTED = 100  # with more classes, only the weakest are listed
+WEAKEST_CLASSES = 50
 
 EMA_NOTE = (
-    "Training figures are means over an epoch's steps. Validated, and kept, is an exponential mean "
-    "of the weights over the epoch's steps; about a seventh of it (e^-2) is the weights the epoch "
-    "began with (finetune.ema)."
+    "Training metrics are averages over the steps of an epoch. Validation metrics are those of an "
+    "exponential moving average of the weights (finetune.ema), which is also what is saved. About "
+    "a seventh of it (e^-2) comes from the weights at the start of the epoch."
 )
-INTERVALS_NOTE = "95 % intervals: Wilson's for accuracy, bootstrap for the loss."
-GROUP_TITLES = {"all": "all", "seen": "seen by the backbone", "unseen": "not seen by the backbone"}
-GUESSED = {  # where names alone say so
+INTERVALS_NOTE = "95% intervals: Wilson score for accuracy, bootstrap for loss."
+GROUP_TITLES = {"all": "all", "seen": "seen in pretraining", "unseen": "not seen in pretraining"}
+GUESSED_TITLES = {  # if only the file names suggest it
     "all": "all",
     "seen": "named like those the backbone was trained on",
     "unseen": "the others",
@@ -50,7 +48,7 @@ GUESSED = {  # where names alone say so
 
 
 def epoch_rows(stage: str, paper: bool) -> list[list[str]]:
-    """One row an epoch; with `paper`, its figures and the difference below ours."""
+    """Return one row per epoch; with `paper`, also the paper's values and the difference."""
     rows = []
     for epoch, ours in read_history(stage):
         rows.append([f"{epoch}{' (ours)' if paper else ''}", *(f"{v:.3f}" for v in ours)])
@@ -62,91 +60,98 @@ def epoch_rows(stage: str, paper: bool) -> list[list[str]]:
 
 
 def epoch_table(stage: str, title: str, paper: bool, averaged: bool) -> dict[str, Any]:
-    """The metrics of a training stage under a title."""
+    """Return the metrics of a training stage, one row per epoch, with a title."""
     caption = EMA_NOTE if averaged else ""
     rows = epoch_rows(stage, paper)
     return {"title": title, "table": page_table(["epoch", *HISTORY_NAMES], rows, caption=caption)}
 
 
 def metric_chart(metric: str, stages: Sequence[str]) -> Any:
-    """The chart of a metric over one or two training stages."""
-    parts = [read_history(stage) for stage in stages]
-    epochs = [epoch for part in parts for epoch in part]
+    """Plot a metric over one or two training stages."""
+    histories = [read_history(stage) for stage in stages]
+    rows = [row for history in histories for row in history]
     train, val = (
-        [values[HISTORY_COLUMNS.index((split, metric))] for _, values in epochs]
+        [values[HISTORY_COLUMNS.index((split, metric))] for _, values in rows]
         for split in ("train", "val")
     )
-    before = len(parts[0]) if len(parts) > 1 else 0
-    return charts.learning_curve_chart(metric, [epoch for epoch, _ in epochs], train, val, before)
+    before = len(histories[0]) if len(histories) > 1 else 0
+    return charts.learning_curve_chart(metric, [epoch for epoch, _ in rows], train, val, before)
 
 
 def format_with_interval(scores: dict[str, Any], name: str) -> str:
-    """A score and the ends of its interval."""
+    """Format a score with its 95% interval."""
     return "{:.3f} ({:.3f} to {:.3f})".format(scores[name], *scores[f"{name}_interval"])
 
 
 def format_interval(interval: Sequence[float]) -> str:
-    """An interval of shares in words."""
+    """Format an interval of fractions as percentages."""
     return " to ".join(percent_text(end) for end in interval)
 
 
 def score_table(scores: dict[str, Any], probe: dict[str, Any], verified: bool) -> Table:
-    """Accuracy and loss of both models on all test images, and on those seen and unseen, which is
-    a guess unless `verified`; and of a logistic regression on the frozen backbone's features."""
-    titles = GROUP_TITLES if verified else GUESSED
+    """Return accuracy and loss of both models and of the linear probe, per group of test images.
+
+    Args:
+        scores: Content of metrics/evaluate.json.
+        probe: Content of metrics/probe.json.
+        verified: Whether the images are known to be Imagenette. Otherwise "seen in pretraining" is
+            a guess from file names, and the titles say so.
+    """
+    titles = GROUP_TITLES if verified else GUESSED_TITLES
     rows = [
         (
             titles[name],
-            both[0]["images"],
-            *(format_with_interval(one, metric) for metric in ("accuracy", "loss") for one in both),
+            models[0]["images"],
+            *(format_with_interval(m, metric) for metric in ("accuracy", "loss") for m in models),
         )
-        for name, both in score_groups(scores).items()
+        for name, models in score_groups(scores).items()
     ]
-    linear = (format_with_interval(probe["test"], metric) for metric in ("accuracy", "loss"))
-    cells = (cell for one in linear for cell in (one, ""))
-    rows.append(("all, by a logistic regression", probe["test"]["images"], *cells))
-    header = ("test images", "number", "accuracy, frozen", "accuracy, fine-tuned")
+    test = probe["test"]
+    accuracy, loss = (format_with_interval(test, metric) for metric in ("accuracy", "loss"))
+    rows.append(("all (linear probe)", test["images"], accuracy, "", loss, ""))
+    header = ("test images", "count", "accuracy, frozen", "accuracy, fine-tuned")
     return page_table((*header, "loss, frozen", "loss, fine-tuned"), rows, caption=INTERVALS_NOTE)
 
 
 def fine_tuning_verdict(mcnemar: dict[str, Any], scores: dict[str, Any]) -> str:
-    """What fine-tuning did to the accuracy, in words, as far as the test can tell."""
+    """Describe the effect of fine-tuning on test accuracy, at a significance level of 0.05."""
     if mcnemar["p_value"] >= 0.05:
-        return "no difference that this test set can show"
+        return "no significant difference"
     better = scores["finetuned"]["accuracy"] > scores["frozen"]["accuracy"]
-    return "fine-tuning made it better" if better else "fine-tuning made it worse"
+    return f"fine-tuning made the model significantly {'better' if better else 'worse'}"
 
 
 def fine_tuning_outcome(params: Params) -> str:
-    """What became of fine-tuning where validation decides."""
+    """Describe which epoch validation selected; empty without finetune.patience."""
     if not params.finetune.patience:
         return ""
     epoch = read_json(FINETUNE_SCORES)["kept_epoch"]
     if epoch > params.extract_train.last_epoch:
-        return f" Kept are the weights of epoch {epoch}, the best on validation."
-    return (
-        " No epoch of fine-tuning was clearly better on validation than the head alone, which "
-        "therefore is the model."
-    )
+        return f" The model uses the weights of epoch {epoch}, the best on validation."
+    return " Fine-tuning discarded: no epoch was significantly better than the head on validation."
 
 
 def seen_sentence(tuned: dict[str, Any], verified: bool) -> str:
-    """How many test images the backbone was trained on, a guess unless `verified`, and the accuracy
-    on the others."""
+    """Describe how many test images were seen in pretraining, and the accuracy on the others.
+
+    Args:
+        tuned: Test scores of the fine-tuned model.
+        verified: As in `score_table`.
+    """
     share, new = percent_text(tuned["seen"]["images"] / tuned["images"]), tuned["unseen"]
     others = (
-        f"On the {new['images']} others the accuracy is {percent_text(new['accuracy'])} "
-        f"({format_interval(new['accuracy_interval'])})"
+        f"On the other {new['images']}, accuracy is {percent_text(new['accuracy'])} "
+        f"(95% interval {format_interval(new['accuracy_interval'])})."
     )
     if not verified:
         return (
             f"{share} of the test images have the folder and file names of ImageNet's training "
-            "images. If they are those images, the backbone was trained on them; nothing else was "
-            f"checked. {others}."
+            "images. If they are those images, the backbone was trained on them; only the names "
+            f"were checked. {others}"
         )
     return (
-        f"{share} of the test images were among those the backbone learnt from. {others}: that "
-        "is the figure for images it has never met, as far as so few can tell."
+        f"{share} of the test images were among those the backbone was trained on. {others} That "
+        "is the better estimate for new images, although the sample is smaller."
     )
 
 
@@ -157,28 +162,29 @@ def caveats(
     params: Params,
     verified: bool,
 ) -> list[str]:
-    """What to bear in mind before believing the first number."""
+    """Return sentences that put the headline accuracy in context."""
     tuned, test = scores["finetuned"], scores["mcnemar"]
     lines = [
-        f"Fine-tuning: {percent_text(scores['frozen']['accuracy'])} before, "
-        f"{percent_text(tuned['accuracy'])} after; {fine_tuning_verdict(test, scores)} (p = {test['p_value']:.2g})."
-        + fine_tuning_outcome(params),
-        "A logistic regression on the frozen backbone's features, which takes seconds: "
-        f"{percent_text(probe['test']['accuracy'])}. What is no better is not worth its time.",
+        f"Test accuracy is {percent_text(scores['frozen']['accuracy'])} before fine-tuning and "
+        f"{percent_text(tuned['accuracy'])} after it: {fine_tuning_verdict(test, scores)} "
+        f"(p = {test['p_value']:.2g}).{fine_tuning_outcome(params)}",
+        "A linear probe (logistic regression on the frozen backbone's features) reaches "
+        f"{percent_text(probe['test']['accuracy'])} and trains in seconds. A model that does not "
+        "beat it is not worth its training time.",
     ]
     if "unseen" in score_groups(scores):
         lines.append(seen_sentence(tuned, verified))
-    odd = sum(audit["image_issues"].values())
+    issues = sum(audit["image_issues"].values())
     lines.append(
-        f"{odd} findings of dark, light, blurred, almost empty or oddly sized images; the "
-        f"largest class has {audit['balance']['ratio']:.1f} times the training images of the "
-        "smallest."
+        f"Image quality findings (dark, light, blurry, nearly uniform or oddly sized): {issues}. "
+        f"The largest class has {audit['balance']['ratio']:.1f} times as many training images as "
+        "the smallest."
     )
     return lines
 
 
 def confusion_section(predictions: Sequence[dict[str, str]]) -> dict[str, Any]:
-    """The confusion matrix, or of many classes the commonest confusions."""
+    """Return the confusion matrix or, with many classes, the most frequent confusions."""
     names = [row["class_name"] for row in read_csv(PER_CLASS)]
     pairs: dict[tuple[str, str], int] = {}
     for row in predictions:
@@ -187,20 +193,22 @@ def confusion_section(predictions: Sequence[dict[str, str]]) -> dict[str, Any]:
     if len(names) <= MAX_MATRIX_CLASSES:
         return {"names": names, "matrix": [[pairs.get((a, b), 0) for b in names] for a in names]}
     wrong = sorted(((-n, *key) for key, n in pairs.items() if key[0] != key[1]))
-    header = ("it is", "the model says", "test images")
+    header = ("true class", "predicted class", "test images")
     rows = [(a, b, -n) for n, a, b in wrong[:MAX_CONFUSIONS]]
-    caption = f"The commonest of {len(wrong):,}; metrics/predictions.csv has every test image."
+    caption = (
+        f"The most frequent of {len(wrong):,}; metrics/predictions.csv lists every test image."
+    )
     return {"matrix": None, "pairs": page_table(header, rows, caption=caption)}
 
 
 def per_class_table() -> Table:
-    """Precision, recall and F1 of every class; of many the weakest, by F1."""
+    """Return precision, recall and F1 per class; of many classes, only those with the lowest F1."""
     scores = ("precision", "recall", "f1")
     classes, caption = read_csv(PER_CLASS), ""
     if len(classes) > MAX_CLASSES_LISTED:
         caption = (
-            f"The {WEAKEST_CLASSES} classes of the lowest F1, and {len(classes) - WEAKEST_CLASSES:,} more, in "
-            "metrics/per_class.csv."
+            f"The {WEAKEST_CLASSES} classes with the lowest F1. The other "
+            f"{len(classes) - WEAKEST_CLASSES:,} are in metrics/per_class.csv."
         )
         classes = sorted(classes, key=lambda row: float(row["f1"]))[:WEAKEST_CLASSES]
     rows = [
@@ -212,13 +220,13 @@ def per_class_table() -> Table:
 
 
 def parameter_table(params: Params) -> Table:
-    """Every parameter by its dotted key."""
+    """Return every parameter with its dotted key."""
     rows = [(".".join(key), str(value)) for key, value in flatten(params.model_dump()).items()]
-    return page_table(("key", "value"), rows, text=True)
+    return page_table(("parameter", "value"), rows, text=True)
 
 
 def report_contents(params: Params) -> dict[str, Any]:
-    """All that the report's template shows."""
+    """Read metrics/ and return the template context of the report."""
     files = (SCORES, SPLIT_METRICS, AUDIT_METRICS, PROBE_SCORES, EXPORT_SCORES)
     scores, counts, audit, probe, exports = map(read_json, files)
     predictions = read_csv(PREDICTIONS)
@@ -255,7 +263,7 @@ def report_contents(params: Params) -> dict[str, Any]:
         },
         "per_class": per_class_table(),
         "confusion": confusion_section(predictions),
-        "mistakes": error_gallery(predictions),
+        "errors": error_gallery(predictions),
         "calibration": {m: f"{scores[m]['calibration_error']:.3f}" for m in MODEL_NAMES},
         "mcnemar": {
             **test,
@@ -269,7 +277,7 @@ def report_contents(params: Params) -> dict[str, Any]:
         },
         "export": {
             "table": exported_model_table(exports),
-            "doubts": thresholds_text(exports, params),
+            "thresholds": thresholds_text(exports, params),
         },
         "parameters": parameter_table(params),
     }

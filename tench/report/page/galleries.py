@@ -1,4 +1,4 @@
-"""What the report shows of mistakes and of the audit, with images."""
+"""Image galleries of the report: classification errors and audit findings."""
 
 import base64
 import io
@@ -15,38 +15,37 @@ from tench.core.paths import AUDIT_IMAGES, DUPLICATES, IMAGE_ISSUES, LABEL_SUSPE
 from tench.core.zip_packs import read_from_pack
 from tench.report.page.tables import Table, page_table, percent_text
 
-THUMBNAIL_WIDTH = 112  # pixels a side
-# Kinds of pairs, and what they are called; of the last the pixels do not say that they are one.
+THUMBNAIL_WIDTH = 112  # pixels
 PAIR_TITLES = {
     "exact": "exact duplicates",
     "near": "near duplicates",
-    "similar": "images that only look alike",
+    "similar": "similar images",
 }
 SIMILAR_TEXT = (
-    "A suspicion, no more. To the backbone they are as alike as audit.near_duplicate says; the "
-    "pixels do not confirm that one is the other again. Two photographs of one thing look like "
-    "this, and so do two things of one kind. They do not count as leaks and no run fails for them. "
-    "Look at those in two splits first: what belongs together should be in one."
+    "Possible duplicates. Their features are as similar as audit.near_duplicate requires, but "
+    "their pixels do not match. Two photos of one object look like this, and so do two objects of "
+    "one kind. They do not count as leaks and do not stop a run. Check pairs in two splits first: "
+    "images of one object should be in the same split."
 )
 LABEL_METHOD_TEXT = (
-    "From heads that had not seen the image, by confident learning (Northcutt, Jiang and Chuang "
-    "2021): cleanlab's filter prune_by_noise_rate. For any two classes a and b the confident joint "
-    "estimates how many images are labeled a and are b: it counts those to which a head gives b "
-    "with at least the probability that it gives on average to images labeled b. As many are "
-    "listed, those labeled a whose probability of b exceeds that of a by the largest margin."
+    "Found by confident learning (Northcutt, Jiang and Chuang 2021), with cleanlab's filter "
+    "prune_by_noise_rate. Each image is predicted by a head that was not trained on it. For any "
+    "two classes a and b, the confident joint estimates how many images labeled a are b. It counts "
+    "images whose probability of b is at least the average over images labeled b. That many are "
+    "listed: those whose probability of b exceeds that of a by the largest margin."
 )
 
-# names of a script that is written from right to left reorder nothing beside them
+# <bdi> keeps right-to-left class names from reordering the text around them
 LABEL_SUSPECT_MARKUP = Markup("labeled <bdi>{}</bdi> ({}), looks like <bdi>{}</bdi> ({})")
 
 
-def data_uri(content: bytes, kind: str) -> str:
-    """Bytes as a URI that needs no other file."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+def data_uri(content: bytes, media_type: str) -> str:
+    """Encode bytes as a data URI."""
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
 
 
 def thumbnail(path: str) -> dict[str, object]:
-    """An image that the audit found, small, for an <img>."""
+    """Return the <img> attributes of a thumbnail of an audited image."""
     with Image.open(io.BytesIO(read_from_pack(AUDIT_IMAGES / path))) as image:
         image.thumbnail((THUMBNAIL_WIDTH, THUMBNAIL_WIDTH))
         out = io.BytesIO()
@@ -56,8 +55,8 @@ def thumbnail(path: str) -> dict[str, object]:
 
 
 def error_gallery(predictions: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
-    """The images in metrics/mistakes, RANK-ROW.jpg, with that row of predictions.csv."""
-    shown = []
+    """Return the images RANK-ROW.jpg in metrics/mistakes, each with its row of predictions.csv."""
+    gallery = []
     for file in sorted(MISTAKES.glob("*.jpg")):
         row = predictions[int(file.stem.split("-")[1])]
         with Image.open(file) as image:
@@ -66,12 +65,12 @@ def error_gallery(predictions: Sequence[dict[str, str]]) -> list[dict[str, Any]]
             name: percent_text(float(row[name])) for name in ("probability", "label_probability")
         }
         uri = data_uri(file.read_bytes(), "image/jpeg")
-        shown.append({**row, **figures, "image": uri, "width": width, "height": height})
-    return shown
+        gallery.append({**row, **figures, "image": uri, "width": width, "height": height})
+    return gallery
 
 
 def audit_count_table(audit: dict[str, Any]) -> Table:
-    """How many findings of each kind."""
+    """Return the number of findings of each kind."""
     rows: list[tuple[object, ...]] = [
         (f"{text}, pairs {where.replace('_', ' ')}", audit["duplicates"][kind][where])
         for kind, text in PAIR_TITLES.items()
@@ -79,11 +78,11 @@ def audit_count_table(audit: dict[str, Any]) -> Table:
     ]
     rows.append(("labels that look wrong", audit["label_suspects"]))
     rows += [(kind.replace("_", " "), n) for kind, n in audit["image_issues"].items()]
-    return page_table(("finding", "number"), rows)
+    return page_table(("finding", "count"), rows)
 
 
 def finding_entry(paths: Sequence[str], text: str) -> dict[str, Any]:
-    """A finding with the thumbnails of its images."""
+    """Return a finding with thumbnails of its images."""
     return {
         "images": [{**thumbnail(path), "alt": path} for path in paths],
         "text": text,
@@ -94,17 +93,16 @@ def finding_entry(paths: Sequence[str], text: str) -> dict[str, Any]:
 def finding_section(
     title: str, text: str, file: Path, entries: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
-    """The worst findings of one kind under a title, and where all of them are."""
-    all_in = f"{file.as_posix()} has all of them, worst first."
-    shown = f"{text} {all_in}".strip() if entries else "None."
-    return {"title": title, "text": shown, "entries": entries}
+    """Return the worst findings of one kind, with a title and the file that lists all of them."""
+    full_text = f"{text} {file.as_posix()} lists all of them, worst first.".strip()
+    return {"title": title, "text": full_text if entries else "None.", "entries": entries}
 
 
 def duplicate_sections(leaks: int) -> list[dict[str, Any]]:
-    """Leaks, duplicates within a split, and what only looks alike.
+    """Return the sections on leaks, duplicates within a split, and similar images.
 
     Args:
-        leaks: number of images that are in an earlier split too.
+        leaks: Number of images with a duplicate in an earlier split.
     """
     pairs = read_csv(DUPLICATES)
     similar = [row for row in pairs if row["kind"] == "similar"]
@@ -113,7 +111,7 @@ def duplicate_sections(leaks: int) -> list[dict[str, Any]]:
         for flag in ("1", "0")
     )
 
-    def shown(rows: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
+    def entries(rows: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
         return [
             finding_entry(
                 [row["first"], row["second"]], f"{row['kind']}, {float(row['similarity']):.3f}"
@@ -121,30 +119,30 @@ def duplicate_sections(leaks: int) -> list[dict[str, Any]]:
             for row in rows[:MAX_FINDINGS]
         ]
 
-    title = f"Leaks: images that are in an earlier split too ({leaks})"
+    title = f"Leaks: images that appear in more than one split ({leaks})"
     text = f"Pairs: {len(across)}." if across else ""
     return [
-        finding_section(title, text, DUPLICATES, shown(across)),
+        finding_section(title, text, DUPLICATES, entries(across)),
         finding_section(
-            f"Duplicates within a split (pairs: {len(within)})", "", DUPLICATES, shown(within)
+            f"Duplicates within a split (pairs: {len(within)})", "", DUPLICATES, entries(within)
         ),
         finding_section(
-            f"Alike, but not the same (pairs: {len(similar)})",
+            f"Similar images (pairs: {len(similar)})",
             SIMILAR_TEXT,
             DUPLICATES,
-            shown(similar),
+            entries(similar),
         ),
     ]
 
 
 def audit_sections(leaks: int) -> list[dict[str, Any]]:
-    """The worst findings of every kind with thumbnails.
+    """Return the worst findings of every kind, with thumbnails.
 
     Args:
-        leaks: number of images that are in an earlier split too.
+        leaks: Number of images with a duplicate in an earlier split.
     """
     labels, issues = read_csv(LABEL_SUSPECTS), read_csv(IMAGE_ISSUES)
-    doubts = [
+    label_entries = [
         finding_entry(
             [row["path"]],
             LABEL_SUSPECT_MARKUP.format(
@@ -156,7 +154,7 @@ def audit_sections(leaks: int) -> list[dict[str, Any]]:
         )
         for row in labels[:MAX_LABEL_FINDINGS]
     ]
-    odd = [
+    issue_entries = [
         finding_entry(
             [row["path"]], f"{row['issue'].replace('_', ' ')}, score {float(row['score']):.3f}"
         )
@@ -165,7 +163,10 @@ def audit_sections(leaks: int) -> list[dict[str, Any]]:
     return [
         *duplicate_sections(leaks),
         finding_section(
-            f"Labels that look wrong ({len(labels)})", LABEL_METHOD_TEXT, LABEL_SUSPECTS, doubts
+            f"Labels that look wrong ({len(labels)})",
+            LABEL_METHOD_TEXT,
+            LABEL_SUSPECTS,
+            label_entries,
         ),
-        finding_section(f"Images hard to learn from ({len(issues)})", "", IMAGE_ISSUES, odd),
+        finding_section(f"Image quality findings ({len(issues)})", "", IMAGE_ISSUES, issue_entries),
     ]

@@ -1,4 +1,4 @@
-"""What metrics/ holds of every epoch, and of the test images in groups."""
+"""Metrics per epoch and per group of test images, read from metrics/."""
 
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,13 @@ HISTORY_NAMES = tuple(
     ("val " if split == "val" else "") + metric for split, metric in HISTORY_COLUMNS
 )
 
-EpochRow = tuple[int, tuple[float, ...]]  # its number, and its metrics in the order of COLUMNS
+EpochRow = tuple[
+    int, tuple[float, ...]
+]  # epoch number and metrics, in the order of HISTORY_COLUMNS
 
 
 def read_history(stage: str, metrics: Path = METRICS) -> list[EpochRow]:
-    """The epochs of a training stage's last run, as DVCLive wrote them."""
+    """Read the metrics per epoch that DVCLive wrote in the last run of a training stage."""
     folder = metrics / stage / "plots/metrics"
     columns = []
     for split, metric in HISTORY_COLUMNS:
@@ -27,14 +29,16 @@ def read_history(stage: str, metrics: Path = METRICS) -> list[EpochRow]:
 
 
 def score_groups(scores: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """The scores of both models, in the order of MODELS, on `all` test images; and, where the
-    backbone has seen some and others not, on those `seen` and `unseen`.
+    """Group test scores into `all` images and, if both exist, `seen` and `unseen` in pretraining.
 
     Args:
-        scores: the content of metrics/evaluate.json.
+        scores: Content of metrics/evaluate.json.
+
+    Returns:
+        By group, the scores of both models in the order of MODEL_NAMES.
     """
-    found = {"all": [scores[model] for model in MODEL_NAMES]}
-    for name in ("seen", "unseen"):
-        if all({"seen", "unseen"} <= scores[model].keys() for model in MODEL_NAMES):
-            found[name] = [scores[model][name] for model in MODEL_NAMES]
-    return found
+    groups = {"all": [scores[model] for model in MODEL_NAMES]}
+    if all({"seen", "unseen"} <= scores[model].keys() for model in MODEL_NAMES):
+        for name in ("seen", "unseen"):
+            groups[name] = [scores[model][name] for model in MODEL_NAMES]
+    return groups

@@ -1,4 +1,4 @@
-"""The paper that Tench reproduces: its figures, and which runs may stand beside them."""
+"""Results of the reproduced paper, and the runs they may be compared with."""
 
 from collections.abc import Mapping
 
@@ -14,18 +14,22 @@ TABLES = {
     5: (0.03, 0.99, 0.04, 0.98),
     6: (0.02, 0.99, 0.04, 0.98),
 }
-PAPER_TITLES = {"extract-train": "Table I: the head alone", "finetune": "Table II: fine-tuning"}
-TITLES = {"extract-train": "The head alone", "finetune": "Fine-tuning"}
+PAPER_TITLES = {
+    "extract-train": "Table I: head only, frozen base",
+    "finetune": "Table II: fine-tuning",
+}
+TITLES = {"extract-train": "Head only, frozen base", "finetune": "Fine-tuning"}
 CLASSES = 10
 
-# Every parameter that changes what is trained, with the values of the paper's recipe. Two have a
-# second value, since the committed parameters differ there and README.md says so: the checkpoint
-# for 224 pixels, and the mean of an epoch's weights.
+# Every parameter that affects training, with the values that count as the paper's recipe. Two
+# allow more than the paper's value, because the committed parameters differ (see README.md): the
+# weights pretrained at 224 pixels, and the moving average of the weights.
 #
-# The other parameters may have any value. They name things (data.raw, data.classes), set what is
-# audited and exported, or choose where the same numbers are computed (backbone.cache_at and .engine).
-# The paper gives no seed. data.val_fraction has no effect, because Imagenette has a val/ folder;
-# nor has data.max_rejected, because Imagenette has no unreadable file.
+# All other parameters may have any value. They name things (data.raw, data.classes), configure
+# audit and export, or choose how the same numbers are computed (backbone.cache_at,
+# backbone.engine).
+# The paper gives no seed. data.val_fraction has no effect, because Imagenette has a val/ folder.
+# data.max_rejected has none either, because Imagenette has no unreadable files.
 RECIPE: Mapping[str, tuple[object, ...]] = {
     "class_weights": ("none",),
     "data.groups": (None,),
@@ -54,11 +58,11 @@ RECIPE: Mapping[str, tuple[object, ...]] = {
 
 
 def is_recipe(params: Params, classes: int) -> bool:
-    """Whether a run on Imagenette with these parameters may stand beside the paper's figures.
+    """Check whether a run on Imagenette follows the paper's recipe.
 
     Args:
-        params: of the run.
-        classes: their number; fewer than the paper's where data.classes merges two.
+        params: Parameters of the run.
+        classes: Number of classes; data.classes may merge some of the paper's ten.
     """
     values = {".".join(key): value for key, value in flatten(params.model_dump()).items()}
     return classes == CLASSES and all(values[key] in allowed for key, allowed in RECIPE.items())

@@ -1,8 +1,8 @@
-"""report/index.html: the report with what differs from run to run.
+"""Publish the report as report/index.html: `python -m tench.report.page.publish`.
 
-The stage `report` writes report/page.html, the same bytes for the same results, which is what DVC
-keeps. What the runs cost, where they ran and how they differ from the commit is put into the copy
-that people open: `python -m tench.report.page.publish`.
+The stage `report` writes report/page.html, a DVC output with the same bytes for the same results.
+report/index.html is a copy that adds what varies between runs: cost, machines, and differences from
+the commit.
 """
 
 import base64
@@ -42,26 +42,27 @@ TEMPLATES = Path(__file__).parent / "templates"
 UNSAFE_CHARACTERS = re.compile(
     rf"[\0-\x08\x0b-\x1f\x7f-\x9f{''.join(sorted(BIDI_CONTROLS))}\ud800-\udfff]"
 )
-RUN_PLACEHOLDER = "<!-- run -->"  # in the page, for what differs
-LISTED_OUTPUTS = (PREPARED, BACKBONE, CLASSIFIER)  # outputs whose digests are shown
+RUN_PLACEHOLDER = "<!-- run -->"  # in page.html, replaced by what varies between runs
+LISTED_OUTPUTS = (PREPARED, BACKBONE, CLASSIFIER)  # shown with their digests
 
 
 def escape_unsafe(value: object) -> object:
-    """A text with what turns those beside it round, and control characters but line ends and tabs,
-    as Python writes them; anything else as it is."""
-    return (
-        type(value)(UNSAFE_CHARACTERS.sub(escape_match, value)) if isinstance(value, str) else value
-    )
+    """Escape bidirectional and control characters, except tabs and line ends, as Python does.
 
+    Values that are not text are returned unchanged.
+    """
 
-def escape_match(found: re.Match[str]) -> str:
-    """A character as Python writes it."""
-    return escape_control_characters(found[0], BIDI_CONTROLS)
+    def escape_match(match: re.Match[str]) -> str:
+        return escape_control_characters(match[0], BIDI_CONTROLS)
+
+    if not isinstance(value, str):
+        return value
+    return type(value)(UNSAFE_CHARACTERS.sub(escape_match, value))  # Markup stays Markup
 
 
 @cache
 def page_templates() -> Environment:
-    """The templates; whatever they show is escaped, and what is missing is an error."""
+    """Load the templates. Values are escaped, and undefined names are errors."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -75,12 +76,12 @@ def page_templates() -> Environment:
 def render_page(
     contents: dict[str, Any], name: str = "report.html", folder: Path = TEMPLATES
 ) -> str:
-    """A page: one file that needs no network.
+    """Render a self-contained HTML page.
 
     Args:
-        contents: what its template shows; a report's are without what differs from run to run.
-        name: of the template, which extends page.html.
-        folder: where it lies.
+        contents: Template context.
+        name: Name of the template, which extends page.html.
+        folder: Folder of the template.
     """
     script = (TEMPLATES / "sort.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -91,40 +92,38 @@ def render_page(
         .render(
             contents,
             script=Markup(script),
-            script_digest=f"sha256-{digest}",  # no other script may run
+            script_digest=f"sha256-{digest}",  # the only script that the page allows
             style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
         )
     )
 
 
 def write_page(text: str, file: Path) -> None:
-    """Write a page. Raises TenchError where the machine does not let it."""
+    """Write a page. Raises TenchError if the file cannot be written."""
     try:
         write_text(text, file)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise TenchError(
-            f"{file}: cannot be written ({reason}): allow it, then run `dvc repro` again; the "
-            "results are in metrics/ and models/ all the same"
+            f"{file}: cannot be written ({reason}); make it writable and run the command again"
         ) from None
 
 
 def output_table(stages: Stages) -> Table:
-    """The digests of the outputs that are passed on."""
-    made = all_stage_digests(stages, "outs")
-    rows = [(file, made[str(file)]) for file in LISTED_OUTPUTS if str(file) in made]
+    """Return the digests of the main outputs."""
+    digests = all_stage_digests(stages, "outs")
+    rows = [(file, digests[str(file)]) for file in LISTED_OUTPUTS if str(file) in digests]
     return page_table(("output", "MD5 in dvc.lock"), rows, text=True)
 
 
 def baseline_is_comparable(baseline: Stages) -> bool:
-    """Whether the network from scratch was run on these very images, and its scores are at
-    hand."""
-    known = all_stage_digests(baseline, "deps") | all_stage_digests(baseline, "outs")
-    return all(known.get(str(file)) == dvc_digest(file) for file in (INDEX, BASELINE_SCORES))
+    """Check that the baseline was run on the current split and that its scores are current."""
+    digests = all_stage_digests(baseline, "deps") | all_stage_digests(baseline, "outs")
+    return all(digests.get(str(file)) == dvc_digest(file) for file in (INDEX, BASELINE_SCORES))
 
 
 def baseline_comparison(runs: dict[str, RunRecord]) -> dict[str, Any]:
-    """The network from scratch beside the transfer model."""
+    """Compare the network trained from scratch with the transfer model."""
     models = (
         ("from scratch", read_json(BASELINE_SCORES), ("baseline",)),
         (
@@ -137,9 +136,9 @@ def baseline_comparison(runs: dict[str, RunRecord]) -> dict[str, Any]:
     for name, scores, stages in models:
         seconds = [runs[stage].seconds for stage in stages if stage in runs]
         figures = [format_with_interval(scores, metric) for metric in ("accuracy", "loss")]
-        known = len(seconds) == len(stages)
-        rows.append((name, *figures, f"{sum(seconds):.0f}" if known else "not run here"))
-    header = ("model", "test accuracy", "test loss", "seconds to train")
+        complete = len(seconds) == len(stages)
+        rows.append((name, *figures, f"{sum(seconds):.0f}" if complete else "unknown"))
+    header = ("model", "test accuracy", "test loss", "training time, s")
     return {
         "table": page_table(header, rows),
         "accuracy": metric_chart("accuracy", ["baseline"]),
@@ -148,24 +147,29 @@ def baseline_comparison(runs: dict[str, RunRecord]) -> dict[str, Any]:
 
 
 def publish(*, ended: bool) -> None:
-    """Write report/index.html from report/page.html. Raises TenchError.
+    """Write report/index.html from report/page.html.
 
     Args:
-        ended: whether the stage `report` has ended: only then does dvc.lock tell of this page.
+        ended: Whether the stage `report` has ended. Before that, dvc.lock describes an older page.
+
+    Raises:
+        TenchError: report/page.html is missing or does not match dvc.lock, or the file cannot be
+            written.
     """
     if not REPORT_PAGE.exists():
-        raise TenchError(f"{REPORT_PAGE}: no such file; run `dvc repro` first")
+        raise TenchError(f"{REPORT_PAGE}: not found; run `dvc repro` first")
     main, others = read_lock_files()
-    page = main.get("report", {})
+    locked = main.get("report", {})
     if not ended:
         main.pop("report", None)
-    elif stage_digests(page, "outs").get(str(REPORT_PAGE), "") not in {"", dvc_digest(REPORT_PAGE)}:
-        raise TenchError(
-            f"{REPORT_PAGE}: not the page that dvc.lock tells of; run `dvc repro` first"
-        )
+    elif stage_digests(locked, "outs").get(str(REPORT_PAGE), "") not in {
+        "",
+        dvc_digest(REPORT_PAGE),
+    }:
+        raise TenchError(f"{REPORT_PAGE}: does not match dvc.lock; run `dvc repro` first")
     baseline = {name: stage for name, stage in others.items() if name == "baseline"}
-    beside = baseline_is_comparable(baseline)
-    stages = with_source_stages(main, others) | (baseline if beside else {})
+    comparable = baseline_is_comparable(baseline)
+    stages = with_source_stages(main, others) | (baseline if comparable else {})
     runs = find_run_records(stages)
     run = (
         page_templates()
@@ -174,7 +178,7 @@ def publish(*, ended: bool) -> None:
             outputs=output_table(stages),
             reproduction=reproduction_section(stages),
             cost=cost_section(stages, runs),
-            baseline=baseline_comparison(runs) if beside else None,
+            baseline=baseline_comparison(runs) if comparable else None,
         )
     )
     write_page(REPORT_PAGE.read_text(encoding="utf-8").replace(RUN_PLACEHOLDER, run), REPORT_INDEX)
@@ -185,7 +189,7 @@ def main() -> None:
         publish(ended=True)
     except TenchError as error:
         sys.exit(f"error: {error}")
-    print(f"the report: {REPORT_INDEX.resolve().as_uri()}")
+    print(f"report: {REPORT_INDEX.resolve().as_uri()}")
 
 
 if __name__ == "__main__":

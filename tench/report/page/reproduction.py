@@ -1,4 +1,4 @@
-"""What differs between the results at hand and the commit, which keeps others from having them."""
+"""Differences between the results and the commit, which prevent exact reproduction."""
 
 from typing import Any
 
@@ -16,24 +16,26 @@ from tench.report.page.tables import page_table
 from tench.run.dvc_files import Stages
 from tench.run.record import changed_files, git_output
 
-MAX_FILES_LISTED = 20  # named at most
+MAX_FILES_LISTED = 20
 RAW_KEY, WEIGHTS_KEY = ("data", "raw"), ("backbone", "weights")
 
 
 def recorded_value_text(stages: Stages, key: Key) -> str:
-    """A parameter the results were made with, as text; empty if no stage names it."""
+    """Return a parameter of the results as text; empty if no stage depends on it."""
     return str(recorded_values(stages, PARAMS).get(key, [""])[-1])
 
 
 def reproduction_obstacles(stages: Stages) -> list[str]:
-    """What must be done before anyone else can get these results, as sentences."""
-    found = outdated_reasons(stages, recorded_value_text(stages, RAW_KEY))
+    """List what must be fixed before others can reproduce these results."""
+    obstacles = outdated_reasons(stages, recorded_value_text(stages, RAW_KEY))
     for key, values in recorded_values(stages, PARAMS).items():
         if len(values) > 1:
-            several = " and ".join(sorted(map(yaml_value, values)))
-            found.append(f"stages were run with {'.'.join(key)} = {several}: run dvc repro first")
-    found += [
-        f"{file} cannot be read in the commit: commit it"
+            different = " and ".join(sorted(map(yaml_value, values)))
+            obstacles.append(
+                f"stages ran with different values of {'.'.join(key)} ({different}): run dvc repro"
+            )
+    obstacles += [
+        f"{file} is missing from the commit or not readable: commit it"
         for file in (PARAMS, PACKAGES)
         if not committed_values(file)
     ]
@@ -41,37 +43,35 @@ def reproduction_obstacles(stages: Stages) -> list[str]:
     if files:
         more = f" and {len(files) - MAX_FILES_LISTED} more" if len(files) > MAX_FILES_LISTED else ""
         listed = ", ".join(files[:MAX_FILES_LISTED])
-        found.append(f"not in the commit, or other than in it: {listed}{more}: commit them")
+        obstacles.append(f"uncommitted changes in {listed}{more}: commit them")
     versions = [
         f"{'.'.join(key)} {yaml_value(new)} instead of {yaml_value(old)}"
         for key, (old, new) in changed_values(stages, PACKAGES).items()
         if old is not ABSENT
     ]
     if versions:
-        found.append(f"made with other packages than the commit pins: {', '.join(versions)}")
-    return found
+        obstacles.append(f"package versions differ from the commit: {', '.join(versions)}")
+    return obstacles
 
 
 def external_inputs(stages: Stages) -> list[str]:
-    """What is neither in the repository nor fetched or drawn by the pipeline, as sentences."""
-    found = []
+    """List inputs that are neither in the repository nor made by the pipeline."""
+    inputs = []
     raw, weights = recorded_value_text(stages, RAW_KEY), recorded_value_text(stages, WEIGHTS_KEY)
     digest, made = recorded_digest(raw, stages)
     if raw and not made and not git_output("ls-files", "--", raw):
-        known = f" (DVC's digest of them: {digest})" if digest else ""
-        found.append(f"the images, at {raw}{known}")
+        inputs.append(f"the images in {raw}" + (f" (DVC digest: {digest})" if digest else ""))
     if weights.endswith(".weights.h5"):
         digest, _ = recorded_digest(weights, stages)
-        known = f" (MD5: {digest})" if digest else ""
-        found.append(f"the weights, at {weights}{known}")
-    return found
+        inputs.append(f"the weights {weights}" + (f" (MD5: {digest})" if digest else ""))
+    return inputs
 
 
 def reproduction_section(stages: Stages) -> dict[str, Any] | None:
-    """All that the template shows of it; None outside of git, where no commit can be named.
+    """Return the template context on reproduction; None outside a git repository.
 
     Args:
-        stages: those that made the results.
+        stages: Locked stages that made the results.
     """
     commit = git_output("rev-parse", "--verify", "HEAD")
     if not commit:
@@ -82,8 +82,10 @@ def reproduction_section(stages: Stages) -> dict[str, Any] | None:
     ]
     return {
         "commit": commit,
-        "hindrances": reproduction_obstacles(stages),
-        "needs": external_inputs(stages),
-        "parameters": page_table(("key", "in the commit", "for these results"), rows, text=True),
+        "obstacles": reproduction_obstacles(stages),
+        "external_inputs": external_inputs(stages),
+        "parameters": page_table(
+            ("parameter", "in the commit", "in these results"), rows, text=True
+        ),
         "baseline": "baseline" in stages,
     }

@@ -1,4 +1,4 @@
-"""What the stages' runs cost, and where they ran, from their own records."""
+"""Cost and machine of each stage, from its run record."""
 
 from collections.abc import Hashable, Iterable
 from typing import Any
@@ -11,42 +11,40 @@ SHORT_COMMIT = 8  # characters of a commit
 
 
 def find_run_records(stages: Stages) -> dict[str, RunRecord]:
-    """The records of the runs that made what the stages hold, by stage, in the order in which they
-    ended."""
-    found = [find_record(name, stage_digests(stage, "outs")) for name, stage in stages.items()]
-    return {run.stage: run for run in sorted(filter(None, found), key=lambda run: run.ended)}
+    """Find the records of the runs that made the stages' outputs, by stage, in order of ending."""
+    records = [find_record(name, stage_digests(stage, "outs")) for name, stage in stages.items()]
+    return {run.stage: run for run in sorted(filter(None, records), key=lambda run: run.ended)}
 
 
 def number_distinct(values: Iterable[Hashable]) -> dict[Any, int]:
-    """Different values with a number each, from 1 on."""
+    """Number distinct values from 1, in order of appearance."""
     return {value: number for number, value in enumerate(dict.fromkeys(values), 1)}
 
 
 def machine_name(run: RunRecord) -> str:
-    """Where a stage ran."""
+    """Describe the machine a stage ran on."""
     return f"{run.system}, {run.processor}, {run.cores} cores used"
 
 
 def package_versions(run: RunRecord) -> tuple[tuple[str, str], ...]:
-    """Python's and the packages' versions, by name."""
+    """Return the versions of Python and of the packages, by name."""
     return ("Python", run.python), *run.packages.items()
 
 
 def describe_versions(versions: dict[str, str], first: dict[str, str]) -> str:
-    """Versions in a line; of other than the `first` ones, what is different."""
+    """List versions, or only those that differ from the `first` environment."""
     if versions == first:
         return ", ".join(f"{name} {version}" for name, version in versions.items())
-    others = [
-        f"{name} {versions.get(name, 'none')}"
+    changes = [
+        f"{name} {versions.get(name, 'not installed')}"
         for name in first | versions
         if versions.get(name) != first.get(name)
     ]
-    return f"as 1, but {', '.join(others)}"
+    return f"same as 1, except {', '.join(changes)}"
 
 
 def cost_table(runs: dict[str, RunRecord]) -> Table:
-    """Seconds, memory, time and commit of every stage; which machine and packages, where there are
-    several; and what the stages have to say themselves."""
+    """Return time, memory and commit per stage, its own facts, and its environment if several."""
     all_runs = runs.values()
     machines, packages = (
         number_distinct(map(machine_name, all_runs)),
@@ -72,26 +70,26 @@ def cost_table(runs: dict[str, RunRecord]) -> Table:
 
 
 def environment_table(runs: dict[str, RunRecord]) -> Table:
-    """The machines and the packages of the runs, numbered if there are several."""
+    """Return the machines and packages of the runs, numbered if there are several."""
     machines = number_distinct(map(machine_name, runs.values()))
-    packages = [dict(one) for one in number_distinct(map(package_versions, runs.values()))]
+    packages = [dict(items) for items in number_distinct(map(package_versions, runs.values()))]
     texts = {
         "machine": list(machines),
-        "packages": [describe_versions(one, packages[0]) for one in packages],
+        "packages": [describe_versions(versions, packages[0]) for versions in packages],
     }
     rows = [
-        (f"{what}\N{NO-BREAK SPACE}{number}" if len(lines) > 1 else what, line)
-        for what, lines in texts.items()
+        (f"{name}\N{NO-BREAK SPACE}{number}" if len(lines) > 1 else name, line)
+        for name, lines in texts.items()
         for number, line in enumerate(lines, 1)
     ]
-    return page_table(("what", "which"), rows, text=True)
+    return page_table(("environment", "details"), rows, text=True)
 
 
 def cost_section(stages: Stages, runs: dict[str, RunRecord]) -> dict[str, Any]:
-    """All that the template shows of the runs."""
+    """Return the template context on the runs."""
     return {
         "stages": cost_table(runs),
-        "where": environment_table(runs),
+        "environments": environment_table(runs),
         "known": bool(runs),
         "changed": any(run.changed for run in runs.values()),
         "missing": [name for name in stages if name not in runs],

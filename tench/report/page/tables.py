@@ -1,4 +1,4 @@
-"""Tables for people: in the page, and as Markdown for the terminal."""
+"""Tables for the HTML pages and, as Markdown, for the terminal."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,13 +7,18 @@ Table = dict[str, Any]
 
 
 def page_table(header: Sequence[str], rows: Sequence[Sequence[object]], **more: Any) -> Table:
-    """A table for the template: header, rows, and `sortable`, a `caption`, or `text` where cells
-    are words rather than numbers."""
+    """Build a table for table.html.
+
+    Args:
+        header: Column titles.
+        rows: Cells; the first of each row is its title.
+        **more: `sortable` (bool), `caption` (str), or `text` (bool) to align cells to the left.
+    """
     return {"header": header, "rows": rows, "sortable": False, "caption": "", "text": False} | more
 
 
 def markdown_table(rows: Sequence[tuple[str, ...]]) -> str:
-    """Rows of text as an aligned Markdown table; the first row is the header."""
+    """Format rows of text as an aligned Markdown table; the first row is the header."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)) + " |"
@@ -23,5 +28,5 @@ def markdown_table(rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def percent_text(share: float) -> str:
-    """0.957 as 95.7 %."""
-    return f"{100 * share:.1f} %"
+    """Format a fraction as a percentage: 0.957 becomes 95.7%."""
+    return f"{100 * share:.1f}%"

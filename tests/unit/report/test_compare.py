@@ -1,4 +1,4 @@
-"""Experiments and commits of real repositories, with results made by hand, beside each other."""
+"""Comparison of experiments and commits in real repositories with handmade results."""
 
 import csv
 import sys
@@ -34,7 +34,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def rows(result: ComparisonResult) -> list[dict[str, str]]:
-    """The table of scores, by its header."""
+    """Return the table of scores as a dict per row."""
     header, *cells = group_rows(result)
     names = [name.replace("\n", " ") for name in header]
     return [dict(zip(names, row, strict=True)) for row in cells]
@@ -59,7 +59,7 @@ def test_the_experiments_of_head_beside_it_best_on_validation_first(repository: 
     assert (slow.difference.only_second, slow.difference.only_first) == (2, 0)
     assert slow.difference.p_value == pytest.approx(0.5)
     assert slow.corrected_p_value == 1
-    assert slow.verdict == "not shown to differ"
+    assert slow.verdict == "not significant"
 
 
 def test_runs_that_differ_in_the_seed_alone_are_one_group(repository: Path) -> None:
@@ -89,23 +89,23 @@ def test_seeds_are_paired_each_on_its_own_test_set(repository: Path) -> None:
     (comparison,) = compare_revisions([], False, None).comparisons
     assert comparison.difference is not None
     assert comparison.difference.images == 24
-    assert comparison.note == "the reference has no run with seed 7 to pair"
+    assert comparison.note == "the reference has no run with seed 7"
 
 
 def test_without_a_seed_in_common_nothing_is_paired(repository: Path) -> None:
     make_experiment(repository, "new", seed=1, **{RATE: 1e-3})
     (comparison,) = compare_revisions([], False, None).comparisons
     assert comparison.verdict == "not compared"
-    assert "no seed in common (1; the reference 42)" in comparison.note
+    assert "no seed in common (1; reference 42)" in comparison.note
     assert rows(compare_revisions([], False, None))[1]["test accuracy"] == "0.8333"
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"first": 6}, "only the 6 test images that both have, of 12 and 12"),
-        ({"first": 100}, "no test image in common"),
-        ({"data.raw": "elsewhere"}, "other images (data.raw)"),
+        ({"first": 6}, "only on the 6 test images in common, of 12 and 12"),
+        ({"first": 100}, "no test images in common"),
+        ({"data.raw": "elsewhere"}, "different images (data.raw)"),
     ],
 )
 def test_only_the_same_test_images_are_paired(
@@ -120,9 +120,9 @@ def test_equal_runs_count_once(repository: Path) -> None:
     make_experiment(repository, "elsewhere", right=BETTER)
     run_git(repository, "tag", "release")
     result = compare_revisions([], False, None)
-    words = "has the parameters and the seed of HEAD"
+    words = "has the same parameters and seed as HEAD"
     assert f"again {words}: counted once." in result.notes
-    assert f"elsewhere {words}, but not its scores: counted once." in result.notes
+    assert f"elsewhere {words} but different scores: counted once." in result.notes
     assert [row["name"] for row in rows(result)] == ["HEAD"]
     assert rows(result)[0]["seconds (stages)"] == "5.0 (1)"
     assert result.comparisons == []
@@ -166,16 +166,18 @@ def test_other_code_makes_another_group(repository: Path) -> None:
     result = compare_revisions([], False, None)
     made_with = {row["name"]: row["made with"] for row in rows(result)}
     assert made_with == {"HEAD": "A", "rewritten": "B"}
-    assert "Made with B, not A: other stages/finetune.py, tench/core." in result.notes
+    assert "Made with: B differs from A in stages/finetune.py, tench/core." in result.notes
 
 
-def test_many_parameters_are_told_below_the_table(repository: Path) -> None:
+def test_many_parameters_are_listed_below_the_table(repository: Path) -> None:
     names = ("batch_size", "epochs", "min_steps_per_epoch", "patience", "fine_tune_at")
     changes = {f"finetune.{name}": 7 for name in names}
     make_experiment(repository, "other", **{RATE: 1e-3, **changes})
     result = compare_revisions([], False, None)
     assert list(rows(result)[0])[1] == "seeds"
-    assert "other, not HEAD: finetune.fine_tune_at = 7, finetune.learning_rate" in to_text(result)
+    assert "other differs from HEAD: finetune.fine_tune_at = 7, finetune.learning_rate" in to_text(
+        result
+    )
 
 
 def test_the_experiments_of_all_commits(repository: Path) -> None:
@@ -215,7 +217,7 @@ def test_the_reference_is_the_commit_an_experiment_stems_from_or_the_one_asked_f
         result = compare_revisions(names, False, against)
         assert result.reference is not None
         assert result.reference.name == reference
-        assert f"only {reference}\nright" in comparison_rows(result)[0]
+        assert f"only {reference}\ncorrect" in comparison_rows(result)[0]
 
 
 def test_a_fresh_clone_compares_from_git_alone(repository: Path, tmp_path: Path) -> None:
@@ -252,5 +254,5 @@ def test_a_project_may_lie_in_a_folder_of_the_repository(
     "path",
     ["val/dog/000.zip/a/b.jpg.webp", "val/dog/012.zip/a/b.jpg.webp", "test/dog/a/b.jpg.webp"],
 )
-def test_a_image_is_known_again_whatever_pack_it_lies_in(path: str) -> None:
+def test_image_key_ignores_split_and_pack(path: str) -> None:
     assert image_key(path) == "dog/a/b.jpg.webp"

@@ -1,4 +1,4 @@
-"""What the comparison says of names that nothing has, and of revisions that hold no results."""
+"""Errors of the comparison: unknown names, and revisions without valid results."""
 
 import io
 import sys
@@ -36,52 +36,52 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def refusal(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
-    """The line in which the command refuses."""
+    """Return the error message of a command that must fail."""
     monkeypatch.setattr(sys, "argv", ["compare", *arguments])
-    said = io.StringIO()
-    with redirect_stderr(said), pytest.raises(SystemExit) as caught:
+    stderr = io.StringIO()
+    with redirect_stderr(stderr), pytest.raises(SystemExit) as caught:
         main()
     assert caught.value.code == REFUSED
-    assert said.getvalue().startswith("error: ")
-    return said.getvalue().rstrip("\n")
+    assert stderr.getvalue().startswith("error: ")
+    return stderr.getvalue().rstrip("\n")
 
 
-def left_out(repository: Path, file: Path, text: str | None) -> list[str]:
-    """What is noted where an experiment has a file of this content, or none."""
+def notes_on_skipped(repository: Path, file: Path, text: str | None) -> list[str]:
+    """Return the notes on an experiment whose `file` has this content, or is missing (None)."""
     make_experiment_with_file(repository, "odd", file, text)
     result = compare_revisions([], False, None)
     assert result.groups[0].name == "HEAD"
     return [note for note in result.notes if note.startswith("odd")]
 
 
-def test_without_experiments_it_says_how_to_have_some(
+def test_error_without_experiments_says_how_to_run_some(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = refusal(monkeypatch)
-    assert "no experiments of HEAD (" in told
-    assert "`dvc exp run`" in told
-    assert "git fetch origin 'refs/exps/*:refs/exps/*'" in told
-    assert "--all-commits" not in told
+    message = refusal(monkeypatch)
+    assert "no experiments of HEAD (" in message
+    assert "`dvc exp run`" in message
+    assert "git fetch origin 'refs/exps/*:refs/exps/*'" in message
+    assert "--all-commits" not in message
     make_experiment(repository, "new", **{RATE: 1e-3})
     run_git(repository, "commit", "--quiet", "--allow-empty", "--message=next")
     assert "--all-commits" in refusal(monkeypatch)
 
 
 @pytest.mark.parametrize("name", ["grid-3", "", "two\nlines", "HEAD:params.yaml", "main..main"])
-def test_an_unknown_name_is_told_with_those_near_it(
+def test_error_of_an_unknown_name_suggests_similar_ones(
     repository: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     assert "this clone has no experiments" in refusal(monkeypatch, name)
     make_experiment(repository, "grid-1", **{RATE: 1e-3})
     make_experiment(repository, "grid-2", **{RATE: 1e-5})
-    told = refusal(monkeypatch, "grid-1", name)
-    assert "no such experiment, commit, branch or tag" in told
-    assert "fetch" not in told
+    message = refusal(monkeypatch, "grid-1", name)
+    assert "no such experiment, commit, branch or tag" in message
+    assert "fetch" not in message
     if name == "grid-3":
-        assert told.endswith("; did you mean grid-2 or grid-1?")
+        assert message.endswith("; did you mean grid-2 or grid-1?")
 
 
-def test_a_name_that_begins_with_a_dash_stands_behind_two(
+def test_a_name_that_starts_with_a_dash_follows_two_dashes(
     repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_experiment(repository, "--help", **{RATE: 1e-3})
@@ -92,16 +92,16 @@ def test_a_name_that_begins_with_a_dash_stands_behind_two(
     assert "usage" not in shown
 
 
-def test_a_name_of_several_experiments_must_be_made_plain(
+def test_a_name_of_several_experiments_is_ambiguous(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commits = [make_experiment(repository, "new", **{RATE: 1e-3})]
     run_git(repository, "commit", "--quiet", "--allow-empty", "--message=next")
     commits.append(make_experiment(repository, "new", **{RATE: 1e-5}))
     run_git(repository, "commit", "--quiet", "--allow-empty", "--message=third")
-    told = refusal(monkeypatch, "new")
-    assert "several experiments have this name" in told
-    assert all(one[:7] in told for one in commits)
+    message = refusal(monkeypatch, "new")
+    assert "several experiments have this name" in message
+    assert all(one[:7] in message for one in commits)
     result = compare_revisions([commits[0]], False, None)
     assert len(result.groups) == 2
     assert result.reference is not None  # the commit it stems from, as of a name
@@ -113,10 +113,10 @@ def test_outside_of_git_and_before_the_first_commit(
     monkeypatch.chdir(tmp_path)
     assert "not in a git repository" in refusal(monkeypatch, "HEAD")
     run_git(tmp_path, "init", "--quiet")
-    assert "there is no commit yet" in refusal(monkeypatch, "HEAD")
+    assert "the repository has no commits yet" in refusal(monkeypatch, "HEAD")
     run_git(tmp_path, "commit", "--quiet", "--allow-empty", "--message=empty")
-    told = refusal(monkeypatch, "HEAD")
-    assert "HEAD is left out: params.yaml: not there; run from the project's root" in told
+    message = refusal(monkeypatch, "HEAD")
+    assert "HEAD is skipped: params.yaml: not found; run from the project's root" in message
 
 
 @pytest.mark.parametrize(
@@ -125,34 +125,42 @@ def test_outside_of_git_and_before_the_first_commit(
         (
             SCORES,
             None,
-            "is left out: metrics/evaluate.json: not there: never run, failed, or older",
+            "is skipped: metrics/evaluate.json: not found; the run failed",
         ),
-        (SCORES, "{", "is left out: metrics/evaluate.json: Invalid JSON"),
-        (SCORES, "{}", "is left out: metrics/evaluate.json: finetuned: Field required"),
+        (SCORES, "{", "is skipped: metrics/evaluate.json: Invalid JSON"),
+        (SCORES, "{}", "is skipped: metrics/evaluate.json: finetuned: Field required"),
         (SCORES, '{"finetuned": {"accuracy": NaN, "loss": 1}}', "finetuned.accuracy: Input should"),
         (SCORES, '{"finetuned": {"accuracy": 1.5, "loss": 1}}', "less than or equal to 1"),
-        (PARAMS, None, "is left out: params.yaml: not there"),
-        (PARAMS, "a: [", "is left out: params.yaml: not readable as YAML"),
-        (PARAMS, "- a", "is left out: params.yaml: must be a mapping"),
-        (LOCK_FILE, "\x00", "is left out: dvc.lock: not readable as YAML"),
+        (PARAMS, None, "is skipped: params.yaml: not found"),
+        (PARAMS, "a: [", "is skipped: params.yaml: not readable as YAML"),
+        (PARAMS, "- a", "is skipped: params.yaml: must be a mapping"),
+        (LOCK_FILE, "\x00", "is skipped: dvc.lock: not readable as YAML"),
         (FINETUNE_SCORES, None, ": validation accuracy unknown: metrics/finetune/metrics.json"),
         (FINETUNE_SCORES, "[]", ": validation accuracy unknown: metrics/finetune/metrics.json"),
-        (FINETUNE_SCORES, '{"val": {"accuracy": 1}, "kept_epoch": 9}', "in no table of epochs"),
-        (PREDICTIONS, None, ": answers unknown: metrics/predictions.csv: not there"),
-        (PREDICTIONS, "", ": answers unknown: metrics/predictions.csv: not readable as CSV"),
-        (PREDICTIONS, "path,label\n", ": answers unknown: metrics/predictions.csv: not readable"),
+        (
+            FINETUNE_SCORES,
+            '{"val": {"accuracy": 1}, "kept_epoch": 9}',
+            "is not in the tables of epochs",
+        ),
+        (PREDICTIONS, None, ": predictions unknown: metrics/predictions.csv: not found"),
+        (PREDICTIONS, "", ": predictions unknown: metrics/predictions.csv: not readable as CSV"),
+        (
+            PREDICTIONS,
+            "path,label\n",
+            ": predictions unknown: metrics/predictions.csv: not readable",
+        ),
         (PREDICTIONS, "path,label,prediction\na,b\n", "not readable as CSV"),
         (PREDICTIONS, "path,label,prediction\n", "metrics/predictions.csv: empty"),
-        (PREDICTIONS, "path,label,prediction\na,b,c\na,b,c\n", "an image is there twice"),
+        (PREDICTIONS, "path,label,prediction\na,b,c\na,b,c\n", "an image is listed twice"),
         (COSTS, '{"finetune": {"seconds": "x"}}', ": cost unknown: metrics/costs.json: finetune."),
     ],
 )
-def test_what_a_revision_lacks_is_told_and_the_others_are_compared(
+def test_invalid_results_are_noted_and_the_others_compared(
     repository: Path, file: Path, content: str | None, words: str
 ) -> None:
-    notes = left_out(repository, file, content)
+    notes = notes_on_skipped(repository, file, content)
     assert words in notes[0]
-    assert notes[1:] in ([], ["odd has the parameters and the seed of HEAD: counted once."])
+    assert notes[1:] in ([], ["odd has the same parameters and seed as HEAD: counted once."])
 
 
 def test_other_classes_are_not_paired(repository: Path) -> None:
@@ -162,10 +170,12 @@ def test_other_classes_are_not_paired(repository: Path) -> None:
     write_lock_file(repository, "model")
     save_experiment(repository, "new")
     (comparison,) = compare_revisions([], False, None).comparisons
-    assert "other labels of test images (12)" in comparison.note
+    assert "different labels of test images (12)" in comparison.note
 
 
-def test_results_of_other_parameters_or_another_model_are_left_out(repository: Path) -> None:
+def test_results_of_other_parameters_or_another_model_are_notes_on_skipped(
+    repository: Path,
+) -> None:
     set_params(repository, {RATE: 1e-3})
     save_experiment(repository, "changed")
     write_run_results(repository)
@@ -176,11 +186,11 @@ def test_results_of_other_parameters_or_another_model_are_left_out(repository: P
     save_experiment(repository, "half")
     notes = compare_revisions([], False, None).notes
     assert any(
-        "changed is left out: finetune.learning_rate = 0.001 in params.yaml, but the results were "
-        "made with 0.0001: run `dvc repro`" in note
+        "changed is skipped: finetune.learning_rate = 0.001 in params.yaml, but the results were "
+        "made with 0.0001; run `dvc repro`" in note
         for note in notes
     )
-    assert any("half is left out: evaluate has not been run since" in note for note in notes)
+    assert any("half is skipped: evaluate has not been run since" in note for note in notes)
 
 
 def test_a_reference_without_results(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,8 +201,8 @@ def test_a_reference_without_results(repository: Path, monkeypatch: pytest.Monke
     result = compare_revisions([], False, None)
     assert result.reference is None
     assert [group.name for group in result.groups] == ["newer"]
-    assert any(note.startswith("HEAD is left out") for note in result.notes)
-    assert "--against HEAD: HEAD is left out" in refusal(monkeypatch, "newer", "--against", "HEAD")
+    assert any(note.startswith("HEAD is skipped") for note in result.notes)
+    assert "--against HEAD: HEAD is skipped" in refusal(monkeypatch, "newer", "--against", "HEAD")
 
 
 def test_all_commits_goes_without_names(
@@ -201,7 +211,7 @@ def test_all_commits_goes_without_names(
     monkeypatch.setattr(sys, "argv", ["compare", "-A", "HEAD"])
     with pytest.raises(SystemExit):
         main()
-    assert "--all-commits goes without REV" in capsys.readouterr().err
+    assert "--all-commits cannot be combined with REV" in capsys.readouterr().err
 
 
 ESCAPE = '"\\e[31m\\n\\x9b2J\\u202e\\ud800"'  # a color, a line, a cleared screen, turned text
@@ -254,9 +264,9 @@ def test_no_escape_of_a_revision_reaches_the_terminal(
 @pytest.mark.parametrize(
     "text", ["[" * 100_000, "\x00", "a: &a [*a]", "a: !!bool x", "#" * 20_000_000]
 )
-def test_hostile_files_of_a_revision_leave_it_out(repository: Path, file: Path, text: str) -> None:
-    (note, *_) = left_out(repository, file, text)
-    assert f"is left out: {file}: not readable as YAML: " in note
+def test_revisions_with_hostile_files_are_skipped(repository: Path, file: Path, text: str) -> None:
+    (note, *_) = notes_on_skipped(repository, file, text)
+    assert f"is skipped: {file}: not readable as YAML: " in note
 
 
 def test_git_that_refuses_is_reported_in_its_own_words(

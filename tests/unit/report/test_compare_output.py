@@ -21,7 +21,7 @@ EVIL = "<script>alert(1)</script>|*a*"
 
 @pytest.fixture(scope="module")
 def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with groups of seeds, costs, and names that would be markup or formulas."""
+    """A repository with groups of seeds, costs, and names that look like markup or formulas."""
     folder = tmp_path_factory.mktemp("compared")
     make_repository(folder)
     write_run_results(folder, costs={"finetune": 9})
@@ -44,10 +44,10 @@ def test_the_table_is_aligned_and_narrow() -> None:
     assert max(map(len, lines)) <= 100
     rule = lines[2]
     assert set(rule) == {"-", " "}
-    gaps = [place for place, mark in enumerate(rule) if mark == " "]
+    gaps = [index for index, mark in enumerate(rule) if mark == " "]
     assert len(gaps) == 2 * 8
     assert [line.split()[0] for line in lines[3:6]] == ["HEAD", "=1+1", "<i>free</i>"]
-    assert {line[place] for line in lines[3:6] for place in gaps} == {" "}
+    assert {line[index] for line in lines[3:6] for index in gaps} == {" "}
     shown = to_text(compare_revisions([], False, None))
     assert "0.9300±0.0141" in shown
     assert "35.0 (1)" in shown
@@ -55,13 +55,13 @@ def test_the_table_is_aligned_and_narrow() -> None:
     assert "p (Holm) is corrected for 2 comparisons." in shown
 
 
-def test_markdown_shows_whatever_names_hold() -> None:
+def test_markdown_escapes_names() -> None:
     shown = to_markdown(compare_revisions([], False, None))
     assert r"\<i\>free\</i\>" in shown
     assert r"\<script\>alert(1)" in shown
     assert "| name " in shown
     assert "| finetune.learning_rate |" in shown.replace("\\", "")
-    assert "- 5 runs in 4 groups, set against HEAD" in shown
+    assert "- 5 runs in 4 groups, compared with HEAD" in shown
 
 
 def test_csv_has_every_figure_in_full_and_no_formula() -> None:
@@ -85,30 +85,28 @@ def test_the_command_prints_one_format_and_writes_the_page(
     page = tmp_path / "folder/page.html"
     monkeypatch.setattr(sys, "argv", ["compare", "--format", "csv", "--page", str(page)])
     main()
-    told = capsys.readouterr()
-    assert len(list(csv.reader(io.StringIO(told.out)))) == 5
-    assert "- slow-1 +1: slow-1 (seed 1), slow-2 (seed 2)." in told.err
-    assert page.as_uri() in told.err
+    output = capsys.readouterr()
+    assert len(list(csv.reader(io.StringIO(output.out)))) == 5
+    assert "- slow-1 +1: slow-1 (seed 1), slow-2 (seed 2)." in output.err
+    assert page.as_uri() in output.err
     monkeypatch.setattr(sys, "argv", ["compare", "--page", str(tmp_path)])
     with pytest.raises(SystemExit):
         main()
     assert capsys.readouterr().err.startswith(f"error: {tmp_path}: cannot be written")
 
 
-def test_the_page_needs_nothing_else_and_escapes_what_it_shows(
-    browser: Browser, tmp_path: Path
-) -> None:
+def test_page_is_self_contained_and_escaped(browser: Browser, tmp_path: Path) -> None:
     html = render_comparison(compare_revisions([], False, None))
     assert "<i>free" not in html
     file = tmp_path / "page.html"
     file.write_text(html, encoding="utf-8")
     page = browser.new_page(viewport={"width": 360, "height": 640})
-    asked, wrong = [], []
-    page.on("request", lambda request: asked.append(request.url))
+    requests, wrong = [], []
+    page.on("request", lambda request: requests.append(request.url))
     page.on("console", lambda message: wrong.append(message.text))
     page.on("dialog", lambda dialog: wrong.append(dialog.message))
     page.goto(file.as_uri())
-    assert asked == [file.as_uri()]
+    assert requests == [file.as_uri()]
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     names = page.locator("#scores tbody th").all_inner_texts()
     assert names == ["1. slow-1 +1", "2. HEAD", "3. <i>free</i>", "4. =1+1"]
@@ -118,23 +116,23 @@ def test_the_page_needs_nothing_else_and_escapes_what_it_shows(
     numbers = page.locator("#scores figure svg text").all_text_contents()
     assert [numbers.count(one) for one in ("1", "2", "4")] == [2, 2, 2]  # validation and test
     assert "3" not in numbers
-    assert "only groups have one" not in page.locator("figcaption").inner_text()
-    assert "what they cost is not known: <i>free</i>" in page.locator("figcaption").inner_text()
+    assert "Pareto front" not in page.locator("figcaption").inner_text()
+    assert "because their cost is unknown: <i>free</i>" in page.locator("figcaption").inner_text()
     assert "not compared" in page.locator("#against").inner_text()
     assert "no seed in common" in page.locator("#notes").inner_text()
     assert wrong == []
     page.close()
 
 
-def test_where_no_cost_is_known_the_page_says_so_in_place_of_the_chart() -> None:
+def test_page_without_costs_has_no_chart() -> None:
     html = render_comparison(compare_revisions(["<i>free</i>"], False, "<i>free</i>"))
-    assert "what the runs cost is not known" in html
+    assert "the cost of the runs is unknown" in html
     assert "<svg" not in html
-    assert "Nothing to set beside it." in html
+    assert "There is no other group to compare." in html
 
 
-def test_of_many_groups_the_chart_names_those_that_none_surpasses_at_their_cost() -> None:
-    dearer_and_worse = [(n, 100.0 + n, 0.9) for n in range(1, MAX_LABELED_GROUPS)]
+def test_many_groups_are_labeled_on_the_pareto_front_only() -> None:
+    dominated = [(n, 100.0 + n, 0.9) for n in range(1, MAX_LABELED_GROUPS)]
     best = [(20, 10.0, 0.8), (21, 50.0, 0.95), (22, 300.0, 0.96)]
-    assert pareto_labels(dearer_and_worse + best) == {20, 21, 22}
+    assert pareto_labels(dominated + best) == {20, 21, 22}
     assert pareto_labels([*best, (23, 300.0, 0.1)]) == {20, 21, 22, 23}

@@ -1,4 +1,4 @@
-"""The comparison's statistics, against textbooks, SciPy and simulation."""
+"""Significance tests of the comparison, checked against textbooks, SciPy and simulation."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from tench.report.compare.significance import (
 
 
 def pair(first: NDArray[np.bool_], second: NDArray[np.bool_], start: int = 0) -> PairedResults:
-    """Two models' answers about images numbered from `start` on."""
+    """Pair the results of two models on images numbered from `start`."""
     return PairedResults(
         [f"{number:05d}" for number in range(start, start + len(first))], first, second
     )
@@ -34,7 +34,7 @@ def simulated(
     return pairs
 
 
-def test_holm_is_his_own_procedure() -> None:
+def test_holm_correction_matches_textbook_values() -> None:
     # Four hypotheses, as statistics courses show it: 0.005 x 4, 0.01 x 3, 0.03 x 2, then no less.
     assert holm_correction([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm_correction([0.4, 0.9]) == pytest.approx([0.8, 0.9])
@@ -53,7 +53,7 @@ def test_one_seed_is_mcnemars_exact_test() -> None:
     assert accuracy_difference([pair(first, first)]).p_value == 1
 
 
-def test_seeds_with_test_sets_of_their_own_are_students_paired_t_test() -> None:
+def test_distinct_test_sets_give_the_paired_t_test() -> None:
     rng = np.random.default_rng(1)
     gains = (0.02, 0.05, 0.1, 0.15, 0.18)  # vary more than images would make them
     answers = [(rng.random(200) < 0.8, rng.random(200) < 0.8 + gain) for gain in gains]
@@ -62,7 +62,7 @@ def test_seeds_with_test_sets_of_their_own_are_students_paired_t_test() -> None:
     assert clustered_p_value(pairs) == pytest.approx(ttest_rel(*zip(*means, strict=True)).pvalue)
 
 
-def test_the_same_images_in_every_seed_make_it_less_sure_than_other_images_would() -> None:
+def test_shared_images_increase_the_p_value() -> None:
     # The second model has five images right in every seed that the first has wrong, and one more.
     first = np.ones(50, bool)
     first[:5] = False
@@ -75,24 +75,24 @@ def test_the_same_images_in_every_seed_make_it_less_sure_than_other_images_would
     assert clustered_p_value(pairs) > 3 * clustered_p_value(apart)
 
 
-def test_what_no_seed_differs_in_is_no_difference() -> None:
+def test_identical_results_have_p_value_one() -> None:
     same = [pair(np.ones(20, bool), np.ones(20, bool)) for _ in range(3)]
     assert clustered_p_value(same) == 1
     assert accuracy_difference(same).accuracy == 0
 
 
-def test_seldom_is_chance_taken_for_a_difference_and_seldom_a_difference_missed() -> None:
+def test_false_positive_rate_and_power() -> None:
     rng = np.random.default_rng(2)
     alarms = [clustered_p_value(simulated(5, 0.3, rng)) < 0.05 for _ in range(300)]
     assert np.mean(alarms) < 0.09
-    # of one seed, McNemar's test tells models apart, and so takes one seed's luck for more
+    # with one seed, McNemar's test compares two models and does not cover variation between seeds
     single = [accuracy_difference(simulated(1, 0.6, rng)).p_value < 0.05 for _ in range(300)]
     assert np.mean(single) > 0.15
     found = [clustered_p_value(simulated(5, 0.1, rng, gain=1.5)) < 0.05 for _ in range(100)]
     assert np.mean(found) > 0.9
 
 
-def test_spread_is_the_samples() -> None:
+def test_standard_deviation_is_of_the_sample() -> None:
     assert mean_and_deviation([0.9, 0.92, 0.94]) == MeanDeviation(
         pytest.approx(0.92), pytest.approx(0.02)
     )

@@ -1,4 +1,4 @@
-"""Names in pages, with a real browser as the witness: shown as text, in order, and nothing runs."""
+"""Hostile names in pages, in a real browser: shown as text, in order, and never executed."""
 
 from html import unescape
 from pathlib import Path
@@ -31,8 +31,8 @@ FILES = [name.replace("/", "\u2215") for name in NAMES]
 
 
 @pytest.fixture
-def hostile(report_project: Path) -> Path:
-    """A project whose classes and files have such names, the current folder."""
+def hostile(made: Path) -> Path:
+    """A project with these class and file names as the current folder."""
     for file in (paths.PREDICTIONS, paths.PER_CLASS, paths.LABEL_SUSPECTS):
         first, *_ = read_csv(file)
         rows = []
@@ -49,9 +49,9 @@ def hostile(report_project: Path) -> Path:
 
 
 def shown(browser: Browser, file: Path) -> tuple[Page, list[str]]:
-    """A page, and what happened on it that may not."""
+    """Open a page; return it with console messages, errors, dialogs and requests."""
     page, wrong = browser.new_page(), []
-    page.on("console", lambda said: wrong.append(said.text))
+    page.on("console", lambda message: wrong.append(message.text))
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("dialog", lambda dialog: wrong.append(dialog.message))
     page.on(
@@ -63,7 +63,7 @@ def shown(browser: Browser, file: Path) -> tuple[Page, list[str]]:
     return page, wrong
 
 
-# Where characters number `first` and `second` of an element's text are drawn, in pixels.
+# Positions in pixels of the characters `first` and `second` of an element's text.
 PLACES = """(element, [first, second]) => [first, second].map((wanted) => {
   const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
   let left = wanted;
@@ -87,29 +87,29 @@ def test_the_report_shows_names_as_text_in_their_order(hostile: Path, browser: B
     file = hostile / "page.html"
     file.write_text(html, encoding="utf-8")
     page, wrong = shown(browser, file)
-    told = page.locator("figcaption", has_text="labeled")
-    assert told.count() == len(NAMES)
-    for place, (name, image) in enumerate(zip(NAMES, FILES, strict=True)):
-        text = told.nth(place).evaluate("one => one.textContent")
+    captions = page.locator("figcaption", has_text="labeled")
+    assert captions.count() == len(NAMES)
+    for index, (name, image) in enumerate(zip(NAMES, FILES, strict=True)):
+        text = captions.nth(index).evaluate("one => one.textContent")
         seen = name.replace(OVERRIDE, "\\u202e").replace(CLOSE, "\\u2069")
-        assert f"labeled {seen} (1.0 %), looks like {seen} (98.0 %)" in text
+        assert f"labeled {seen} (1.0%), looks like {seen} (98.0%)" in text
         assert image.replace(OVERRIDE, "\\u202e").replace(CLOSE, "\\u2069") in text
-        ends = [text.index(" (1.0") - len(seen), text.index("(1.0"), text.index("0 %), looks")]
-        (row, begin), (next_row, end) = told.nth(place).evaluate(PLACES, [ends[1], ends[2]])
-        assert (next_row, end > begin) == (row, True)  # "(1.0 %)" is not turned round
-        (row, begin), (next_row, end) = told.nth(place).evaluate(PLACES, [ends[0], ends[1]])
+        ends = [text.index(" (1.0") - len(seen), text.index("(1.0"), text.index("0%), looks")]
+        (row, begin), (next_row, end) = captions.nth(index).evaluate(PLACES, [ends[1], ends[2]])
+        assert (next_row, end > begin) == (row, True)  # "(1.0%)" is not reordered
+        (row, begin), (next_row, end) = captions.nth(index).evaluate(PLACES, [ends[0], ends[1]])
         assert next_row > row or end > begin  # and follows the name
     assert page.locator("th", has_text=NAMES[0]).count()
     assert wrong == []
 
 
-def test_what_stands_in_place_of_the_run_is_the_page_s_own(hostile: Path) -> None:
+def test_only_the_pages_own_placeholder_is_replaced(hostile: Path) -> None:
     html = render_page(report_contents(load_params()))
     assert html.count(RUN_PLACEHOLDER) == 1
     assert RUN_PLACEHOLDER in unescape(html.replace(RUN_PLACEHOLDER, "", 1))
     paths.REPORT_PAGE.write_text(html, encoding="utf-8")
     publish(ended=False)
-    assert paths.REPORT_INDEX.read_text(encoding="utf-8").count("Where it comes from") == 1
+    assert paths.REPORT_INDEX.read_text(encoding="utf-8").count("Provenance</h3>") == 1
 
 
 def test_the_model_card_shows_names_as_text() -> None:

@@ -1,4 +1,4 @@
-"""Which runs the report sets beside the paper, and when it says what the backbone has seen."""
+"""Comparison with the paper, and statements on images seen in pretraining."""
 
 import hashlib
 from pathlib import Path
@@ -178,7 +178,7 @@ def test_a_digest_is_of_images_in_any_order_under_any_class(report_project: Path
 
 def test_of_imagenette_report_and_card_state_what_the_backbone_has_seen(papers: Path) -> None:
     text, told = page(), card(papers)
-    assert "of the test images were among those the backbone learnt from" in text
+    assert "of the test images were among those the backbone was trained on" in text
     assert "2 of the 3 test images were among those the backbone was trained on" in told
     assert "those the backbone has not seen" in told
     for words in ("If they are those images", "named like"):
@@ -191,7 +191,7 @@ def test_of_other_images_with_such_names_both_say_that_it_is_a_guess(papers: Pat
     for one in (text, told):
         assert "If they are those images, the backbone was trained on them" in one
         assert "named like those the backbone was trained on" in one
-    for words in ("were among those", "not seen", "never met", "never "):
+    for words in ("were among those", "not seen", "in pretraining", "never "):
         assert words not in told.split("## Scores")[1].split("## Data")[0]
         assert words not in text.split('id="summary"')[1].split('id="training"')[0]
 
@@ -205,7 +205,7 @@ def test_of_other_weights_nobody_says_what_they_have_seen(papers: Path, weights:
     assert [row.seen for row in seen_with(rows, weights)] == [0, 0]
     write_json(make_scores(), paths.SCORES)  # no groups: no image counts as seen
     text = page().split('id="summary"')[1].split('id="training"')[0]
-    assert "learnt from" not in text
+    assert "trained on" not in text
     assert "ImageNet" not in text
     told = card(papers).split("The weakest classes")[0]
     assert "were among those" not in told

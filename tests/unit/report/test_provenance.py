@@ -1,4 +1,4 @@
-"""What the report says of the runs that made the results, from lock files and records by hand."""
+"""The runs in the report, with handmade lock files and run records."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ from tench.run.dvc_files import read_lock_files
 from tench.run.record import write_record
 
 
-def test_a_run_is_told_with_its_own_outputs_alone(report_project: Path) -> None:
+def test_run_record_matches_current_outputs_only(made: Path) -> None:
     write_run_record("finetune", seconds=60.0)
     assert find_run_records(read_locked_stages())["finetune"].seconds == 60
     write_text("other weights", paths.CLASSIFIER)
@@ -37,8 +37,8 @@ def test_a_run_is_told_with_its_own_outputs_alone(report_project: Path) -> None:
     assert find_run_records(read_locked_stages())["finetune"].seconds == 60
 
 
-def test_where_it_ran_is_where_the_run_was_not_where_it_is_published(
-    report_project: Path, monkeypatch: pytest.MonkeyPatch
+def test_machine_is_that_of_the_run_not_of_publishing(
+    made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recording, "processor_name", lambda: "Quick 1")
     write_record("finetune", [paths.CLASSIFIER], 12.5, PACKAGE_VERSIONS, {"engine": "litert"})
@@ -48,9 +48,7 @@ def test_where_it_ran_is_where_the_run_was_not_where_it_is_published(
     assert run.processor.startswith("Quick 1")
 
 
-def test_a_record_that_cannot_be_written_costs_a_warning(
-    report_project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unwritable_record_is_a_warning(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.rmtree(paths.REPORT)
     paths.REPORT.write_text("a file where the folder should be")
     write_record("finetune", [paths.CLASSIFIER], 1, {}, {})
@@ -70,7 +68,7 @@ def test_a_record_that_cannot_be_written_costs_a_warning(
         b'{"outs": 3, "seconds": "x"}',
     ],
 )
-def test_a_garbled_record_is_none(report_project: Path, content: bytes) -> None:
+def test_malformed_record_is_ignored(made: Path, content: bytes) -> None:
     good = write_run_record("finetune")
     (paths.RUN_RECORDS / "finetune-0.json").write_bytes(content)
     (paths.RUN_RECORDS / "finetune-1.json").mkdir()
@@ -84,7 +82,7 @@ def test_a_garbled_record_is_none(report_project: Path, content: bytes) -> None:
     publish(ended=True)
 
 
-def test_what_all_runs_share_is_told_once(report_project: Path) -> None:
+def test_shared_environment_is_listed_once(made: Path) -> None:
     write_run_record("prepare")
     write_run_record("finetune", ended="2026-01-02 04:00:00")
     shown = cost_section(read_locked_stages(), find_run_records(read_locked_stages()))
@@ -93,7 +91,7 @@ def test_what_all_runs_share_is_told_once(report_project: Path) -> None:
     ]
     rows = table_texts(shown["stages"])
     assert rows[0] == ["prepare", "61.2", "1234", "2026-01-02 03:04:05", "01234567"]
-    assert table_texts(shown["where"]) == [
+    assert table_texts(shown["environments"]) == [
         ["machine", "Linux x86_64, Quick 1, avx2, 2 cores used"],
         ["packages", "Python 3.11.2, keras 3.13.0, numpy 2.4.0"],
     ]
@@ -101,7 +99,7 @@ def test_what_all_runs_share_is_told_once(report_project: Path) -> None:
     assert not shown["changed"]
 
 
-def test_what_differs_is_told_for_each_stage(report_project: Path) -> None:
+def test_different_environments_are_numbered(made: Path) -> None:
     write_run_record("raw", ended="2026-01-02 01:00:00")
     write_run_record("prepare", cores=8, ended="2026-01-02 02:00:00")
     others = {"keras": "3.12.0", "scipy": "1.17.0"}
@@ -115,23 +113,26 @@ def test_what_differs_is_told_for_each_stage(report_project: Path) -> None:
         ["01234567", "2", "1", ""],
         ["01234567 +", "1", "2", "litert"],
     ]
-    assert table_texts(shown["where"]) == [
+    assert table_texts(shown["environments"]) == [
         ["machine\N{NO-BREAK SPACE}1", "Linux x86_64, Quick 1, avx2, 2 cores used"],
         ["machine\N{NO-BREAK SPACE}2", "Linux x86_64, Quick 1, avx2, 8 cores used"],
         ["packages\N{NO-BREAK SPACE}1", "Python 3.11.2, keras 3.13.0, numpy 2.4.0"],
-        ["packages\N{NO-BREAK SPACE}2", "as 1, but keras 3.12.0, numpy none, scipy 1.17.0"],
+        [
+            "packages\N{NO-BREAK SPACE}2",
+            "same as 1, except keras 3.12.0, numpy not installed, scipy 1.17.0",
+        ],
     ]
     assert shown["changed"]
 
 
-def test_stages_without_a_record_are_named_on_the_page(report_project: Path) -> None:
+def test_stages_without_a_record_are_listed(made: Path) -> None:
     write_run_record("prepare")
     publish(ended=True)
     text = paths.REPORT_INDEX.read_text(encoding="utf-8")
-    assert "nothing is known of the run: raw, finetune, report, split." in text
+    assert "from DVC's cache or another folder: raw, finetune, report, split." in text
 
 
-def test_while_the_report_is_written_its_last_run_is_not_told(report_project: Path) -> None:
+def test_unfinished_report_stage_has_no_cost(made: Path) -> None:
     write_run_record("report")
     publish(ended=False)
     assert '<th scope="row">report</th>' not in paths.REPORT_INDEX.read_text(encoding="utf-8")
@@ -139,14 +140,14 @@ def test_while_the_report_is_written_its_last_run_is_not_told(report_project: Pa
     assert '<th scope="row">report</th>' in paths.REPORT_INDEX.read_text(encoding="utf-8")
 
 
-def test_a_page_of_other_results_is_refused(report_project: Path) -> None:
+def test_page_that_does_not_match_the_lock_is_refused(made: Path) -> None:
     write_text("another <!-- run -->", paths.REPORT_PAGE)
-    with pytest.raises(TenchError, match=r"not the page that dvc.lock tells of"):
+    with pytest.raises(TenchError, match=r"does not match dvc.lock"):
         publish(ended=True)
     publish(ended=False)  # the stage has just written it
 
 
-def test_raw_data_is_told_of_where_it_was_read(report_project: Path) -> None:
+def test_source_stages_are_those_of_the_raw_data_in_use(made: Path) -> None:
     for name in ("imagenette", "sample"):
         write_text(name, paths.DATA / name / "a.jpg")
         write_stage_lock(name, outs=[paths.DATA / name], pipeline=1)
@@ -154,13 +155,8 @@ def test_raw_data_is_told_of_where_it_was_read(report_project: Path) -> None:
     assert set(read_locked_stages()) == {"raw", "sample", "prepare", "split", "finetune", "report"}
 
 
-def test_a_garbled_lock_file_is_one_error(report_project: Path) -> None:
-    write_text("<<<<<<< HEAD\nstages: {", Path("dvc.lock"))
-    with pytest.raises(TenchError, match=r"^dvc.lock: not readable as YAML"):
-        publish(ended=True)
-
-
-def test_baseline_of_other_images_or_scores_is_not_shown(report_project: Path) -> None:
+def test_malformed_lock_file_is_one_error(made: Path) -> None:
+    write_text("def test_baseline_needs_the_current_images_and_scores(made: Path) -> None:
     assert not baseline_is_comparable({})
     write_text("{}", paths.BASELINE_SCORES)
     write_stage_lock("baseline", [paths.INDEX], [paths.BASELINE_SCORES], pipeline=2)

@@ -1,4 +1,4 @@
-"""What differs between results and the commit, from lock files made by hand."""
+"""Differences between results and the commit, with handmade lock files."""
 
 import shutil
 from pathlib import Path
@@ -19,7 +19,7 @@ from tench.run.dvc_digest import dvc_digest
 
 
 def set_params(**values: object) -> None:
-    """Change the text of params.yaml: key to value, wherever the key stands."""
+    """Set values in the text of params.yaml, by key without its section."""
     text = paths.PARAMS.read_text(encoding="utf-8")
     for key, value in values.items():
         line = next(one for one in text.splitlines() if one.strip().startswith(f"{key}:"))
@@ -27,28 +27,26 @@ def set_params(**values: object) -> None:
     write_text(text, paths.PARAMS)
 
 
-def test_a_commit_with_its_results_needs_two_commands(report_project: Path) -> None:
-    run_git(
-        report_project, "remote", "add", "origin", "https://me:secret@example.com/a/b.git?token=x"
-    )
-    run_git(report_project, "update-ref", "refs/remotes/origin/main", "HEAD")
+def test_committed_results_are_reproduced_by_two_commands(made: Path) -> None:
+    run_git(made, "remote", "add", "origin", "https://me:secret@example.com/a/b.git?token=x")
+    run_git(made, "update-ref", "refs/remotes/origin/main", "HEAD")
     write_stage_lock("imagenette", outs=[paths.IMAGENETTE], pipeline=1)
     shown = reproduction_section(read_locked_stages())
     assert shown is not None
-    assert shown["hindrances"] == shown["needs"] == shown["parameters"]["rows"] == []
-    head = run_git(report_project, "rev-parse", "HEAD").strip()
+    assert shown["obstacles"] == shown["external_inputs"] == shown["parameters"]["rows"] == []
+    head = run_git(made, "rev-parse", "HEAD").strip()
     assert shown["commit"] == head
     publish(ended=True)
     text = paths.REPORT_INDEX.read_text(encoding="utf-8")
     assert f"<pre>git checkout {head}\ndvc repro\n</pre>" in text
     assert "secret" not in text
-    assert "nobody can" not in text
+    assert "cannot be reproduced" not in text
     commit_nothing_but_docs = Path("notes.txt")
     commit_nothing_but_docs.write_text("changes no result")
     assert reproduction_section(read_locked_stages()) == shown
 
 
-def test_parameters_other_than_in_the_commit_are_shown(report_project: Path) -> None:
+def test_parameters_that_differ_from_the_commit_are_listed(made: Path) -> None:
     write_pipeline_lock(
         **{"data.raw": "data/sample", "finetune.learning_rate": 1e-5, "backbone.cache_at": 100}
     )
@@ -56,7 +54,7 @@ def test_parameters_other_than_in_the_commit_are_shown(report_project: Path) -> 
     write_stage_lock("sample", outs=[paths.SAMPLE], pipeline=1)
     shown = reproduction_section(read_locked_stages())
     assert shown is not None
-    assert table_texts(shown["parameters"]) == [  # image_size has made nothing yet
+    assert table_texts(shown["parameters"]) == [  # no result was made with image_size yet
         ["data.raw", '"data/imagenette"', '"data/sample"'],
         ["backbone.cache_at", "125", "100"],
         ["finetune.learning_rate", "0.0001", "1e-05"],
@@ -68,56 +66,56 @@ def test_parameters_other_than_in_the_commit_are_shown(report_project: Path) -> 
     assert keys == ["data.image_size", "finetune.fine_tune_at", "finetune.learning_rate"]
 
 
-def test_stages_that_disagree_are_named(report_project: Path) -> None:
+def test_stages_with_different_parameters_are_reported(made: Path) -> None:
     write_stage_lock("finetune", [paths.INDEX], [paths.CLASSIFIER], params={"seed": 43})
-    assert "stages were run with seed = 42 and 43: run dvc repro first" in reproduction_obstacles(
-        read_locked_stages()
+    assert (
+        "stages ran with different values of seed (42 and 43): run dvc repro"
+        in reproduction_obstacles(read_locked_stages())
     )
 
 
-def test_code_that_is_not_in_the_commit_is_named(report_project: Path) -> None:
+def test_uncommitted_code_is_reported(made: Path) -> None:
     assert reproduction_obstacles(read_locked_stages()) == []
     write_text("code = 2\n", Path("tench/code.py"))
     write_text("", Path("stages/new ö.py"))
     write_text("new: 1\n", Path("dvc.yaml"))
     write_pipeline_lock()  # all ran with it
     assert reproduction_obstacles(read_locked_stages()) == [
-        "not in the commit, or other than in it: dvc.yaml, stages/new ö.py, tench/code.py: "
-        "commit them"
+        "uncommitted changes in dvc.yaml, stages/new ö.py, tench/code.py: commit them"
     ]
     commit_all(report_project)
     assert reproduction_obstacles(read_locked_stages()) == []
 
 
-def test_results_of_other_code_than_is_committed_are_named(report_project: Path) -> None:
+def test_results_of_older_code_are_reported(made: Path) -> None:
     write_text("code = 2\n", Path("tench/code.py"))
     commit_all(report_project)  # but nothing has run with it
     assert reproduction_obstacles(read_locked_stages()) == [
-        "tench is not what it was when finetune ran: run dvc repro first"
+        "tench has changed since finetune ran: run dvc repro"
     ]
 
 
-def test_results_of_several_runs_are_named(report_project: Path) -> None:
+def test_changed_input_of_a_stage_is_reported(made: Path) -> None:
     write_stage_lock("split", [paths.PREPARED_INDEX], [paths.SPLIT], params={"seed": 42})
     write_text("path\nother\n", paths.INDEX)
     assert reproduction_obstacles(read_locked_stages()) == [
-        "data/split/index.csv is not what it was when finetune ran: run dvc repro first"
+        "data/split/index.csv has changed since finetune ran: run dvc repro"
     ]
-    shutil.rmtree(paths.SPLIT)  # it is in DVC's cache
+    shutil.rmtree(paths.SPLIT)  # only in DVC's cache
     assert reproduction_obstacles(read_locked_stages()) == []
 
 
-def test_packages_other_than_in_the_commit_are_named(report_project: Path) -> None:
+def test_package_versions_that_differ_from_the_commit_are_reported(made: Path) -> None:
     write_stage_lock("prepare", [], [paths.PREPARED], packages={"keras": "3.12.0"})
     assert (
-        'made with other packages than the commit pins: keras "3.12.0" instead of "3.13.0"'
+        'package versions differ from the commit: keras "3.12.0" instead of "3.13.0"'
         in reproduction_obstacles(read_locked_stages())
     )
 
 
-def test_ones_own_images_and_weights_are_needed(report_project: Path) -> None:
+def test_own_images_and_weights_are_external_inputs(made: Path) -> None:
     assert external_inputs(read_locked_stages()) == [
-        "the images, at data/imagenette"
+        "the images in data/imagenette"
     ]  # nothing locked made them
     own = report_project / "own"
     write_text("image", own / "train/dog/a.jpg")
@@ -125,8 +123,8 @@ def test_ones_own_images_and_weights_are_needed(report_project: Path) -> None:
     write_pipeline_lock(**{"data.raw": str(own)})
     write_stage_lock("weights", params={"backbone.weights": values["backbone.weights"]})
     assert external_inputs(read_locked_stages()) == [
-        f"the images, at {own} (DVC's digest of them: {dvc_digest(own)})",
-        "the weights, at my.weights.h5",
+        f"the images in {own} (DVC digest: {dvc_digest(own)})",
+        "the weights my.weights.h5",
     ]
     assert reproduction_obstacles(read_locked_stages()) == []
     write_text("more", own / "train/dog/b.jpg")  # raw images are not read for the report
@@ -145,7 +143,7 @@ def test_a_project_in_a_folder_of_a_repository(
     monkeypatch.chdir(report_project / "sub dir")
     shown = reproduction_section(read_locked_stages())
     assert shown is not None
-    assert shown["hindrances"] == shown["parameters"]["rows"] == []
+    assert shown["obstacles"] == shown["parameters"]["rows"] == []
 
 
 def test_outside_of_git_no_commit_is_named(report_project: Path) -> None:
@@ -153,5 +151,5 @@ def test_outside_of_git_no_commit_is_named(report_project: Path) -> None:
     assert reproduction_section(read_locked_stages()) is None
     publish(ended=True)
     text = paths.REPORT_INDEX.read_text(encoding="utf-8")
-    assert "in no git repository" in text
+    assert "not in a git repository" in text
     assert "git checkout" not in text
