@@ -6,6 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # a folder may be called $(shell …): its name is never expanded
 override IMAGES := $(value IMAGES)
 export IMAGES
+$(if $(findstring command,$(origin PICTURES)),$(error PICTURES is called IMAGES now: make adopt IMAGES=../flowers))
 export PYTHONDONTWRITEBYTECODE =
 
 # TensorFlow has wheels for these and no others.
