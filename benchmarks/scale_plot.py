@@ -73,7 +73,7 @@ def format_table(
     """Format one row per stage, one column per number of images, and the extrapolation."""
     counts = sorted({count for points in found.values() for count in points})
     lines: list[tuple[str, ...]] = [
-        ("stage", *(f"{count:,}" for count in counts), "growth", "1,000,000, drawn on")
+        ("stage", *(f"{count:,}" for count in counts), "growth", "1,000,000, extrapolated")
     ]
     for stage, points in found.items():
         numbers = [points.get(count) for count in counts]

@@ -39,7 +39,7 @@ def group_cells(rows: Rows) -> dict[tuple[int, int, int], Rows]:
 
 def format_means(rows: Rows) -> str:
     """Format the means over seeds, one row per cell."""
-    lines: list[tuple[str, ...]] = [("classes", "training images a class", *MODEL_TITLES.values())]
+    lines: list[tuple[str, ...]] = [("classes", "training images per class", *MODEL_TITLES.values())]
     for (classes, images, smallest), part in group_cells(rows).items():
         size = str(images or "all")
         if smallest != images:
@@ -69,7 +69,7 @@ def plot_subsets(rows: Rows, out: Path) -> None:
             axes.set_xscale("log")
             axes.set_xticks([5, 20, 100, FULL_CLASS_SIZE], ["5", "20", "100", "all"])
             axes.set_xticks([], minor=True)
-            axes.set(title=f"{classes} classes", xlabel="training images a class", ylim=(0, 1.02))
+            axes.set(title=f"{classes} classes", xlabel="training images per class", ylim=(0, 1.02))
         both[1].legend(frameon=False, loc="lower right")
         both[0].set_ylabel("test accuracy")
 
