@@ -1,4 +1,4 @@
-"""A clone of the checkout to run the pipeline in from nothing, and what is told of it."""
+"""Clones to run the pipeline from nothing, and reports of the measurements."""
 
 import importlib.metadata
 import json
@@ -26,13 +26,15 @@ REPRO_COMMAND = [sys.executable, "-m", "dvc", "repro"]
 
 @contextmanager
 def cold_clone(keep: bool = False) -> Iterator[tuple[Path, Path]]:
-    """A new folder for results and in it a clone of HEAD, with a DVC cache of its own and without
-    locks and metrics; removed at the end unless `keep`."""
+    """Yield a new folder for results and, in it, a clone of HEAD without lock files and metrics.
+
+    The clone has a separate DVC cache. It is removed at the end unless `keep`.
+    """
     folder = RESULTS_FOLDER / time.strftime("%Y-%m-%d-%H%M%S")
     clone = folder / "tench"
     folder.mkdir(parents=True)
     git_output(ROOT, "clone", "--quiet", str(ROOT), str(clone))
-    for committed in ("dvc.lock", "data/dvc.lock"):  # with them, a stage with no outs is skipped
+    for committed in ("dvc.lock", "data/dvc.lock"):  # otherwise DVC skips stages without outs
         (clone / committed).unlink(missing_ok=True)
     shutil.rmtree(clone / "metrics", ignore_errors=True)
     try:
@@ -43,13 +45,13 @@ def cold_clone(keep: bool = False) -> Iterator[tuple[Path, Path]]:
 
 
 def git_output(folder: Path, *arguments: str) -> str:
-    """What a git command prints."""
+    """Return the output of a git command."""
     command = ["git", *arguments]
     return subprocess.run(command, cwd=folder, check=True, text=True, capture_output=True).stdout
 
 
 def set_params(clone: Path, changes: dict[str, Any]) -> Params:
-    """Set keys of the clone's params.yaml; all others as they are in HEAD."""
+    """Set keys of the clone's params.yaml, starting from HEAD. Returns the parameters."""
     yaml, file = YAML(), clone / "params.yaml"
     git_output(clone, "checkout", "--quiet", "HEAD", "--", file.name)
     content = yaml.load(file)
@@ -61,7 +63,7 @@ def set_params(clone: Path, changes: dict[str, Any]) -> Params:
 
 
 def describe_machine() -> dict[str, Any]:
-    """What a reader must know to compare these numbers with others."""
+    """Describe the machine, so that readers can compare the numbers."""
     names = ("dvc", "keras", "tensorflow", "ai-edge-litert")
     return {
         "commit": git_output(ROOT, "describe", "--always", "--dirty").strip(),
@@ -74,12 +76,12 @@ def describe_machine() -> dict[str, Any]:
 
 
 def report_results(
-    about: Mapping[str, Any], result: Mapping[str, Any], folder: Path, shown: str
+    about: Mapping[str, Any], result: Mapping[str, Any], folder: Path, tables: str
 ) -> None:
-    """Print what was measured and on what; write both to result.json in `folder`."""
+    """Print the machine and the tables, and write the numbers to result.json in `folder`."""
     text = json.dumps({"about": about, **result}, indent=2)
     (folder / "result.json").write_text(text + "\n", encoding="utf-8")
     print("\n".join(f"{key}: {value}" for key, value in about.items()) + "\n")
-    print(shown)
+    print(tables)
     if about["commit"].endswith("-dirty"):
-        print("\nMeasured is HEAD: changes that are not committed are not in it.")
+        print("\nMeasured on HEAD, without the uncommitted changes.")

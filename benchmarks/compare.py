@@ -1,10 +1,10 @@
-"""The harness: the twin and the pipeline on the same images, in one run.
+"""Compare the pipeline with the Keras and PyTorch baselines on the same images.
 
-    python -m benchmarks.compare [--raw data/sample] [--peer .venv-peer/bin/python] [--keep]
+    python -m benchmarks.compare [--raw data/sample] [--pytorch .venv-pytorch/bin/python] [--keep]
 
-Works on a temporary clone of the checkout's HEAD with a DVC cache of its own, below
-benchmarks/results/. Prints Markdown; the same numbers go to benchmarks/results/TIME/result.json,
-beside everything the runs printed.
+Runs in a temporary clone of HEAD with a separate DVC cache, below benchmarks/results/. Prints
+Markdown, and writes the numbers to benchmarks/results/TIME/result.json and the output of each run
+to a log file there.
 """
 
 import argparse
@@ -41,17 +41,17 @@ PARAM_CHANGES: list[tuple[str, dict[str, Any]]] = [
     ("finetune.fine_tune_at = 135", {"finetune.fine_tune_at": 135}),
     ("extract_train.learning_rate = 1e-3", {"extract_train.learning_rate": 1e-3}),
 ]
-SPEEDUP_TARGETS = [(9, 12), (9, 12), (8, 12)]  # how many times faster than the twin: at least, aim
+SPEEDUP_TARGETS = [(9, 12), (9, 12), (8, 12)]  # speedup over the Keras baseline: least, aim
 COLD_SPEEDUP_TARGET = (4, 5)
 FULL_PIPELINE_LABEL = "export and report too"
-COMBINE_FIGURES = {"seconds": add, "process_mb": max, "tree_mb": max}  # one run and the next
+COMBINE_FIGURES = {"seconds": add, "process_mb": max, "tree_mb": max}  # of two consecutive runs
 
 
 def pipeline_scores(clone: Path) -> dict[str, Any]:
-    """Validation accuracy of every epoch and the test scores, from a clone's metrics."""
-    place = HISTORY_COLUMNS.index(("val", "accuracy"))
+    """Read the validation accuracy of every epoch and the test scores from a clone's metrics."""
+    column = HISTORY_COLUMNS.index(("val", "accuracy"))
     accuracy = [
-        values[place]
+        values[column]
         for stage in ("extract-train", "finetune")
         for _, values in read_history(stage, clone / "metrics")
     ]
@@ -63,10 +63,11 @@ def pipeline_scores(clone: Path) -> dict[str, Any]:
 
 
 def run_comparison(
-    clone: Path, folder: Path, raw: dict[str, Any], peer: str | None
+    clone: Path, folder: Path, raw: dict[str, Any], pytorch: str | None
 ) -> dict[str, Any]:
-    """Measure the cold pipeline, the twin, its peer where there is a Python for it, and the
-    pipeline after each change, in this order."""
+    """Measure the cold pipeline, the baselines, and the pipeline after each change, in this order.
+
+    `pytorch` is the Python of the PyTorch baseline, which is skipped if None."""
 
     def repro(label: str, name: str, *targets: str) -> MeasuredRun:
         print(f"{label} ...", file=sys.stderr, flush=True)
@@ -85,9 +86,9 @@ def run_comparison(
     params = set_params(clone, raw)
     cold = repro("pipeline, cold", "cold")
     stages = stage_figures(cold)
-    script("twin", sys.executable)
-    if peer:
-        script("peer", peer)
+    script("keras_baseline", sys.executable)
+    if pytorch:
+        script("pytorch_baseline", pytorch)
     repro("nothing changed", "nothing")
     for number, (label, changes) in enumerate(PARAM_CHANGES):
         set_params(clone, raw | changes)
@@ -102,28 +103,28 @@ def run_comparison(
 
 
 def judge_ratio(value: float, least: float, aim: float) -> str:
-    """Whether a ratio meets its target."""
+    """Return whether a ratio meets its target and its aim."""
     return f"yes, and the aim of {aim}" if value >= aim else "yes" if value >= least else "no"
 
 
 def judge_rate(images: float) -> str:
-    """Images per second, and whether they meet the target."""
+    """Format images per second and whether they meet the target."""
     return f"{images:.0f} ({'met' if images >= EMBED_TARGET else 'missed'})"
 
 
 def format_comparison(result: dict[str, Any]) -> str:
-    """The comparison as Markdown."""
+    """Format the comparison as Markdown."""
     runs, stages, embed = result["runs"], result["stages"], result["embed"]
-    twin = next(run["seconds"] for run in runs if run["run"] == "twin")
+    baseline = next(run["seconds"] for run in runs if run["run"] == "keras_baseline")
     wanted = {runs[0]["run"]: COLD_SPEEDUP_TARGET}
     wanted |= {
         label: target for (label, _), target in zip(PARAM_CHANGES, SPEEDUP_TARGETS, strict=True)
     }
     rows: list[tuple[str, ...]] = [
-        ("MeasuredRun", "Seconds", "Peak MB", "all processes", "twin / this", "Target", "Met")
+        ("Run", "Seconds", "Peak MB", "all processes", "speedup", "Target", "Met")
     ]
     for run in runs:
-        ratio = twin / run["seconds"]
+        ratio = baseline / run["seconds"]
         target, met = "", ""
         if run["run"] in wanted:
             least, aim = wanted[run["run"]]
@@ -151,8 +152,8 @@ def format_comparison(result: dict[str, Any]) -> str:
         scores.append((run["run"], val, *test))
     return f"""{markdown_table(rows)}
 
-The cold run gets images and weights and verifies them ({fetching:.1f} s of it); the twin finds
-them there, and downloads nothing.
+The cold run downloads and verifies images and weights ({fetching:.1f} s). The baselines reuse them.
+Speedup is relative to the Keras baseline.
 
 {markdown_table(cold)}
 
@@ -169,20 +170,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--raw", help="data.raw to use instead of params.yaml's")
-    parser.add_argument("--peer", metavar="PYTHON", help="run the peer too, with this Python")
-    parser.add_argument("--keep", action="store_true", help="leave the clone where it is")
+    parser.add_argument("--raw", help="data.raw, instead of the value in params.yaml")
+    parser.add_argument("--pytorch", metavar="PYTHON", help="Python of the PyTorch baseline")
+    parser.add_argument("--keep", action="store_true", help="keep the clone")
     args = parser.parse_args()
-    if args.peer:
-        args.peer = python_with_torch(args.peer)
+    if args.pytorch:
+        args.pytorch = python_with_torch(args.pytorch)
     with cold_clone(args.keep) as (folder, clone):
         about = describe_machine()
         about["raw"] = args.raw or load_params(clone / "params.yaml").data.raw
         raw: dict[str, Any] = {}
         if args.raw:
-            own = Path(args.raw) in (IMAGENETTE, SAMPLE)  # the clone makes these itself
-            raw["data.raw"] = args.raw if own else str(Path(args.raw).resolve())
-        result = run_comparison(clone, folder, raw, args.peer)
+            generated = Path(args.raw) in (IMAGENETTE, SAMPLE)  # by stages of the clone
+            raw["data.raw"] = args.raw if generated else str(Path(args.raw).resolve())
+        result = run_comparison(clone, folder, raw, args.pytorch)
         report_results(about, result, folder, format_comparison(result))
 
 

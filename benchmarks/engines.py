@@ -1,10 +1,10 @@
-"""What the choice of engine and of image format rests on, measured here.
+"""Measure engines for the frozen base, and formats for the prepared images.
 
     python -m benchmarks.engines IMAGES [--weights models/backbone.weights.h5] [--count 512]
 
-First table: images per second through the frozen trunk (activations at layer 125, and pooled
+First table: images per second through the frozen base (activations at layer 125, and pooled
 features), without decoding. Second: writing and reading resized images in several formats.
-IMAGES is any folder with images in it, at any depth.
+IMAGES is a folder with images at any depth.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from tench.report.page.tables import markdown_table
 REPEATS = 3
 CACHE_AT, SIZE = 125, 160
 Pooled = NDArray[np.float32]  # (n, 1280)
-Forward = Callable[[RGB], list[NDArray[np.float32]]]  # one batch to the trunk's outputs
+Forward = Callable[[RGB], list[NDArray[np.float32]]]  # one batch to the outputs of the frozen base
 
 FORMATS: dict[str, dict[str, Any]] = {
     "PNG level 1": {"format": "PNG", "compress_level": 1},
@@ -45,21 +45,21 @@ FORMATS: dict[str, dict[str, Any]] = {
 
 
 def load_images(folder: Path, count: int) -> list[Image.Image]:
-    """`count` images of a folder, spread evenly over it, resized to SIZE x SIZE."""
+    """Load `count` evenly spaced images of a folder, resized to SIZE x SIZE."""
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     images = []
-    for place in np.linspace(0, len(files) - 1, min(count, len(files)), dtype=int):
+    for index in np.linspace(0, len(files) - 1, min(count, len(files)), dtype=int):
         try:
-            images.append(resize(read_image(files[place]), SIZE))
+            images.append(resize(read_image(files[index]), SIZE))
         except UnreadableError as error:
-            print(f"left out: {files[place]}: {error}", file=sys.stderr)
+            print(f"skipped: {files[index]}: {error}", file=sys.stderr)
     return images
 
 
 def map_batches(forward: Forward, batch: int, threads: int) -> Callable[[RGB], Pooled]:
-    """Run `forward` on batches in a pool of threads; return the pooled features, the last output.
+    """Return a function that runs `forward` on batches in threads and returns pooled features.
 
-    Images left over after the last full batch are not run: some engines take full ones only.
+    An incomplete last batch is dropped: some engines accept only full batches.
     """
 
     def run(images: RGB) -> Pooled:
@@ -72,7 +72,7 @@ def map_batches(forward: Forward, batch: int, threads: int) -> Callable[[RGB], P
 
 
 def litert_forward(content: bytes, interpreters: int, threads: int) -> Forward:
-    """A LiteRT model on so many interpreters of so many threads each."""
+    """Run a LiteRT model on several interpreters, each with several threads."""
     from ai_edge_litert.interpreter import Interpreter
 
     from tench.run.silence import silenced_stderr
@@ -97,45 +97,47 @@ def litert_forward(content: bytes, interpreters: int, threads: int) -> Forward:
     return forward
 
 
-def openvino_forward(trunk: Any) -> Forward:
-    """The trunk on OpenVINO, tuned for throughput."""
+def openvino_forward(frozen_base: Any) -> Forward:
+    """Run the frozen base on OpenVINO, tuned for throughput."""
     import openvino as ov
 
     with tempfile.TemporaryDirectory() as folder:
-        trunk.export(folder, verbose=False)
+        frozen_base.export(folder, verbose=False)
         model = ov.convert_model(folder)
     compiled = ov.compile_model(model, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT"})
 
     def forward(images: RGB) -> list[NDArray[np.float32]]:
         request = compiled.create_infer_request()
         outputs = request.infer([images.astype(np.float32)]).values()
-        return sorted(outputs, key=lambda one: -one.ndim)  # pooled last
+        return sorted(outputs, key=lambda output: -output.ndim)  # pooled last
 
     return forward
 
 
-def onnx_runtime_forward(trunk: Any) -> Forward:
-    """The trunk on ONNX Runtime with one thread a call."""
+def onnx_runtime_forward(frozen_base: Any) -> Forward:
+    """Run the frozen base on ONNX Runtime, one thread per call."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     with tempfile.TemporaryDirectory() as folder:
-        file = str(Path(folder, "trunk.onnx"))
-        trunk.export(file, format="onnx", verbose=False)
+        file = str(Path(folder, "frozen_base.onnx"))
+        frozen_base.export(file, format="onnx", verbose=False)
         session = ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
 
     def forward(images: RGB) -> list[NDArray[np.float32]]:
         outputs = session.run(None, {name: images.astype(np.float32)})
-        return sorted(outputs, key=lambda one: -one.ndim)
+        return sorted(outputs, key=lambda output: -output.ndim)
 
     return forward
 
 
-def make_engines(trunk: Any, opened: ExitStack) -> dict[str, Callable[[RGB], Pooled]]:
-    """Every engine that can be had here, by its name in the table; Keras predict first. They stay
-    `opened` until that is closed."""
+def make_engines(frozen_base: Any, opened: ExitStack) -> dict[str, Callable[[RGB], Pooled]]:
+    """Return the installed engines by their name in the table, Keras predict first.
+
+    The engines remain open until `opened` is closed.
+    """
     from tench.model.embed.engine import (
         LITERT_BATCH,
         convert_base_to_litert,
@@ -144,23 +146,24 @@ def make_engines(trunk: Any, opened: ExitStack) -> dict[str, Callable[[RGB], Poo
     )
 
     def predict(images: RGB) -> Pooled:
-        return np.asarray(trunk.predict(images.astype(np.float32), batch_size=32, verbose=0)[-1])
+        outputs = frozen_base.predict(images.astype(np.float32), batch_size=32, verbose=0)
+        return np.asarray(outputs[-1])
 
-    traced = opened.enter_context(tensorflow_engine(trunk)).forward
+    traced = opened.enter_context(tensorflow_engine(frozen_base)).forward
     engines: dict[str, Callable[[RGB], Pooled]] = {"Keras predict, batch 32": predict}
     for batch in (8, 32):
         engines[f"TensorFlow function, batch {batch}"] = map_batches(
             traced, batch, available_cores()
         )
-    content = {batch: convert_base_to_litert(trunk, batch) for batch in (1, 8, 32)}
+    content = {batch: convert_base_to_litert(frozen_base, batch) for batch in (1, 8, 32)}
     for batch, model in content.items():
         one = litert_forward(model, 1, available_cores())
         engines[f"LiteRT, one interpreter, all threads, batch {batch}"] = map_batches(one, batch, 1)
     for batch, model in content.items():
-        own = batch == LITERT_BATCH  # then Tench's own engine, not its like
-        tench = opened.enter_context(litert_engine(trunk)).forward if own else None
+        is_tench = batch == LITERT_BATCH
+        tench = opened.enter_context(litert_engine(frozen_base)).forward if is_tench else None
         many = tench or litert_forward(model, available_cores(), 1)
-        name = f"LiteRT, one interpreter a core, batch {batch}{' (Tench)' if own else ''}"
+        name = f"LiteRT, one interpreter a core, batch {batch}{' (Tench)' if is_tench else ''}"
         engines[name] = map_batches(many, batch, available_cores())
     for module, needs, make in (
         ("openvino", ("openvino",), openvino_forward),
@@ -168,22 +171,23 @@ def make_engines(trunk: Any, opened: ExitStack) -> dict[str, Callable[[RGB], Poo
     ):
         missing = [need for need in needs if importlib.util.find_spec(need) is None]
         if missing:
-            print(f"{module}: left out, not installed: {', '.join(missing)}", file=sys.stderr)
+            print(f"{module}: skipped, not installed: {', '.join(missing)}", file=sys.stderr)
         else:
-            engines[f"{module}, batch 8"] = map_batches(make(trunk), 8, available_cores())
+            engines[f"{module}, batch 8"] = map_batches(make(frozen_base), 8, available_cores())
     return engines
 
 
 def measure_engines(images: RGB, weights: Path) -> str:
-    """The table of engines: median of REPEATS runs over all images, the engines taking turns."""
+    """Format the table of engines: the median of REPEATS interleaved runs over all images."""
     from tench.model.network.backbone import latest_cut, load_backbone
     from tench.model.network.frozen_base import build_frozen_base
 
     backbone = load_backbone(weights, "MobileNetV2", SIZE)
-    trunk = build_frozen_base(backbone, "MobileNetV2", latest_cut(backbone, CACHE_AT), pooled=True)
+    cut = latest_cut(backbone, CACHE_AT)
+    frozen_base = build_frozen_base(backbone, "MobileNetV2", cut, pooled=True)
     with ExitStack() as opened:
-        engines = make_engines(trunk, opened)
-        results = {name: run(images) for name, run in engines.items()}  # warms up, too
+        engines = make_engines(frozen_base, opened)
+        results = {name: run(images) for name, run in engines.items()}  # also the warm-up
         seconds: dict[str, list[float]] = {name: [] for name in engines}
         for _ in range(REPEATS):
             for name, run in engines.items():
@@ -201,7 +205,7 @@ def measure_engines(images: RGB, weights: Path) -> str:
 
 
 def measure_formats(images: Sequence[Image.Image]) -> str:
-    """The table of formats: medians of REPEATS turns, one thread, files in a temporary folder."""
+    """Format the table of formats: the medians of REPEATS runs, one thread, temporary files."""
     figures: dict[str, list[tuple[float, float]]] = {name: [] for name in FORMATS}
     notes: dict[str, tuple[float, bool]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -236,7 +240,7 @@ def main() -> None:
     )
     parser.add_argument("images", type=Path)
     parser.add_argument("--weights", type=Path, default=Path("models/backbone.weights.h5"))
-    parser.add_argument("--count", type=int, default=512, help="images to use at most")
+    parser.add_argument("--count", type=int, default=512, help="maximum number of images")
     args = parser.parse_args()
     images = load_images(args.images, args.count)
     print(f"{len(images)} images of {SIZE} x {SIZE} pixels, {available_cores()} cores\n")

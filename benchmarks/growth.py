@@ -1,10 +1,9 @@
-"""How time and memory of every stage grow with the images, from one in 32 to all of them.
+"""Measure time and memory of every stage on one in 32 images, up to all of them.
 
     python -m benchmarks.growth [--raw ../shared/imagenette] [--out docs/growth.svg] [--keep]
 
-Runs `dvc repro` from nothing on each part, one after the other, in a temporary clone of the
-checkout's HEAD. Prints Markdown and draws a plot; the same numbers go to
-benchmarks/results/TIME/result.json.
+Runs `dvc repro` from nothing on each subset in turn, in a temporary clone of HEAD. Prints Markdown,
+draws a plot, and writes the numbers to benchmarks/results/TIME/result.json.
 """
 
 import argparse
@@ -25,35 +24,34 @@ from benchmarks.plots import side_by_side_axes
 from tench.data.index import evenly_spaced
 from tench.report.page.tables import markdown_table
 
-SUBSET_DIVISORS = (32, 16, 8, 4, 1)  # one in so many
+SUBSET_DIVISORS = (32, 16, 8, 4, 1)  # every n-th image
 STAGES_SHOWN = ("prepare", "embed", "audit", "finetune", "evaluate", "export")
-StageFiguresBySize = dict[int, dict[str, dict[str, float]]]  # images to stage to its figures
+StageFiguresBySize = dict[int, dict[str, dict[str, float]]]  # images -> stage -> figures
 
 
 def link_subset(raw: Path, share: int, out: Path) -> int:
-    """Fill `out` with one in `share` images of every folder of `raw`, as hard links where that
-    can be; return how many there are."""
+    """Link or copy every `share`-th image of each folder of `raw` to `out`. Returns the count."""
     count = 0
     for folder in sorted(path for path in raw.rglob("*") if path.is_dir()):
         files = sorted(path for path in folder.iterdir() if path.is_file())
-        for place in evenly_spaced(len(files), len(files) // share):
-            target = out / files[place].relative_to(raw)
+        for index in evenly_spaced(len(files), len(files) // share):
+            target = out / files[index].relative_to(raw)
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                os.link(files[place], target)
+                os.link(files[index], target)
             except OSError:
-                shutil.copyfile(files[place], target)
+                shutil.copyfile(files[index], target)
             count += 1
     return count
 
 
 def measure_growth(raw: Path, folder: Path, clone: Path) -> StageFiguresBySize:
-    """The figures of every stage on each part of the images."""
+    """Measure every stage on each subset of the images."""
     sizes: StageFiguresBySize = {}
     for share in SUBSET_DIVISORS:
         part = folder / f"part-{share}"
         images = link_subset(raw, share, part)
-        # of some twenty test images, one or two more mistakes in 8 bits would stop the run
+        # with about twenty test images, one or two more 8-bit errors would fail the run
         set_params(clone, {"data.raw": str(part), "export.max_accuracy_drop": 1.0})
         print(f"{images} images ...", file=sys.stderr, flush=True)
         sizes[images] = stage_figures(
@@ -64,7 +62,7 @@ def measure_growth(raw: Path, folder: Path, clone: Path) -> StageFiguresBySize:
 
 
 def format_growth(sizes: StageFiguresBySize) -> str:
-    """Seconds and peak MB of every stage as Markdown, a column for each number of images."""
+    """Format seconds and peak MB of every stage as Markdown, one column per number of images."""
     last = max(sizes)
     rows: list[tuple[str, ...]] = [
         ("stage", *(f"{count}: s" for count in sizes), *(f"{count}: MB" for count in sizes))
@@ -80,7 +78,7 @@ def format_growth(sizes: StageFiguresBySize) -> str:
 
 
 def plot_growth(sizes: StageFiguresBySize, out: Path) -> None:
-    """Seconds and peak memory against images, a line a stage."""
+    """Plot seconds and peak memory against images, one line per stage."""
     kinds = (("seconds", "seconds", 1.0), ("process_mb", "peak memory, GB", 1e-3))
     with side_by_side_axes(out) as both:
         for axes, (key, title, scale) in zip(both, kinds, strict=True):
@@ -99,8 +97,8 @@ def main() -> None:
     parser.add_argument(
         "--raw", type=Path, default=SHARED_IMAGENETTE, help="a folder with train/ and val/"
     )
-    parser.add_argument("--out", type=Path, help="the plot, an SVG file")
-    parser.add_argument("--keep", action="store_true", help="leave the clone where it is")
+    parser.add_argument("--out", type=Path, help="SVG file of the plot")
+    parser.add_argument("--keep", action="store_true", help="keep the clone")
     args = parser.parse_args()
     if not args.raw.is_dir():
         parser.error(f"--raw {args.raw}: there is no such folder")

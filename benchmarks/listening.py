@@ -1,4 +1,4 @@
-"""Waiting for a server to start."""
+"""Wait for a server to start."""
 
 import socket
 import time
@@ -7,7 +7,7 @@ TIMEOUT_SECONDS = 30
 
 
 def wait_until_listening(port: int) -> bool:
-    """Whether a server on this machine accepts connections at a port before SECONDS are over."""
+    """Return whether a local port accepts connections within SECONDS."""
     until = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < until:
         try:

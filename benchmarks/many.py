@@ -1,10 +1,10 @@
-"""Many small images in many classes, from a few thousand real ones: the same for the same seed.
+"""Generate many small images in many classes from a few thousand photographs, by a seed.
 
     python -m benchmarks.many --images 10000 --classes 1000 ../shared/imagenette out
 
-A class has a tint of its own and is made of the images of one folder. Each image is another
-part of another one, mirrored or not, turned, of other brightness, contrast and color, so that two
-from one source are not near duplicates.
+A class has a tint and uses the photographs of one folder. Each image is a random crop of one, with
+random flip, rotation, brightness, contrast and color, so that two crops of one photograph are not
+near duplicates.
 """
 
 import argparse
@@ -22,15 +22,15 @@ from tench.core.parallel import available_cores
 from tench.run.progress import progress_bar
 
 IMAGE_SIZE = 72  # pixels
-CROP_RANGE = (0.3, 0.7)  # of both sides of the source
-MAX_ROTATION_DEGREES = 25  # degrees, to either side
+CROP_RANGE = (0.3, 0.7)  # share of the source's width and height
+MAX_ROTATION_DEGREES = 25  # in either direction
 ENHANCE_RANGE = (0.7, 1.3)  # of brightness, contrast and color
-TINT_STRENGTH = 0.35  # of a class's color in its images
+TINT_STRENGTH = 0.35  # weight of the class's color
 SEED = 0
 
 
 def list_source_images(raw: Path) -> list[list[Path]]:
-    """The images of every class folder below raw/train and raw/val, or raw itself, sorted."""
+    """List the images of every class folder below raw/train and raw/val, or raw itself, sorted."""
     found: dict[str, list[Path]] = {}
     for file in sorted(path for path in raw.rglob("*") if path.is_file()):
         found.setdefault(file.parent.name, []).append(file)
@@ -40,7 +40,7 @@ def list_source_images(raw: Path) -> list[list[Path]]:
 def augment_image(
     image: Image.Image, rng: np.random.Generator, color: tuple[int, ...]
 ) -> Image.Image:
-    """A part of an image, changed in all that random crops and colors change."""
+    """Crop, rotate, flip and recolor an image at random."""
     share = rng.uniform(*CROP_RANGE)
     wide, high = (max(1, round(side * share)) for side in image.size)
     left, top = (
@@ -61,20 +61,20 @@ def augment_image(
 
 
 def write_class(number: int, count: int, files: list[Path], out: Path) -> int:
-    """Write the images of one class; return how many."""
+    """Write the images of one class. Returns their number."""
     rng = np.random.default_rng((SEED, number))
     folder = out / f"class_{number:04d}"
     folder.mkdir()
     color = tuple(int(one) for one in rng.integers(0, 256, 3))
-    for place, chosen in enumerate(rng.integers(0, len(files), count)):
+    for index, chosen in enumerate(rng.integers(0, len(files), count)):
         with Image.open(files[chosen]) as opened:
             image = opened.convert("RGB")
-        augment_image(image, rng, color).save(folder / f"{place:05d}.jpg", quality=85)
+        augment_image(image, rng, color).save(folder / f"{index:05d}.jpg", quality=85)
     return count
 
 
 def write_dataset(raw: Path, images: int, classes: int, out: Path) -> None:
-    """Fill the folder `out` with class folders, as equal in size as can be."""
+    """Fill the folder `out` with class folders of nearly equal size."""
     counts = [images * (n + 1) // classes - images * n // classes for n in range(classes)]
     folders = islice(cycle(list_source_images(raw)), classes)
     with (
@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, required=True)
     parser.add_argument("--classes", type=int, required=True)
     parser.add_argument("raw", type=Path, help="a folder with Imagenette's images")
-    parser.add_argument("out", type=Path, help="where to write: a new folder")
+    parser.add_argument("out", type=Path, help="a new folder to write")
     options = parser.parse_args()
     if os.path.lexists(options.out):
         parser.error(f"{options.out}: is there; name a new folder, or delete it")

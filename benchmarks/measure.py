@@ -1,4 +1,4 @@
-"""Running a command and measuring it: wall time, peak memory, both by stage of `dvc repro` too."""
+"""Measure wall time and peak memory of a command, and of each stage of `dvc repro`."""
 
 import codecs
 import os
@@ -14,28 +14,28 @@ from typing import NamedTuple
 import psutil
 
 SHARED_IMAGENETTE = Path(__file__).resolve().parents[1] / "../shared/imagenette"
-SAMPLE_INTERVAL = 0.1  # seconds between two looks at the memory
+SAMPLE_INTERVAL = 0.1  # seconds
 BYTES_PER_MB = 1e6
 STAGE_LINE = re.compile(r"Running stage '(?:.*:)?([^':]+)'")
-EMBED_BAR_LINE = re.compile(r"embed +:.*?(\d+)/\1 \[.*?([\d.]+) images/s")  # at its end
+EMBED_BAR_LINE = re.compile(r"embed +:.*?(\d+)/\1 \[.*?([\d.]+) images/s")  # the finished bar
 
 
 class MemorySample(NamedTuple):
-    """One look at the memory."""
+    """Resident memory of a process tree at one time."""
 
     time: float
     largest: int  # resident bytes of the largest process
-    tree: int  # of all of them together; what they share is counted for each
+    tree: int  # sum over all processes; shared pages count for each
     processes: int
 
 
 class MeasuredRun(NamedTuple):
-    """One command, measured."""
+    """Measurements of one command."""
 
     started: float
     ended: float
     samples: list[MemorySample]
-    lines: list[tuple[float, str]]  # when it arrived, and what
+    lines: list[tuple[float, str]]  # (seconds since the start, line)
 
 
 def sample_memory(root: psutil.Process) -> MemorySample:
@@ -53,9 +53,9 @@ def sample_memory(root: psutil.Process) -> MemorySample:
 
 
 def measure_command(command: list[str], folder: Path, log: Path) -> MeasuredRun:
-    """Run a command, look at its memory every INTERVAL, keep its output; exit if it fails."""
+    """Run a command, sample its memory and log its output. Raises SystemExit if it fails."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    if SHARED_IMAGENETTE.is_dir():  # the clone lies elsewhere and would not find it
+    if SHARED_IMAGENETTE.is_dir():  # the clone cannot find it by its relative path
         environment.setdefault("IMAGENETTE_DIR", str(SHARED_IMAGENETTE.resolve()))
     samples: list[MemorySample] = []
     lines: list[tuple[float, str]] = []
@@ -91,24 +91,26 @@ def measure_command(command: list[str], folder: Path, log: Path) -> MeasuredRun:
 
 
 def read_timed_lines(descriptor: int) -> Iterator[tuple[float, str]]:
-    """The lines that come from a pipe, each with when its first character came. A bar's \\r ends
-    one too, but comes with the next drawing of the bar, ten seconds later."""
+    """Yield (time of the first character, line) of a pipe.
+
+    A progress bar's \\r also ends a line, but arrives only with the next update of the bar.
+    """
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    came, text = 0.0, ""
+    arrived, text = 0.0, ""
     while content := os.read(descriptor, 2**16):
         now = time.perf_counter()
-        *ended, rest = re.split("[\r\n]", decoder.decode(content))
-        for part in ended:
-            yield came if text else now, text + part
+        *complete, rest = re.split("[\r\n]", decoder.decode(content))
+        for part in complete:
+            yield arrived if text else now, text + part
             text = ""
-        came = came if text else now
+        arrived = arrived if text else now
         text += rest
     if text:
-        yield came, text
+        yield arrived, text
 
 
 def summarize_run(run: MeasuredRun) -> dict[str, float]:
-    """Wall seconds and peak MB of a run."""
+    """Return wall seconds and peak MB of a run."""
     return {
         "seconds": run.ended - run.started,
         "process_mb": max(sample.largest for sample in run.samples) / BYTES_PER_MB,
@@ -117,8 +119,11 @@ def summarize_run(run: MeasuredRun) -> dict[str, float]:
 
 
 def stage_figures(run: MeasuredRun) -> dict[str, dict[str, float]]:
-    """Per stage of a `dvc repro`: seconds up to the next stage (with DVC's own work), seconds until
-    its first progress bar (0 if it has none) and in which its process was alive, peak MB."""
+    """Return the figures of each stage of a `dvc repro`.
+
+    Seconds until the next stage starts (with DVC's own work), until the first progress bar (0
+    without one), and of the process; peak MB.
+    """
     marks = [(at, match[1]) for at, text in run.lines if (match := STAGE_LINE.match(text))]
     marks = [(run.started, "(DVC starts)"), *marks]
     ends = [at for at, _ in marks[1:]] + [run.ended]
@@ -138,10 +143,12 @@ def stage_figures(run: MeasuredRun) -> dict[str, dict[str, float]]:
 
 
 def embed_rates(run: MeasuredRun, seconds: float) -> dict[str, float]:
-    """Images per second of embed: by the stage's wall time, and by its progress bar (which
-    starts when the network is ready). ValueError where the bar did not come to its end."""
+    """Return images per second of embed, by the stage's wall time and by its progress bar.
+
+    The bar starts when the network is ready. Raises ValueError if it is incomplete.
+    """
     ends = [bar for _, text in run.lines if (bar := EMBED_BAR_LINE.search(text))]
     if not ends:
-        raise ValueError("no progress bar of embed that came to its end")
+        raise ValueError("embed has no complete progress bar")
     images, rate = int(ends[-1][1]), float(ends[-1][2])
     return {"images": images, "by_stage": images / seconds, "by_bar": rate}

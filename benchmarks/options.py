@@ -1,11 +1,11 @@
-"""What the twin and its peer are told, and tell in the end."""
+"""Command line and output of the Keras and PyTorch baselines."""
 
 import argparse
 import json
 
 
 def parse_arguments(description: str | None) -> argparse.Namespace:
-    """The command line; the defaults are those of params.yaml."""
+    """Parse the command line. The defaults are those of params.yaml."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -31,7 +31,7 @@ def print_results(
     finetuned: dict[str, float],
     seconds: float,
 ) -> None:
-    """Print the test scores, and in the last line all of it as JSON."""
+    """Print the test scores and, in the last line, all results as JSON."""
     print(f"test, before fine-tuning: {frozen}")
     print(f"test, after fine-tuning:  {finetuned}")
     result = {"history": history, "frozen": frozen, "finetuned": finetuned, "seconds": seconds}

@@ -1,4 +1,4 @@
-"""Plots side by side, as an SVG file that is the same for the same figures."""
+"""Side-by-side plots as reproducible SVG files."""
 
 import argparse
 from collections.abc import Iterator
@@ -13,22 +13,22 @@ from tench.core.files import read_csv
 
 
 def read_result_rows(description: str | None, writer: str) -> tuple[list[dict[str, str]], Path]:
-    """What the command line names: the rows of a CSV file that `writer` wrote, and the plot."""
+    """Parse the command line. Returns the rows of `writer`'s CSV file and the path of the plot."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("results", type=Path, help=f"what {writer} wrote")
-    parser.add_argument("out", type=Path, help="the plot, an SVG file")
+    parser.add_argument("results", type=Path, help=f"CSV file of {writer}")
+    parser.add_argument("out", type=Path, help="SVG file of the plot")
     options = parser.parse_args()
     return read_csv(options.results), options.out
 
 
 @contextmanager
 def side_by_side_axes(out: Path) -> Iterator[tuple[Axes, Axes]]:
-    """Two axes to draw on, side by side; then they are written to `out`."""
+    """Yield two axes side by side, then write the figure to `out`."""
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "tench", "font.size": 10}):
         figure = Figure((9, 3.6), layout="constrained")
-        left, right = (figure.add_subplot(1, 2, place) for place in (1, 2))
+        left, right = (figure.add_subplot(1, 2, column) for column in (1, 2))
         yield left, right
         for axes in (left, right):
             axes.grid(visible=True, alpha=0.2)

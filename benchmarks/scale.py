@@ -1,12 +1,11 @@
-"""What every stage takes at 1,000, 10,000 and 100,000 images: seconds, memory, disk, files.
+"""Measure seconds, memory, disk and files of every stage at 1,000 to 100,000 images.
 
     python -m benchmarks.scale --images 1000 10000 100000 --memory-gb 8
 
-Makes so many small images of Imagenette's (benchmarks.many), runs `dvc repro` on them from
-nothing in a temporary clone of the checkout's HEAD, one number after the other, and then once more
-with nothing changed. Adds a row a stage to --out, and takes the place of those of an earlier run on
-as many images. benchmarks.scale_plot makes a table and a plot of them. Each run's output and its
-metrics/ stay in benchmarks/results/TIME/.
+For each number, generates small images (benchmarks.many) and runs `dvc repro` from nothing in a
+temporary clone of HEAD, then again with nothing changed. Writes a row per stage to --out, replacing
+earlier rows of the same number of images. benchmarks.scale_plot formats them. The output and
+metrics/ of each run remain in benchmarks/results/TIME/.
 """
 
 import argparse
@@ -32,7 +31,7 @@ from benchmarks.measure import (
 from tench.core.files import read_csv, read_json, write_csv
 from tench.core.paths import AUDIT_METRICS, COSTS, METRICS, PIPELINES
 
-MAX_CLASSES, MIN_IMAGES_PER_CLASS = 1000, 10  # classes, where each has so many images
+MAX_CLASSES, MIN_IMAGES_PER_CLASS = 1000, 10  # fewer classes if one would have fewer images
 CGROUP_FOLDERS = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")  # version 1, version 2
 CGROUP_LIMIT_FILES = "memory.limit_in_bytes", "memory.max"
 RESULT_COLUMNS = (
@@ -44,67 +43,67 @@ UNCHANGED_LABEL = "(nothing changed)"
 
 @contextmanager
 def memory_limited(gigabytes: float | None) -> Iterator[list[str]]:
-    """What to put before a command, so that it and all that it starts get no more memory than that,
-    their files in the page cache included; the kernel kills what wants more.
+    """Yield a command prefix that limits the memory of a command and its children.
 
-    Exits with one line where no memory group can be made.
+    The limit includes the page cache, and the kernel kills processes beyond it. Raises SystemExit
+    without permission for cgroups.
     """
     if gigabytes is None:
         yield []
         return
-    place, limit = next(
+    group, limit = next(
         (
-            (one / f"tench-{os.getpid()}", name)
-            for one, name in zip(CGROUP_FOLDERS, CGROUP_LIMIT_FILES, strict=True)
-            if (one / "cgroup.procs").is_file()
+            (root / f"tench-{os.getpid()}", name)
+            for root, name in zip(CGROUP_FOLDERS, CGROUP_LIMIT_FILES, strict=True)
+            if (root / "cgroup.procs").is_file()
         ),
         (CGROUP_FOLDERS[0], ""),
     )
     try:
-        place.mkdir()
-        (place / limit).write_text(str(int(gigabytes * 1e9)))
+        group.mkdir()
+        (group / limit).write_text(str(int(gigabytes * 1e9)))
     except OSError as error:
-        sys.exit(f"error: --memory-gb: no memory group can be made: {error}; leave it out")
+        sys.exit(
+            f"error: --memory-gb: cannot create a memory cgroup: {error}. Run as root, or omit it."
+        )
     try:
-        yield ["sh", "-c", 'echo $$ > "$0" && exec "$@"', str(place / "cgroup.procs")]
+        yield ["sh", "-c", 'echo $$ > "$0" && exec "$@"', str(group / "cgroup.procs")]
     finally:
-        place.rmdir()
+        group.rmdir()
 
 
 def stage_output_sizes(clone: Path) -> dict[str, tuple[int, int]]:
-    """Bytes and files of what each stage left, by stage, as the lock files have them; and of the
-    raw images, as `raw images`."""
-    found: dict[str, tuple[int, int]] = {}
+    """Return bytes and files of each stage's outputs, and of `raw images`, from the lock files."""
+    sizes: dict[str, tuple[int, int]] = {}
     for pipeline in PIPELINES:
         lock = clone / pipeline.with_suffix(".lock")
         if not lock.is_file():
             continue
         for name, stage in YAML(typ="safe").load(lock)["stages"].items():
             outs = stage.get("outs", [])
-            found[name] = total_size(outs)
+            sizes[name] = total_size(outs)
             if name == "prepare":
                 raw = [dep for dep in stage["deps"] if Path(dep["path"]).is_absolute()]
-                found["raw images"] = total_size(raw)
-    return found
+                sizes["raw images"] = total_size(raw)
+    return sizes
 
 
 def total_size(entries: Sequence[dict[str, Any]]) -> tuple[int, int]:
-    """Bytes and files of a lock file's entries."""
+    """Sum up bytes and files of a lock file's entries."""
     return sum(one["size"] for one in entries), sum(one.get("nfiles", 1) for one in entries)
 
 
 def stage_result_rows(
     run: MeasuredRun, again: MeasuredRun, clone: Path
 ) -> dict[str, tuple[Any, ...]]:
-    """Each stage's figures in the order of COLUMNS from `seconds` on: with DVC's own work, of its
-    process alone, peak memory of a process, and what it left."""
-    costs, kept = read_json(clone / COSTS), stage_output_sizes(clone)
-    table: dict[str, tuple[Any, ...]] = {"raw images": ("", "", "", *kept.pop("raw images"))}
+    """Return the columns of each stage from `seconds` to `files`, without the columns before."""
+    costs, sizes = read_json(clone / COSTS), stage_output_sizes(clone)
+    table: dict[str, tuple[Any, ...]] = {"raw images": ("", "", "", *sizes.pop("raw images"))}
     for name, figures in stage_figures(run).items():
-        own = costs.get(name, {})
-        peak = max(own.get("peak_mb", 0), round(figures["process_mb"]))
-        measured = (round(figures["seconds"], 1), own.get("seconds", ""), peak)
-        table[name] = (*measured, *kept.get(name, ("", "")))
+        cost = costs.get(name, {})
+        peak = max(cost.get("peak_mb", 0), round(figures["process_mb"]))
+        measured = (round(figures["seconds"], 1), cost.get("seconds", ""), peak)
+        table[name] = (*measured, *sizes.get(name, ("", "")))
     for name, one in ((UNCHANGED_LABEL, summarize_run(again)), ("all", summarize_run(run))):
         table[name] = (round(one["seconds"], 1), "", round(one["process_mb"]), "", "")
     return table
@@ -113,7 +112,7 @@ def stage_result_rows(
 def run_with_images(
     count: int, options: argparse.Namespace, folder: Path, clone: Path
 ) -> list[Any]:
-    """Make `count` images and run the pipeline on them; the rows of COLUMNS."""
+    """Generate `count` images and run the pipeline on them. Returns rows of COLUMNS."""
     classes, raw = min(MAX_CLASSES, count // MIN_IMAGES_PER_CLASS), folder / f"raw-{count}"
     write_dataset(options.raw.resolve(), count, classes, raw)
     set_params(
@@ -121,7 +120,7 @@ def run_with_images(
         {
             "data.raw": str(raw),
             "data.image_size": options.image_size,
-            "audit.max_leaks": count,  # they are counted, but stop nothing here
+            "audit.max_leaks": count,  # count leaks without failing
             "export.max_accuracy_drop": 1.0,
         },
     )
@@ -137,11 +136,11 @@ def run_with_images(
 
 
 def merge_rows(rows: Sequence[Sequence[Any]], out: Path) -> None:
-    """Put rows of some number of images into a table, in the place of those that it has."""
+    """Write rows to a table, replacing those of the same number of images."""
     counts = {str(row[0]) for row in rows}
     before = read_csv(out) if out.exists() else []
-    kept = [tuple(row.values()) for row in before if row["images"] not in counts]
-    write_csv(RESULT_COLUMNS, sorted([*kept, *rows], key=lambda row: int(row[0])), out)
+    others = [tuple(row.values()) for row in before if row["images"] not in counts]
+    write_csv(RESULT_COLUMNS, sorted([*others, *rows], key=lambda row: int(row[0])), out)
 
 
 def main() -> None:
@@ -149,11 +148,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--images", type=int, nargs="+", default=[1000, 10_000, 100_000])
-    parser.add_argument("--image-size", type=int, default=32, help="pixels a side, from 32 on")
-    parser.add_argument("--memory-gb", type=float, help="no more memory than that (needs root)")
+    parser.add_argument("--image-size", type=int, default=32, help="pixels, at least 32")
+    parser.add_argument("--memory-gb", type=float, help="memory limit (needs root)")
     parser.add_argument("--raw", type=Path, default=SHARED_IMAGENETTE, help="Imagenette's images")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/scale.csv"))
-    parser.add_argument("--keep", action="store_true", help="leave the clone where it is")
+    parser.add_argument("--keep", action="store_true", help="keep the clone")
     options = parser.parse_args()
     if not options.raw.is_dir():
         parser.error(f"--raw {options.raw}: there is no such folder")

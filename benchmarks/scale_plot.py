@@ -1,11 +1,10 @@
-"""What benchmarks.scale measured, as tables and a plot for docs/scale.md, and what follows for a
-million images.
+"""Tables and plot of the results of benchmarks.scale, for docs/scale.md, with an extrapolation.
 
     python -m benchmarks.scale_plot benchmarks/scale.csv docs/scale.svg
 
-Prints the tables as Markdown. From the two largest numbers of images n of which a stage was
-measured, a + b n is drawn on to a million; of audit's seconds, whose index compares a row with some
-root of n others, a + b n^1.5. `growth` is the power of n by which the figure grew between them.
+Prints the tables as Markdown. The two largest numbers of images n define a + b n, extrapolated to a
+million images. The seconds of audit, whose index compares a row with O(sqrt(n)) others, use
+a + b n^1.5. `growth` is the exponent of n between these two numbers.
 """
 
 import math
@@ -17,7 +16,7 @@ from benchmarks.plots import read_result_rows, side_by_side_axes
 from tench.report.page.tables import markdown_table
 
 MILLION = 1_000_000
-GROWTH_EXPONENTS = {"audit": 1.5}  # of n, with which seconds grow; all else with n
+GROWTH_EXPONENTS = {"audit": 1.5}  # exponents of n in the seconds; 1 for other stages
 STAGES_SHOWN = (
     "prepare",
     "embed",
@@ -28,19 +27,19 @@ STAGES_SHOWN = (
     "evaluate",
     "export",
 )
-# Stages that pass images one by one, and so can be spread over cores and machines.
+# Stages that process images independently, so that cores and machines can share them.
 DISTRIBUTED_STAGES = ("prepare", "embed")
 TOTAL_LABELS = ("(nothing changed)", "all")
 # Amazon EC2, Linux, on demand, us-east-1, dollars an hour: docs/scale.md has date and sources.
 MACHINE_PRICES = {"m7g.large (2 cores, 8 GiB)": (2, 0.0816), "m7g.4xlarge (16 cores)": (16, 0.6528)}
-CORES, MACHINES = 2, 20  # measured on so many; asked for so many
+CORES, MACHINES = 2, 20  # of the measurement; of the estimate
 
-Points = dict[int, float]  # images to a figure
-Figures = dict[str, Points]  # stage to them
+Points = dict[int, float]  # number of images -> figure
+Figures = dict[str, Points]  # stage -> points
 
 
 def read_figures(rows: list[dict[str, str]], column: str) -> Figures:
-    """A column of the table, by stage and images, where it has a figure."""
+    """Read a column of the table by stage and number of images, without empty cells."""
     found: Figures = {}
     for row in rows:
         if row[column]:
@@ -49,7 +48,7 @@ def read_figures(rows: list[dict[str, str]], column: str) -> Figures:
 
 
 def extrapolate(points: Points, power: float = 1.0) -> float | None:
-    """The figure to be expected of a million images; None of fewer than two points."""
+    """Extrapolate a figure to a million images. None with fewer than two points."""
     if len(points) < 2:
         return None
     (n, before), (m, last) = sorted(points.items())[-2:]
@@ -58,7 +57,7 @@ def extrapolate(points: Points, power: float = 1.0) -> float | None:
 
 
 def growth_exponent(points: Points) -> str:
-    """The power of the images by which a figure grew between the two largest numbers of them."""
+    """Return the exponent of growth between the two largest numbers of images."""
     if len(points) < 2:
         return ""
     (n, before), (m, last) = sorted(points.items())[-2:]
@@ -71,10 +70,10 @@ def format_table(
     scale: float = 1.0,
     powers: Mapping[str, float] = MappingProxyType({}),
 ) -> str:
-    """A row a stage, a column a number of images, and what is to be expected of a million."""
+    """Format one row per stage, one column per number of images, and the extrapolation."""
     counts = sorted({count for points in found.values() for count in points})
     lines: list[tuple[str, ...]] = [
-        ("stage", *(f"{count:,}" for count in counts), "growth", "1,000,000, drawn on")
+        ("stage", *(f"{count:,}" for count in counts), "growth", "1,000,000, extrapolated")
     ]
     for stage, points in found.items():
         numbers = [points.get(count) for count in counts]
@@ -86,10 +85,10 @@ def format_table(
 
 
 def format_costs(seconds: Figures) -> str:
-    """What a million images cost on one machine and on MACHINES, of each of PRICES.
+    """Format the cost of a million images on one machine and on MACHINES, for each price.
 
-    The stages of SPREAD are taken to go as many times faster as there are cores, those of all
-    machines together; all others to take what they took on CORES, on one machine.
+    DISTRIBUTED_STAGES scale with the cores of all machines. All other stages take as long as on
+    CORES cores of one machine.
     """
     expected = {
         stage: extrapolate(points, GROWTH_EXPONENTS.get(stage, 1.0)) or max(points.values())
@@ -111,8 +110,7 @@ def format_costs(seconds: Figures) -> str:
 
 
 def plot_scale(seconds: Figures, memory: Figures, out: Path) -> None:
-    """Seconds and peak memory against images, both in powers of ten, a line a stage; dashed what
-    is expected."""
+    """Plot seconds and peak memory against images on log scales, with dashed extrapolations."""
     kinds = ((seconds, "seconds", 1.0, GROWTH_EXPONENTS), (memory, "peak memory, GB", 1e-3, {}))
     with side_by_side_axes(out) as both:
         for axes, (found, title, scale, powers) in zip(both, kinds, strict=True):

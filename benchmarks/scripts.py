@@ -1,4 +1,4 @@
-"""How the twin and its peer are run."""
+"""Commands that run the Keras and PyTorch baselines."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def script_command(python: str, name: str, params: Params) -> list[str]:
-    """The twin or its peer with the pipeline's parameters."""
+    """Build the command of a baseline module of this package, with the pipeline's parameters."""
     head, tune = params.extract_train, params.finetune
     options = {
         "raw": params.data.raw,
@@ -32,12 +32,12 @@ def script_command(python: str, name: str, params: Params) -> list[str]:
 
 
 def python_with_torch(python: str) -> str:
-    """The absolute path of a Python that can run the peer. Exits with one line if it cannot."""
+    """Return the absolute path of a Python that has torch. Raises SystemExit if it has not."""
     found = shutil.which(python)
     if not found:
-        sys.exit(f"error: --peer {python}: there is no such program")
+        sys.exit(f"error: --pytorch {python}: no such program")
     path = str(Path(found).absolute())
-    # the peer itself says what it lacks
-    if subprocess.run([path, "-c", "import benchmarks.peer"], cwd=ROOT, check=False).returncode:
+    command = [path, "-c", "import benchmarks.pytorch_baseline"]  # prints what is missing
+    if subprocess.run(command, cwd=ROOT, check=False).returncode:
         sys.exit(1)
     return path

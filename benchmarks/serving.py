@@ -1,7 +1,7 @@
-"""The server under load, beside what the export does without one: python -m benchmarks.serving
+"""Measure the server under load, and the export without a server: python -m benchmarks.serving
 
-Clients on loopback send images one by one over kept connections, as fast as they are answered. In
-the same run the same images go through the same reading, resizing and asking in this process.
+Clients on loopback send images over persistent connections, each after the previous response. The
+same images are also decoded, resized and predicted in this process, before and after.
 """
 
 import argparse
@@ -34,14 +34,14 @@ from tench.deploy.runtime.predictor import open_classifier, predict_image  # noq
 from tench.run.options import add_classifier_options  # noqa: E402
 
 PORT = 8765
-WARMUP_SECONDS = 5  # seconds before counting
+WARMUP_SECONDS = 5  # before counting starts
 REQUEST_HEAD = (
     "POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/jpeg\r\nContent-Length: {}"
 )
 
 
 class LoadResult(NamedTuple):
-    """What a load test saw."""
+    """Measurements of a load test."""
 
     seconds: float
     durations: list[float]  # of every request, in seconds
@@ -50,7 +50,7 @@ class LoadResult(NamedTuple):
 
 
 def measure_direct(contents: list[bytes], folder: Path, runtime: str) -> float:
-    """Images/s that this process names, reading and resizing included."""
+    """Measure images/s of this process without a server, with decoding and resizing."""
     with open_classifier(read_export(folder), runtime) as classifier:
         started = time.perf_counter()
         for _ in map_in_threads(
@@ -63,7 +63,7 @@ def measure_direct(contents: list[bytes], folder: Path, runtime: str) -> float:
 async def send_requests(
     port: int, requests: "cycle[bytes]", until: float, load: LoadResult
 ) -> None:
-    """Send one request after the other until then."""
+    """Send requests in sequence until a time of `time.perf_counter`."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     while (before := time.perf_counter()) < until:
         writer.write(next(requests))
@@ -76,7 +76,7 @@ async def send_requests(
 
 
 async def watch_memory(server: psutil.Process, until: float, load: LoadResult) -> None:
-    """Note the server's memory once a second; what processes share counts for each."""
+    """Record the server's memory once a second. Shared pages count for each process."""
     while time.perf_counter() < until:
         processes = (server, *server.children(recursive=True))
         load.memory.append(sum(one.memory_info().rss for one in processes) / 1e6)
@@ -86,20 +86,20 @@ async def watch_memory(server: psutil.Process, until: float, load: LoadResult) -
 async def measure_load(
     contents: list[bytes], port: int, pid: int, clients: int, seconds: float
 ) -> LoadResult:
-    """Let clients send images for so long."""
+    """Send images from several clients for some seconds."""
     heads = (REQUEST_HEAD.format(len(one)).encode() + b"\r\n\r\n" for one in contents)
     requests = cycle([head + one for head, one in zip(heads, contents, strict=True)])
     load = LoadResult(seconds, [], Counter(), [])
     until = time.perf_counter() + seconds
-    some = (send_requests(port, requests, until, load) for _ in range(clients))
-    await asyncio.gather(watch_memory(psutil.Process(pid), until, load), *some)
+    clients_running = (send_requests(port, requests, until, load) for _ in range(clients))
+    await asyncio.gather(watch_memory(psutil.Process(pid), until, load), *clients_running)
     return load
 
 
 def run_clients(
     contents: list[bytes], port: int, pid: int, clients: int, seconds: float
 ) -> LoadResult:
-    """Let clients send images to a server on this machine for so long."""
+    """Run client processes against a server on this machine for some seconds."""
     return asyncio.run(measure_load(contents, port, pid, clients, seconds))
 
 
@@ -113,7 +113,7 @@ def main() -> None:
     files = list(walk_files(chosen.images))
     contents = [file.read_bytes() for file in files[:: max(1, len(files) // 500)]]
     options = ("--model", str(chosen.model), "--runtime", chosen.runtime, "--port", str(PORT))
-    own = [measure_direct(contents, chosen.model, chosen.runtime)]
+    direct = [measure_direct(contents, chosen.model, chosen.runtime)]
     with subprocess.Popen([sys.executable, "-m", "tench.serve", *options]) as server:
         try:
             if not wait_until_listening(PORT):
@@ -122,9 +122,9 @@ def main() -> None:
             load = run_clients(contents, PORT, server.pid, chosen.clients, chosen.seconds)
         finally:
             os.kill(server.pid, signal.SIGTERM)
-    own.append(measure_direct(contents, chosen.model, chosen.runtime))
-    rate, alone = len(load.durations) / load.seconds, sum(own) / 2
-    print(f"without a server {alone:.0f} images/s ({own[0]:.0f} before, {own[1]:.0f} after)")
+    direct.append(measure_direct(contents, chosen.model, chosen.runtime))
+    rate, alone = len(load.durations) / load.seconds, sum(direct) / 2
+    print(f"without a server {alone:.0f} images/s ({direct[0]:.0f} before, {direct[1]:.0f} after)")
     print(
         f"{chosen.clients} clients, {load.seconds:.0f} s: {rate:.0f} images/s, {rate / alone:.0%}"
     )

@@ -1,12 +1,11 @@
-"""How good the recipes are on few images: subsets of a data set, from features embedded once.
+"""Accuracy of the recipes on subsets of a data set, from features embedded once.
 
     python -m benchmarks.subsets [--seeds 0 1 2] [--out results.csv]
 
-Run it in a project where `dvc repro embed` has been done, on all of Imagenette and with
-`data.image_size: 224` for the published table. Each cell draws so many classes and training
-images a class, a quarter as many validation images (at least two), and is tested on test and
-validation images that it has not drawn. Training is that of the stages; only where the features
-come from is not. Writes one row a cell.
+Needs a project after `dvc repro embed`. The published table uses all of Imagenette with
+`data.image_size: 224`. Each cell draws some classes and training images per class, and a quarter as
+many validation images (at least two). It is scored on test and validation images that it has not
+drawn. Training uses the code of the stages. Writes one row per cell.
 """
 
 import argparse
@@ -19,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-import stages  # noqa: F401  fixes the arithmetic
+import stages  # noqa: F401  pins the CPU kernels
 from tench.core.files import write_csv
 from tench.core.params import Params, load_params
 from tench.core.paths import BACKBONE, CACHED_FEATURES, POOLED_FEATURES
@@ -28,7 +27,7 @@ from tench.data.store.shards import Shards, open_shards, read_rows, select_rows
 from tench.model import linear_probe
 
 CLASS_COUNTS, IMAGES_PER_CLASS = (2, 10), (5, 20, 100, 0)  # 0: all
-MAX_TEST_IMAGES = 1500  # images at most
+MAX_TEST_IMAGES = 1500  # maximum number of images
 RESULT_COLUMNS = ("classes", "images", "smallest", "seed", "train", "val", "test")
 MODEL_NAMES = ("regression", "recipe", "paper_head", "paper")
 
@@ -36,7 +35,7 @@ ImageIndices = list[tuple[str, int]]  # split and row of each image
 
 
 class SubsetSplit(NamedTuple):
-    """A subset: places and labels of its images."""
+    """A subset: indices and labels of its images."""
 
     train: ImageIndices
     val: ImageIndices
@@ -47,7 +46,7 @@ class SubsetSplit(NamedTuple):
 def draw_subset(
     labels: dict[str, NDArray[np.int32]], classes: int, counts: Sequence[int], seed: int
 ) -> SubsetSplit:
-    """Draw classes, and of each as many training images as `counts` says (0: all)."""
+    """Draw classes, and `counts` training images of each (0: all)."""
     rng = np.random.default_rng((classes, max(counts), seed))
     parts: dict[str, list[tuple[str, int, int]]] = {"train": [], "val": [], "test": []}
     for label, source in enumerate(rng.permutation(10)[:classes]):
@@ -59,22 +58,22 @@ def draw_subset(
         parts["test"] += [("test", n, label) for n in rows["test"]]
         parts["test"] += [("val", n, label) for n in rows["val"][watched:]]
     tested = sorted(rng.permutation(len(parts["test"]))[:MAX_TEST_IMAGES])
-    parts["test"] = [parts["test"][place] for place in tested]
-    places = {name: [(split, int(n)) for split, n, _ in part] for name, part in parts.items()}
-    known = {name: np.array([n for *_, n in part], np.int32) for name, part in parts.items()}
-    return SubsetSplit(**places, labels=known)
+    parts["test"] = [parts["test"][index] for index in tested]
+    indices = {name: [(split, int(n)) for split, n, _ in part] for name, part in parts.items()}
+    truth = {name: np.array([n for *_, n in part], np.int32) for name, part in parts.items()}
+    return SubsetSplit(**indices, labels=truth)
 
 
 def read_stored_rows(
-    stored: dict[str, Shards], places: ImageIndices, rows: NDArray[np.int64]
+    stored: dict[str, Shards], images: ImageIndices, rows: NDArray[np.int64]
 ) -> NDArray[Any]:
-    """The stored rows of some of the places."""
-    chosen = [places[row] for row in rows]
+    """Read the stored rows at some indices."""
+    chosen = [images[row] for row in rows]
     return np.concatenate([read_rows(stored[split], np.array([n])) for split, n in chosen])
 
 
 class SubsetFeatures(NamedTuple):
-    """A cell's images as `embed` stored them, pooled or tapped."""
+    """A cell's images as `embed` stored them: pooled features or activations."""
 
     cell: SubsetSplit
     stored: dict[str, Shards]
@@ -82,16 +81,16 @@ class SubsetFeatures(NamedTuple):
     def examples(self, part: str) -> Any:
         from tench.model.train.loop import Examples
 
-        places = getattr(self.cell, part)
-        return Examples(partial(read_stored_rows, self.stored, places), self.cell.labels[part])
+        images = getattr(self.cell, part)
+        return Examples(partial(read_stored_rows, self.stored, images), self.cell.labels[part])
 
     def rows(self, part: str) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        """All rows of a part at once, and their labels."""
+        """Read all rows of a split and their labels."""
         data = self.examples(part)
         return data.read(np.arange(len(data.labels))).astype(np.float32), data.labels
 
     def accuracy(self, logits: Any) -> float:
-        """The test accuracy of a model, every class weighing the same."""
+        """Compute the balanced test accuracy of a model."""
         from tench.model.train.acceptance import predict_correct
 
         return balanced_accuracy(
@@ -100,12 +99,12 @@ class SubsetFeatures(NamedTuple):
 
 
 def balanced_accuracy(right: NDArray[np.bool_], labels: NDArray[np.int32]) -> float:
-    """The share that is right, every class weighing the same."""
+    """Compute the mean recall over classes."""
     return float(np.mean([right[labels == label].mean() for label in np.unique(labels)]))
 
 
 def run_regression(pooled: SubsetFeatures, balanced: bool) -> float:
-    """scikit-learn's logistic regression on the pooled features, C chosen by itself."""
+    """Score scikit-learn's LogisticRegressionCV on the pooled features."""
     from sklearn.linear_model import LogisticRegressionCV
 
     (train, labels), (test, truth) = pooled.rows("train"), pooled.rows("test")
@@ -123,7 +122,7 @@ def run_regression(pooled: SubsetFeatures, balanced: bool) -> float:
 
 
 def build_models(params: Params, classes: int, solver: str) -> tuple[Any, Any]:
-    """A new head, and the trainable tail with it: pooled features, and activations, to logits."""
+    """Build a head (pooled features to logits) and the trainable top (activations to logits)."""
     from tench.model.network.backbone import cache_cut, load_backbone, resolve_layer_number
     from tench.model.network.classifier import build_head, connect_top_and_head
     from tench.model.network.keras_setup import keras
@@ -142,9 +141,13 @@ def build_models(params: Params, classes: int, solver: str) -> tuple[Any, Any]:
 
 
 def run_recipe(
-    pooled: SubsetFeatures, tapped: SubsetFeatures, params: Params, classes: int, balanced: bool
+    pooled: SubsetFeatures,
+    activations: SubsetFeatures,
+    params: Params,
+    classes: int,
+    balanced: bool,
 ) -> float:
-    """A logistic regression, fine-tuned where validation clearly says so."""
+    """Score the recipe: a linear head, fine-tuned if validation is significantly better."""
     from tench.model.train.acceptance import fit_if_better
     from tench.model.train.training_config import TrainingConfig
 
@@ -152,35 +155,42 @@ def run_recipe(
     linear, _ = linear_probe.fit_with_selected_strength(*pooled.rows("train"), balanced, seed)
     head, logits = build_models(params, classes, "logistic")
     head.get_layer("logits").set_weights(linear)
-    how = TrainingConfig(2, 21, 3e-4, 32, seed, True, balanced, 30, 3)
-    train, val = tapped.examples("train"), tapped.examples("val")
+    config = TrainingConfig(2, 21, 3e-4, 32, seed, True, balanced, 30, 3)
+    train, val = activations.examples("train"), activations.examples("val")
     with tempfile.TemporaryDirectory() as folder:
         fit_if_better(
-            logits, "softmax", train, val, how, Path(folder, "log"), Path(folder, "work"), "recipe"
+            logits,
+            "softmax",
+            train,
+            val,
+            config,
+            Path(folder, "log"),
+            Path(folder, "work"),
+            "recipe",
         )
-    return tapped.accuracy(logits)
+    return activations.accuracy(logits)
 
 
 def run_paper(
-    pooled: SubsetFeatures, tapped: SubsetFeatures, params: Params, classes: int
+    pooled: SubsetFeatures, activations: SubsetFeatures, params: Params, classes: int
 ) -> dict[str, float]:
-    """The paper's head and its fine-tuning, three epochs each."""
+    """Score the paper's head and its fine-tuning, three epochs each."""
     from tench.model.network.classifier import with_activation
     from tench.model.train.loop import train_model
     from tench.model.train.training_config import TrainingConfig
 
     head, logits = build_models(params, classes, "adam")
     scores = {}
-    parts = (("paper_head", pooled, head, 0), ("paper", tapped, logits, 3))
+    parts = (("paper_head", pooled, head, 0), ("paper", activations, logits, 3))
     for name, features, model, before in parts:
-        how = TrainingConfig(before + 1, before + 3, 1e-4, 32, params.seed, ema=before > 0)
+        config = TrainingConfig(before + 1, before + 3, 1e-4, 32, params.seed, ema=before > 0)
         train, val = features.examples("train"), features.examples("val")
         with tempfile.TemporaryDirectory() as folder:
             train_model(
                 with_activation(model, "sigmoid"),
                 train,
                 val,
-                how,
+                config,
                 Path(folder, "log"),
                 Path(folder, "work"),
                 name,
@@ -193,8 +203,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the subsets")
-    parser.add_argument("--out", type=Path, default=Path("subsets.csv"), help="where to write")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--out", type=Path, default=Path("subsets.csv"), help="CSV file to write")
     options = parser.parse_args()
     params, rows = load_params(), read_index()
     parts = {split: rows_in_split(rows, split) for split in ("train", "val", "test")}

@@ -1,8 +1,8 @@
-"""What benchmarks.subsets measured, as a table and a plot for docs/your-images.md.
+"""Table and plot of the results of benchmarks.subsets, for docs/your-images.md.
 
     python -m benchmarks.subsets_plot results.csv docs/your-images.svg
 
-Prints the table as Markdown: means over seeds of the test accuracy, every class weighing the same.
+Prints the table as Markdown: the balanced test accuracy, as means over seeds.
 """
 
 from pathlib import Path
@@ -23,13 +23,13 @@ MODEL_COLORS = {
     "regression": "#2f7fb8",
     "recipe": "#222222",
 }
-FULL_CLASS_SIZE = 947  # images a class on average where all are taken
+FULL_CLASS_SIZE = 947  # mean images per class in the whole data set
 
 Rows = list[dict[str, str]]
 
 
 def group_cells(rows: Rows) -> dict[tuple[int, int, int], Rows]:
-    """The rows of each cell: by classes, images a class, and those of the smallest class."""
+    """Group rows by classes, images per class, and images of the smallest class."""
     found: dict[tuple[int, int, int], Rows] = {}
     for row in rows:
         key = int(row["classes"]), int(row["images"]), int(row["smallest"])
@@ -38,8 +38,8 @@ def group_cells(rows: Rows) -> dict[tuple[int, int, int], Rows]:
 
 
 def format_means(rows: Rows) -> str:
-    """Means over seeds, a row a cell."""
-    lines: list[tuple[str, ...]] = [("classes", "training images a class", *MODEL_TITLES.values())]
+    """Format the means over seeds, one row per cell."""
+    lines: list[tuple[str, ...]] = [("classes", "training images per class", *MODEL_TITLES.values())]
     for (classes, images, smallest), part in group_cells(rows).items():
         size = str(images or "all")
         if smallest != images:
@@ -50,7 +50,7 @@ def format_means(rows: Rows) -> str:
 
 
 def plot_subsets(rows: Rows, out: Path) -> None:
-    """Accuracy against images a class, a point a seed, a line through their means."""
+    """Plot accuracy against images per class: a point per seed, a line through the means."""
     with side_by_side_axes(out) as both:
         for axes, classes in zip(both, (2, 10), strict=True):
             for name, title in MODEL_TITLES.items():
@@ -69,7 +69,7 @@ def plot_subsets(rows: Rows, out: Path) -> None:
             axes.set_xscale("log")
             axes.set_xticks([5, 20, 100, FULL_CLASS_SIZE], ["5", "20", "100", "all"])
             axes.set_xticks([], minor=True)
-            axes.set(title=f"{classes} classes", xlabel="training images a class", ylim=(0, 1.02))
+            axes.set(title=f"{classes} classes", xlabel="training images per class", ylim=(0, 1.02))
         both[1].legend(frameon=False, loc="lower right")
         both[0].set_ylabel("test accuracy")
 

@@ -1,11 +1,11 @@
-"""Let Optuna choose where fine-tuning begins and its learning rate; each trial is an experiment.
+"""Search fine_tune_at and the learning rate with Optuna. Each trial is a DVC experiment.
 
     uv pip install --group search
     python docs/optuna_search.py --trials 20
 
-Maximises the accuracy on validation. What was tried is kept in .dvc/tmp/optuna.log: run it again to
-go on. The experiments are called STUDY-0, STUDY-1, ...; compare them, and the
-best with five seeds, by `python -m tench.compare`.
+Maximizes the validation accuracy. The trials are stored in .dvc/tmp/optuna.log: run the command
+again to resume. The experiments are called STUDY-0, STUDY-1, … Compare them, and the best with five
+seeds, with `python -m tench.compare`.
 """
 
 import argparse
@@ -24,13 +24,15 @@ from optuna.storages.journal import JournalFileBackend
 
 SCORES = "metrics/finetune/metrics.json"
 JOURNAL = Path(".dvc/tmp/optuna.log")
-# Of MobileNetV2: first layer to train, and the layer whose input activations are stored for it
+# MobileNetV2: first trained layer -> the layer whose input activations are cached
 FIRST_LAYERS = {100: 98, 116: 116, 125: 125, 130: 125, 143: 125, 152: 125}
 
 
 def settings(trial: optuna.Trial) -> dict[str, str]:
-    """What this trial is to be run with. A learning rate of two digits is met again sooner: DVC
-    does not run the same twice."""
+    """Return the parameters of a trial as key -> value.
+
+    The learning rate has two digits, so that trials repeat and DVC reuses their results.
+    """
     rate = trial.suggest_float("learning_rate", 1e-5, 3e-4, log=True)
     first = trial.suggest_categorical("fine_tune_at", list(FIRST_LAYERS))
     return {
@@ -41,12 +43,22 @@ def settings(trial: optuna.Trial) -> dict[str, str]:
 
 
 def accuracy(trial: optuna.Trial) -> float:
-    """Run an experiment, in a folder of its own; return its accuracy on validation, 0 ... 1."""
+    """Run an experiment in a temporary folder. Returns its validation accuracy, 0 to 1."""
     name = f"{trial.study.study_name}-{trial.number}"
     chosen = settings(trial)
-    told = [part for key, value in chosen.items() for part in ("-S", f"{key}={value}")]
+    options = [part for key, value in chosen.items() for part in ("-S", f"{key}={value}")]
     print(name, *(f"{key}={value}" for key, value in chosen.items()), flush=True)
-    command = ["dvc", "exp", "run", "--temp", "--allow-missing", "--name", name, *told, "evaluate"]
+    command = [
+        "dvc",
+        "exp",
+        "run",
+        "--temp",
+        "--allow-missing",
+        "--name",
+        name,
+        *options,
+        "evaluate",
+    ]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         sys.exit(f"error: {name} failed:\n{done.stdout}{done.stderr}")
@@ -57,9 +69,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--trials", type=int, default=20, help="how many more to run (20)")
+    parser.add_argument("--trials", type=int, default=20, help="number of further trials (20)")
     parser.add_argument("--study", default="optuna", help="name of the search (optuna)")
-    parser.add_argument("--seed", type=int, default=42, help="of what is tried first (42)")
+    parser.add_argument("--seed", type=int, default=42, help="seed of the sampler (42)")
     options = parser.parse_args()
     if not JOURNAL.parent.is_dir():
         sys.exit(f"error: {JOURNAL.parent}: no such folder; run it from the project's root")

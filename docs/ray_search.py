@@ -1,12 +1,13 @@
-"""Run a grid of experiments on the Ray cluster that RAY_ADDRESS names, each in a clone of its own.
+"""Run a grid of experiments on the Ray cluster at RAY_ADDRESS, each in a separate clone.
 
     uv pip install --group ray                                     # on every machine
     RAY_ADDRESS=HOST:PORT python -m docs.ray_search --study rates --cache .dvc/cache \\
         -S finetune.learning_rate=1.0e-5,3.0e-5 -S finetune.fine_tune_at=130,143
 
 Every machine clones the repository at HEAD, runs `dvc exp run evaluate` with one combination and
-pushes the experiment back, called STUDY-0, STUDY-1, ...; compare them by `python -m tench.compare`.
-Outputs come from and go to a cache that all machines see (--cache), else the default DVC remote.
+pushes the experiment. The experiments are called STUDY-0, STUDY-1, … Compare them with
+`python -m tench.compare`. Outputs are exchanged through a shared cache (--cache) or the default DVC
+remote.
 """
 
 import argparse
@@ -29,7 +30,7 @@ except ModuleNotFoundError:
 
 
 class Search(NamedTuple):
-    """What all experiments have in common."""
+    """Settings that all experiments share."""
 
     repository: str
     commit: str
@@ -37,7 +38,7 @@ class Search(NamedTuple):
 
 
 def here(*command: str) -> str:
-    """What a command prints. SystemExit if it fails."""
+    """Return the output of a command. Raises SystemExit if it fails."""
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         sys.exit(f"error: {' '.join(command)}:\n{done.stdout}{done.stderr}")
@@ -45,23 +46,23 @@ def here(*command: str) -> str:
 
 
 def combinations(grid: list[str]) -> list[list[str]]:
-    """Every combination of the values of KEY=VALUE,VALUE,..., as KEY=VALUE."""
+    """Combine the values of KEY=VALUE,VALUE,… arguments into lists of KEY=VALUE."""
     parts = [one.partition("=") for one in grid]
-    some = [[f"{key}={value}" for value in values.split(",")] for key, _, values in parts]
-    return [list(one) for one in itertools.product(*some)]
+    values_of_keys = [[f"{key}={value}" for value in values.split(",")] for key, _, values in parts]
+    return [list(one) for one in itertools.product(*values_of_keys)]
 
 
 def experiment(search: Search, name: str, settings: list[str]) -> str:
-    """Run one experiment on this machine and push it; return what went wrong, or nothing."""
-    # Ray gives its workers one OpenMP thread; a stage that knew of the cluster would wait for cores
-    # of it that this experiment has.
-    kept = {
+    """Run one experiment on this machine and push it. Returns the error, or an empty string."""
+    # Ray limits its workers to one OpenMP thread. Without RAY_ADDRESS the stages run here instead
+    # of waiting for cores that this experiment occupies.
+    environment = {
         key: value
         for key, value in os.environ.items()
         if key not in {"OMP_NUM_THREADS", RAY_ADDRESS}
     }
-    path = os.pathsep.join([str(Path(sys.executable).parent), kept["PATH"]])
-    told = [part for one in settings for part in ("-S", one)]
+    path = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
+    options = [part for setting in settings for part in ("-S", setting)]
     where = ["--allow-missing"] if search.cache else ["--allow-missing", "--pull"]
     push = ["--no-cache"] if search.cache else []
     with TemporaryDirectory() as folder:
@@ -69,13 +70,13 @@ def experiment(search: Search, name: str, settings: list[str]) -> str:
             ["git", "clone", "--quiet", "--no-checkout", search.repository, "."],
             ["git", "checkout", "--quiet", search.commit],
             *([["dvc", "config", "--local", "cache.dir", search.cache]] if search.cache else []),
-            ["dvc", "exp", "run", "--name", name, *where, *told, "evaluate"],
+            ["dvc", "exp", "run", "--name", name, *where, *options, "evaluate"],
             ["dvc", "exp", "push", "--force", *push, "origin", name],
         ):
             done = subprocess.run(
                 command,
                 cwd=folder,
-                env=kept | {"PATH": path},
+                env=environment | {"PATH": path},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -92,11 +93,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("-S", dest="grid", action="append", required=True, metavar="KEY=VALUE,…", help="to combine")
+    add("-S", dest="grid", action="append", required=True, metavar="KEY=VALUE,…")
     add("--study", default="ray", help="name of the search (%(default)s)")
     add("--repository", default=str(Path.cwd()), help="path or URL for every machine (this folder)")
     add("--cache", type=Path, help="folder of DVC's cache that every machine sees")
-    add("--cores", type=int, default=2, help="of a machine for an experiment (%(default)s)")
+    add("--cores", type=int, default=2, help="cores per experiment (%(default)s)")
     options = parser.parse_args()
     address = os.environ.get(RAY_ADDRESS, "")
     try:

@@ -1,9 +1,9 @@
-"""Report words that the project does not write, in docs, comments, docstrings and messages.
+"""Report banned words in docs, comments, docstrings, messages and page templates.
 
     python tests/lint/words.py [FILE ...]
 
-The list, with reasons and replacements, is words.yaml beside this file. Names in Python code are
-not looked at. Exits with 1 if a word is found.
+The list, with reasons and replacements, is words.yaml in this folder. Names in Python code and
+names of tests are skipped. Exits with 1 if a word is found.
 """
 
 import io
@@ -19,35 +19,51 @@ import yaml
 
 LIST = Path(__file__).with_name("words.yaml")
 PATHS = (
-    *("*.md", "tench", "stages", "tests/*.py", "tests/**/*.py", "benchmarks"),
-    *("Makefile", "params.yaml", "dvc.yaml", "data/dvc.yaml", "baseline/dvc.yaml"),
+    *("*.md", "docs", "tench", "stages", "tests/*.py", "tests/**/*.py", "benchmarks"),
+    *("Makefile", "Dockerfile", "params.yaml", "pyproject.toml", ".github", ".ci"),
+    *("dvc.yaml", "data/dvc.yaml", "baseline/dvc.yaml"),
 )
-SUFFIXES = {".css", ".html", ".j2", ".js", ".md", ".py", ".yaml", ""}
+SUFFIXES = {".css", ".html", ".j2", ".js", ".md", ".py", ".toml", ".yaml", ".yml", ""}
+OLD_WORDS = {"CHANGELOG.md", "packages.md"}  # renamed parameters; names of packages
+QUOTED = re.compile(r"\b\w+::test_\w+|`[^`]*test_[^`]*`|https?://\S+")  # names, not prose
 TEXT = {tokenize.COMMENT, tokenize.STRING} | {
     getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)  # from Python 3.12 on
 }
 
 
 class Rule(NamedTuple):
-    """A word or phrase, what to write instead, and why."""
+    """A banned word or phrase, its replacement, the reason, and where the word is allowed."""
 
     find: re.Pattern[str]
     write: str
     why: str
+    unless: re.Pattern[str] | None = None
+
+    def matches(self, line: str) -> Iterator[str]:
+        """Yield the banned words of a line, without those inside an allowed phrase."""
+        patterns = (QUOTED, self.unless) if self.unless else (QUOTED,)
+        allowed = [match.span() for pattern in patterns for match in pattern.finditer(line)]
+        for match in self.find.finditer(line):
+            if not any(start <= match.start() and match.end() <= end for start, end in allowed):
+                yield match[0]
 
 
 def read_rules(file: Path = LIST) -> list[Rule]:
-    """The rules of a YAML file: a list of find (a regular expression), write and why."""
+    """Read the rules of a YAML file: a list of find, write, why and, optionally, unless."""
     entries = yaml.safe_load(file.read_text(encoding="utf-8"))
     return [
-        Rule(re.compile(rf"\b(?:{one['find']})\b", re.IGNORECASE), one["write"], one["why"])
-        for one in entries
+        Rule(
+            re.compile(rf"\b(?:{entry['find']})\b", re.IGNORECASE),
+            entry["write"],
+            entry["why"],
+            re.compile(entry["unless"], re.IGNORECASE) if "unless" in entry else None,
+        )
+        for entry in entries
     ]
 
 
 def prose(text: str, suffix: str) -> Iterator[tuple[int, str]]:
-    """The text of a file to be checked, line by line, each with its number: of Python the comments
-    and strings, of other files all of it."""
+    """Yield (line number, text) to check: comments and strings of Python, all of other files."""
     if suffix != ".py":
         yield from enumerate(text.splitlines(), 1)
         return
@@ -57,20 +73,20 @@ def prose(text: str, suffix: str) -> Iterator[tuple[int, str]]:
 
 
 def findings(text: str, suffix: str, rules: list[Rule]) -> Iterator[tuple[int, str, Rule]]:
-    """The words of a text that a rule bans: the line's number, the word and its rule."""
+    """Yield each banned word of a text as (line number, word, rule)."""
     for number, line in prose(text, suffix):
         for rule in rules:
-            for found in rule.find.finditer(line):
-                yield number, found[0], rule
+            for word in rule.matches(line):
+                yield number, word, rule
 
 
 def files() -> list[Path]:
-    """The files to check: those of PATHS that git tracks or would track."""
+    """List the files to check: those of PATHS that git tracks or would track."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *PATHS]
     listed = subprocess.run(command, capture_output=True, check=True, encoding="utf-8").stdout
     paths = [Path(name) for name in sorted(set(listed.split("\0")) - {""})]
-    own = {Path(__file__).name, "CHANGELOG.md"}  # which name old words
-    return [p for p in paths if p.is_file() and p.suffix in SUFFIXES and p.name not in own]
+    skipped = {Path(__file__).name, "test_words.py", *OLD_WORDS}
+    return [p for p in paths if p.is_file() and p.suffix in SUFFIXES and p.name not in skipped]
 
 
 def main() -> None:

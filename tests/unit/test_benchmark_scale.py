@@ -56,7 +56,7 @@ def test_where_memory_cannot_be_limited_one_line_says_so(
         "benchmarks.scale.CGROUP_FOLDERS", (tmp_path / "none", tmp_path / "neither")
     )
     with (
-        pytest.raises(SystemExit, match=r"^error: --memory-gb: no memory group"),
+        pytest.raises(SystemExit, match=r"^error: --memory-gb: cannot create a memory cgroup"),
         memory_limited(4),
     ):
         pass

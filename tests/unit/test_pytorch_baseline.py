@@ -1,4 +1,4 @@
-"""The benchmarks' peer computes what Keras does. Without torch, as in CI, this is skipped."""
+"""The PyTorch baseline computes the same as Keras. Skipped without torch, as in CI."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from tench.model.network.save import save_weights
 def both(size: int, folder: Path) -> tuple[Any, Any, list[Any]]:
     """Keras's MobileNetV2 with random weights, torchvision's with the same, and its layers."""
     pytest.importorskip("torchvision")
-    from benchmarks.peer_network import keras_mobilenet
+    from benchmarks.pytorch_network import keras_mobilenet
 
     backbone = build_backbone("MobileNetV2", size)
     set_random_weights(backbone, 1)
@@ -23,19 +23,19 @@ def both(size: int, folder: Path) -> tuple[Any, Any, list[Any]]:
 
 
 @pytest.mark.parametrize("size", [64, 75])  # 75, 38 and 19 pixels: odd sizes are padded otherwise
-def test_the_peers_pooled_features_are_those_of_keras(size: int, tmp_path: Path) -> None:
-    backbone, peer, _ = both(size, tmp_path)
+def test_pooled_features_equal_those_of_keras(size: int, tmp_path: Path) -> None:
+    backbone, network, _ = both(size, tmp_path)
     import torch
 
     scaled = (make_noise_images(size) / 127.5 - 1).astype(np.float32)
     expected = backbone(scaled, training=False).numpy().mean((1, 2))
     with torch.inference_mode():
-        found = peer.eval()(torch.from_numpy(scaled).permute(0, 3, 1, 2)).numpy().mean((2, 3))
+        found = network.eval()(torch.from_numpy(scaled).permute(0, 3, 1, 2)).numpy().mean((2, 3))
     assert np.ptp(expected, axis=0).max() > 0.1  # the images are told apart
     np.testing.assert_allclose(found, expected, atol=5e-4)
 
 
-def test_the_peers_layers_stand_where_those_of_keras_do(tmp_path: Path) -> None:
+def test_layers_have_the_order_of_keras(tmp_path: Path) -> None:
     backbone, _, layers = both(64, tmp_path)
     from torch import nn
 

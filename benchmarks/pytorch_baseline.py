@@ -1,13 +1,13 @@
-"""The peer: the twin's job in PyTorch, in the loop its tutorials teach. Nothing of Keras in it.
+"""PyTorch baseline: the paper's training in the loop of PyTorch's tutorials, without Keras.
 
-    python -m benchmarks.peer [--raw data/imagenette] [--weights models/backbone.weights.h5] ...
+    python -m benchmarks.pytorch_baseline [--raw data/imagenette] [--weights FILE] ...
 
-The network is torchvision's MobileNetV2 with the twin's weights. What the twin freezes is frozen
-here, BatchNorm's statistics too; what it fine-tunes uses a batch's own there and here. Images are
-resized with antialiasing, which torchvision does where the twin's loader does not, and the test set
-is a fifth of the validation images, drawn once.
+The network is torchvision's MobileNetV2 with the weights of the Keras baseline. The same layers are
+frozen, with their BatchNorm statistics. Fine-tuned layers use batch statistics. Images are resized
+with antialiasing, unlike in the Keras baseline. The test set is a fifth of the validation images,
+drawn once.
 
-The last line printed is JSON in the twin's form: history, test scores, seconds.
+The last line of the output is JSON, as in the Keras baseline: history, test scores, seconds.
 """
 
 import os
@@ -25,13 +25,13 @@ try:
     from torchvision import transforms
     from torchvision.datasets import ImageFolder
 
-    from benchmarks.peer_network import FEATURE_COUNT, keras_mobilenet
+    from benchmarks.pytorch_network import FEATURE_COUNT, keras_mobilenet
 except ModuleNotFoundError as error:
     parse_arguments(__doc__)  # --help needs no torch
     sys.exit(
-        f"error: {sys.executable} has no {error.name}; make a Python that has: "
-        "uv venv .venv-peer && "
-        "uv pip install --python .venv-peer --torch-backend cpu --group peer"
+        f"error: {sys.executable} has no {error.name}. Create an environment with it: "
+        "uv venv .venv-pytorch && "
+        "uv pip install --python .venv-pytorch --torch-backend cpu --group pytorch"
     )
 
 OUTPUT_ACTIVATIONS = {"sigmoid": nn.LogSigmoid(), "softmax": nn.LogSoftmax(dim=1)}
@@ -40,8 +40,8 @@ OUTPUT_ACTIVATIONS = {"sigmoid": nn.LogSigmoid(), "softmax": nn.LogSoftmax(dim=1
 def run_epoch(
     model: nn.Module, data: DataLoader, optimizer: torch.optim.Optimizer | None = None
 ) -> dict[str, float]:
-    """Go through the data once, learning where there is an optimizer; mean loss and accuracy."""
-    # of the logarithm of Keras's output; normalizes it, as Keras does
+    """Run one epoch, with training if there is an optimizer. Returns mean loss and accuracy."""
+    # applied to the logarithm of the outputs; it normalizes them, as Keras does
     criterion = nn.CrossEntropyLoss()
     loss_sum, right, seen = 0.0, 0, 0
     with torch.set_grad_enabled(optimizer is not None):
@@ -90,11 +90,11 @@ def main() -> None:
         OUTPUT_ACTIVATIONS[args.activation],
     )
     for layer in head:
-        if isinstance(layer, nn.Linear):  # as Keras begins
+        if isinstance(layer, nn.Linear):  # Keras's initialization
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
     model = nn.Sequential(backbone, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
-    model.to(memory_format=torch.channels_last)  # the quicker layout on CPU
+    model.to(memory_format=torch.channels_last)  # faster on CPU
     history: dict[str, list[float]] = defaultdict(list)
 
     def fit(learning_rate: float, epochs: int, frozen: list[nn.Module]) -> None:

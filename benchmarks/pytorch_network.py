@@ -1,6 +1,6 @@
-"""torchvision's MobileNetV2 as Keras's: its padding, its BatchNorm, the weights of its checkpoint.
+"""torchvision's MobileNetV2 with Keras's padding, BatchNorm and checkpoint.
 
-torch is no dependency of Tench, so only `benchmarks.peer` and its test import this.
+Only `benchmarks.pytorch_baseline` and its test import this: Tench does not depend on torch.
 """
 
 from functools import partial
@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 (the name everybody gives it)
+from torch.nn import functional as F  # noqa: N812 (PyTorch's convention)
 from torchvision.models import mobilenet_v2
 from torchvision.models.mobilenetv2 import InvertedResidual
 

@@ -1,13 +1,12 @@
-"""The twin: what the pipeline does, as one would write it in a notebook. Nothing of Tench in it.
+"""Keras baseline: the pipeline's training as a notebook would have it, without Tench.
 
-    python -m benchmarks.twin [--raw data/imagenette] [--weights models/backbone.weights.h5] ...
+    python -m benchmarks.keras_baseline [--raw data/imagenette] [--weights FILE] ...
 
-Images are read and decoded in every epoch and go through the whole network in every epoch. The
-test set is a fifth of the validation batches, set aside as in TensorFlow's transfer-learning
-tutorial; as there, the data set is shuffled anew each time it is read, so the fifth is another one
-each time. Nothing is chosen by these scores, so that harms neither them nor the time.
+Every epoch decodes all images and runs the whole network. The test set is a fifth of the validation
+batches, as in TensorFlow's transfer-learning tutorial. As there, the data set is shuffled at each
+pass, so the fifth changes. No choice depends on these scores, so they stay comparable.
 
-The last line printed is JSON: history, test scores, seconds.
+The last line of the output is JSON: history, test scores, seconds.
 """
 
 import time
