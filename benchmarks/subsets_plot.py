@@ -39,7 +39,9 @@ def group_cells(rows: Rows) -> dict[tuple[int, int, int], Rows]:
 
 def format_means(rows: Rows) -> str:
     """Format the means over seeds, one row per cell."""
-    lines: list[tuple[str, ...]] = [("classes", "training images per class", *MODEL_TITLES.values())]
+    lines: list[tuple[str, ...]] = [
+        ("classes", "training images per class", *MODEL_TITLES.values())
+    ]
     for (classes, images, smallest), part in group_cells(rows).items():
         size = str(images or "all")
         if smallest != images:

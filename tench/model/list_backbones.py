@@ -31,7 +31,13 @@ def list_backbones() -> str:
         ("name", "parameters", "layers", "channels", "trained at", "cache_at: auto")
     ]
     for name, spec in BACKBONES.items():
-        numbers = (spec.parameters, spec.layers, spec.features, spec.pretrained_size, spec.auto_cache_at)
+        numbers = (
+            spec.parameters,
+            spec.layers,
+            spec.features,
+            spec.pretrained_size,
+            spec.auto_cache_at,
+        )
         rows.append((name, *(f"{number:,}" for number in numbers)))
     return format_table(rows)
 

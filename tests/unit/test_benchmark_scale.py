@@ -49,7 +49,7 @@ def test_twenty_machines_share_what_can_be_shared() -> None:
     assert large[2:7] == ["0.6528", "6.0", "3.92", "1.2", "3.92"]
 
 
-def test_where_memory_cannot_be_limited_one_line_says_so(
+def test_an_unlimited_process_reports_it_in_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(

@@ -29,7 +29,7 @@ def test_hundreds_of_scans_are_refused_and_some_are_not(tmp_path: Path) -> None:
         assert unreadable_reason(file).startswith("more than 50 scans")
 
 
-def test_scans_of_what_follows_or_lies_in_a_image_do_not_count(tmp_path: Path) -> None:
+def test_scans_of_what_follows_or_lies_in_an_image_do_not_count(tmp_path: Path) -> None:
     file, scan = tmp_path / "a.jpg", b"\xff\xda\0\x02"
     file.write_bytes(encode_image(draw_quarters(), "JPEG", comment=scan * 100) + scan * 100)
     assert read_image(file).size == (48, 32)
@@ -57,7 +57,7 @@ def test_a_webp_image_counts_twice(tmp_path: Path) -> None:
         assert said == "more than 44,739,242 pixels"
 
 
-def test_an_icon_with_a_larger_image_than_it_says(tmp_path: Path) -> None:
+def test_an_icon_with_a_larger_image_than_declared(tmp_path: Path) -> None:
     inside = encode_png((9_500, 9_500), 1, 0, bytes(100))
     head = struct.pack("<HHHBBBBHHII", 0, 1, 1, 16, 16, 0, 0, 1, 32, len(inside), 22)
     (tmp_path / "a.ico").write_bytes(head + inside)
@@ -65,7 +65,7 @@ def test_an_icon_with_a_larger_image_than_it_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 7])
-def test_a_image_converted_some_rows_at_a_time_is_the_same(
+def test_an_image_converted_some_rows_at_a_time_is_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
     for kind, content in encode_all_kinds().items():
@@ -78,7 +78,7 @@ def test_a_image_converted_some_rows_at_a_time_is_the_same(
             assert np.array_equal(np.asarray(read_image(tmp_path / "a")), whole), kind
 
 
-def test_an_error_of_a_decoder_is_told_on_one_line(
+def test_an_error_of_a_decoder_is_reported_on_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(image: Image.Image) -> None:

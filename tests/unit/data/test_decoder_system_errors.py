@@ -141,7 +141,7 @@ def in_eight_threads(files: list[Path]) -> int:
     return len(read)
 
 
-def test_no_more_images_are_decoded_at_a_time_than_there_is_room_for(
+def test_images_decoded_at_a_time_fit_into_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     budget = WatchedBudget(2 * 48 * 32 + 1000)
@@ -152,7 +152,7 @@ def test_no_more_images_are_decoded_at_a_time_than_there_is_room_for(
     assert budget.left == 2 * 48 * 32 + 1000
 
 
-def test_a_image_that_takes_all_the_room_gets_its_turn(
+def test_an_image_that_takes_all_the_memory_gets_its_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decoder, "PIXEL_BUDGET", PixelBudget(48 * 32 * 9))
@@ -162,7 +162,7 @@ def test_a_image_that_takes_all_the_room_gets_its_turn(
     assert in_eight_threads([tmp_path / f"{name}.png" for name in names]) == 40
 
 
-def test_a_damaged_image_gives_its_room_back(
+def test_a_damaged_image_releases_its_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decoder, "PIXEL_BUDGET", PixelBudget(10_000))

@@ -55,7 +55,7 @@ def test_alike_in_features_is_a_suspicion_until_the_pixels_confirm_it(tmp_path: 
     assert [(pair.first, pair.second) for pair in alone] == [(rows[2], rows[6])]
 
 
-def test_scanned_digits_look_alike_and_are_not_taken_for_one(tmp_path: Path) -> None:
+def test_similar_scanned_digits_are_no_duplicates(tmp_path: Path) -> None:
     # 1,797 digits of 43 people at 8 x 8 pixels, as uniform as data gets; here they are their own
     # features, shifted so that all point nearly one way.
     scans = load_digits().images.astype(np.float32)

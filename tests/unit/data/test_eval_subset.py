@@ -50,7 +50,9 @@ def prepared(splits: Sequence[str], a_pack: int) -> list[Row]:
     return sorted(rows, key=lambda one: ("train", "val", "test").index(one.split))
 
 
-def test_all_of_test_and_some_of_the_others_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_evaluation_subset_is_all_of_test_and_some_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for name, count in {"CHECKED": 3, "DOUBTED": 5, "KNOWN": 4, "CALIBRATED": 2}.items():
         monkeypatch.setattr(choice, name, count)
     rows = [make_row(n, ("test", "train", "val")[n % 3]) for n in range(90)]
@@ -95,7 +97,7 @@ def test_a_damaged_image_is_not_copied() -> None:
         write_eval_subset(rows, EVAL_SUBSET)
 
 
-def test_the_worst_findings_of_every_kind_are_kept_with_their_images() -> None:
+def test_the_worst_findings_of_every_kind_have_their_images() -> None:
     rows = [make_row(n) for n in range(200)]
     pairs = [
         DuplicatePair(rows[start + 2 * n], rows[start + 2 * n + 1], kind, 0.99)

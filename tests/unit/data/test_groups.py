@@ -51,7 +51,7 @@ def test_pattern_does_not_see_where_the_folder_lies() -> None:
         extract_group("(raw)", RAW / "ill/1.png", RAW)
 
 
-def test_group_on_two_sides_is_told_with_a_file_of_each() -> None:
+def test_group_on_two_sides_is_reported_with_a_file_of_each() -> None:
     images = [("p1", "train", Path("a")), ("p2", "val", Path("b")), ("p1", "val", Path("c"))]
     check_group_splits(images[:2])
     check_group_splits([("", side, file) for _, side, file in images])  # no groups
@@ -130,7 +130,7 @@ def test_too_few_groups_of_a_class(count: int) -> None:
     )
 
 
-def test_groups_that_all_share_a_image_are_too_few() -> None:
+def test_groups_that_all_share_an_image_are_too_few() -> None:
     those = [
         SourceFile("", name, Path(f"{name}{n}"), f"{name}{n // 2}")
         for name in "ab"

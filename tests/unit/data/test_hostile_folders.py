@@ -85,7 +85,7 @@ def test_what_would_be_waited_for_is_refused_before_dvc_opens_it(kind: str, name
 
 
 @pytest.mark.parametrize("kind", ["a pipe", "a socket", "a device"])
-def test_no_reader_waits_for_what_took_a_image_s_place(kind: str) -> None:
+def test_no_reader_waits_for_a_pipe_instead_of_an_image(kind: str) -> None:
     for _ in make(kind, RAW_FOLDER / "x.png"):
         with pytest.raises(UnreadableError, match="a pipe, a socket or a device"):
             read_image(RAW_FOLDER / "x.png")
@@ -245,7 +245,7 @@ def test_no_cell_of_the_index_is_a_formula_and_stages_read_what_they_wrote() -> 
     assert sorted(row.path for row in read_index()) == sorted(list_prepared_paths())
 
 
-def test_an_archive_is_told_to_be_unpacked_and_one_among_images_is_rejected() -> None:
+def test_an_archive_is_an_error_and_one_among_images_is_rejected() -> None:
     shutil.make_archive("images", "zip", RAW_FOLDER)
     with pytest.raises(TenchError, match=r"images\.zip: a file, not a folder; an archive must be"):
         check_raw_folder("images.zip")

@@ -43,7 +43,7 @@ def test_no_folder_s_name_is_expanded_by_make(tmp_path: Path) -> None:
         ("a/pipe", tarfile.FIFOTYPE, ""),
     ],
 )
-def test_an_archive_in_the_place_of_imagenette_s_is_refused(
+def test_an_unsafe_archive_is_refused(
     name: str, kind: bytes, target: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     content = io.BytesIO()

@@ -69,7 +69,7 @@ def test_noise_of_one_size_is_fine(index: list[Row]) -> None:
     assert check_image_quality(index, Path("raw"))[0] == []
 
 
-def test_every_image_is_seen_at_a_glance_in_its_place(index: list[Row]) -> None:
+def test_thumbnails_follow_the_order_of_the_images(index: list[Row]) -> None:
     index[7] = prepared(Image.new("RGB", (SIDE, SIDE), (9, 9, 9)), index[7])
     _, seen = check_image_quality(index, Path("raw"))
     assert seen.shape == (12, THUMBNAIL_SIZE, THUMBNAIL_SIZE)

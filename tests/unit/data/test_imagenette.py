@@ -70,7 +70,7 @@ def test_right_images_are_copied(right: Path, monkeypatch: pytest.MonkeyPatch, w
 
 
 @pytest.mark.parametrize("linked", [False, True])
-def test_right_images_that_lie_there_are_kept(right: Path, linked: bool) -> None:
+def test_existing_correct_images_stay(right: Path, linked: bool) -> None:
     IMAGENETTE_FOLDER.parent.mkdir()
     if linked:
         IMAGENETTE_FOLDER.symlink_to(right.resolve())
@@ -115,7 +115,7 @@ def test_what_is_no_folder_is_left_alone(kind: str) -> None:
     assert IMAGENETTE_FOLDER.is_file() or IMAGENETTE_FOLDER.is_symlink()
 
 
-def test_empty_folder_is_filled_and_what_a_killed_run_left_swept(
+def test_an_empty_folder_is_filled_and_leftovers_of_a_killed_run_removed(
     right: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IMAGENETTE_DIR", str(right))

@@ -57,9 +57,7 @@ def repository(right: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return source
 
 
-def test_other_images_nearby_are_passed_over(
-    repository: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_images_nearby_are_skipped(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for part in SPLIT_FOLDERS:
         write_unsorted_files(Path("other") / part)
     monkeypatch.setattr(imagenette, "SHARED_FOLDER", Path("other"))
@@ -67,14 +65,14 @@ def test_other_images_nearby_are_passed_over(
     assert is_imagenette_complete()
 
 
-def test_nothing_reachable_is_told_with_three_ways() -> None:
+def test_nothing_reachable_is_reported_with_three_options() -> None:
     said = stage_error_message()
     assert said.startswith(f"{imagenette.REPOSITORY}: cannot be reached (fatal: unable to access")
     assert lists_three_ways(said)
     assert not IMAGENETTE_FOLDER.exists()
 
 
-def test_unreachable_proxy_is_told_with_three_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_proxy_is_reported_with_three_options(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imagenette, "REPOSITORY", "https://images.invalid/images")
     monkeypatch.setenv("https_proxy", UNREACHABLE_URL)
     said = stage_error_message()
@@ -83,7 +81,7 @@ def test_unreachable_proxy_is_told_with_three_ways(monkeypatch: pytest.MonkeyPat
     assert lists_three_ways(said)
 
 
-def test_proxy_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unresponsive_proxy_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imagenette, "REPOSITORY", "https://images.invalid/silent")
     monkeypatch.setattr(imagenette, "TIMEOUT", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -102,7 +100,7 @@ def test_proxy_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch)
     assert not left
 
 
-def test_missing_git_is_told_with_three_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_git_is_reported_with_three_options(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     said = stage_error_message()
     assert said.startswith("git cannot be run (")
@@ -178,7 +176,7 @@ def test_repository_is_read_where_git_finds_it(
     assert is_imagenette_complete()
 
 
-def test_other_commit_is_told_with_three_ways(
+def test_other_commit_is_reported_with_three_options(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(imagenette, "COMMIT", "0" * 40)

@@ -43,7 +43,7 @@ def test_swapped_labels_are_found(tmp_path: Path, per_class: int) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2047, 2048, 2049, 2048 + 128, 4096, 10_715])
-def test_chunks_hold_every_place_once_and_a_batch_at_least(size: int) -> None:
+def test_chunks_hold_every_index_once_and_a_batch_at_least(size: int) -> None:
     parts = row_chunks(np.arange(size))
     assert np.concatenate(parts).tolist() == list(range(size))
     assert all(len(part) >= label_errors.BATCH_SIZE for part in parts) or len(parts) == 1

@@ -67,13 +67,13 @@ def test_train_before_val_before_test() -> None:
     assert [split for split, _ in splits()] == ["train", "train", "val", "val", "test", "test"]
 
 
-def test_class_folders_alone_say_no_side() -> None:
+def test_class_folders_alone_set_no_split() -> None:
     add("rose/2.jpg", "rose/1.jpg", "tulip/1.jpg", "notes.txt", ".git/config", "__MACOSX/._x.jpg")
     assert detect_layout(RAW).description == "class folders"
     assert splits() == [("", "rose/1.jpg"), ("", "rose/2.jpg"), ("", "tulip/1.jpg")]
 
 
-def test_other_folders_and_notes_beside_the_sides_are_passed_over() -> None:
+def test_other_folders_and_notes_beside_the_splits_are_skipped() -> None:
     add_classes("train", "val", "old")
     (RAW / "noisy.csv").write_text("path,noisy_labels_0\ntrain/a/1.jpg,a\n")
     assert {file.split("/")[0] for _, file in splits()} == {"train", "val"}
@@ -97,7 +97,7 @@ def test_csv_file_with_the_columns_decides_beside_the_sides_too() -> None:
         (["test", "val"], "has no folder train/; found test/, val/"),
     ],
 )
-def test_no_layout_is_told_with_what_is_there(folders: list[str], said: str) -> None:
+def test_no_layout_is_reported_with_what_is_there(folders: list[str], said: str) -> None:
     add_classes(*folders)
     assert error() == f"{RAW}: {said}"
 

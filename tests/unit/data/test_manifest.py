@@ -83,7 +83,7 @@ def test_byte_order_mark_blank_lines_and_an_empty_split_column() -> None:
     assert len(found("\ufeffpath,label,split\n\np1/1.jpg,x,\n,,\n./p2//1.jpg, y ,\n")) == 2
 
 
-def test_equal_file_names_are_told_apart_by_their_folders() -> None:
+def test_equal_file_names_are_distinguished_by_their_folders() -> None:
     sources = found("path,label\np1/1.jpg,x\np2/1.jpg,x\np1/2.jpg,x\np3/unused.jpg,y\n")
     assert [one.subfolder for one in sources] == ["p1/", "p2/", "", ""]
 
@@ -140,11 +140,11 @@ def test_equal_file_names_are_told_apart_by_their_folders() -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line(text: str, said: str) -> None:
+def test_errors_are_reported_with_their_line(text: str, said: str) -> None:
     assert error(text).startswith(f"{TABLE}{said}")
 
 
-def test_what_is_no_utf_8_is_told_with_its_line() -> None:
+def test_invalid_utf_8_is_reported_with_its_line() -> None:
     assert error("path,label\np1/1.jpg,x\np1/2.jpg,é\n".encode("latin-1")).startswith(
         f"{TABLE}, line 3: not UTF-8"
     )

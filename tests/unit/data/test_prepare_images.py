@@ -227,7 +227,7 @@ def test_index_does_not_depend_on_the_hash_seed() -> None:
     assert PREPARED_INDEX.read_bytes() == other
 
 
-def test_names_with_blanks_and_unicode_are_kept() -> None:
+def test_names_with_blanks_and_unicode_are_unchanged() -> None:
     draw_class("sea fish")
     draw_class("鱼")
     # macOS puts U+202F into the names of screenshots

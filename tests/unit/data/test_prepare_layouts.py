@@ -168,7 +168,7 @@ def test_without_groups_the_column_is_empty() -> None:
 
 
 @pytest.mark.parametrize("how", ["squash", "crop", "pad"])
-def test_images_become_square_as_the_parameter_says(how: str) -> None:
+def test_images_become_square_as_the_parameter_sets(how: str) -> None:
     draw_classes(".", 10)
     prepared(resize=how)
 

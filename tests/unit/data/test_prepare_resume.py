@@ -120,7 +120,7 @@ def test_a_stopped_run_resumes_after_the_finished_packs(monkeypatch: pytest.Monk
     assert tree(PREPARED) == whole
 
 
-def test_work_finished_before_too_many_were_rejected_is_kept(
+def test_finished_work_stays_when_too_many_are_rejected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with pytest.raises(TenchError, match=r"data\.max_rejected"):

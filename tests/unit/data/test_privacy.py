@@ -137,7 +137,7 @@ def test_folders_elsewhere_and_projects_without_git_are_no_concern(
     check_raw_folder(str(RAW))
 
 
-def test_a_git_that_does_not_answer_is_no_permission(project: Path) -> None:
+def test_a_failing_git_gives_no_permission(project: Path) -> None:
     (project / ".git/HEAD").write_text("nonsense")
     assert "cannot check whether git would commit these images: fatal:" in refused(RAW)
 

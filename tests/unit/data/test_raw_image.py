@@ -38,7 +38,7 @@ def test_a_file_that_is_not_seen_is_prepared_as_one_that_is(files: list[Path]) -
     assert [bool(one.reason) for one, _ in here] == [False, True, True, True, True]
 
 
-def test_what_is_too_large_to_be_sent_or_gone_is_told(
+def test_oversized_and_missing_uploads_are_reported(
     files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(raws, "MAX_BYTES", 900)

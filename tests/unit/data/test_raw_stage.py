@@ -16,7 +16,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_missing_raw_folder_is_told_with_three_ways_on() -> None:
+def test_missing_raw_folder_is_reported_with_three_options() -> None:
     with pytest.raises(TenchError) as caught:
         check_raw_folder("data/mine")
     said = str(caught.value)
@@ -40,7 +40,7 @@ def test_raw_folder_is_there_or_made_by_a_stage(raw: str) -> None:
 
 
 @pytest.mark.parametrize("raw", ["mine", "data/imagenette"])
-def test_what_nobody_can_read_is_told_before_dvc_reads_it(raw: str) -> None:
+def test_unreadable_files_are_reported_before_dvc_reads_them(raw: str) -> None:
     (Path(raw) / "a").mkdir(parents=True)
     os.mkfifo(Path(raw) / "a/pipe")
     with pytest.raises(TenchError, match=f"{raw}/a/pipe: a pipe, no file"):

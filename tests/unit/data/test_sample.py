@@ -125,7 +125,7 @@ def test_stopped_run_keeps_the_old_sample() -> None:
     assert [path.name for path in OUT.parent.iterdir()] == [OUT.name]
 
 
-def test_what_a_killed_run_left_is_swept_and_an_empty_folder_filled() -> None:
+def test_leftovers_of_a_killed_run_are_removed_and_an_empty_folder_filled() -> None:
     OUT.mkdir(parents=True)
     for left in (".part-sample", ".part-old-sample"):
         write_unsorted_files(OUT.with_name(left))

@@ -55,7 +55,7 @@ def test_train_before_val_by_class_name_by_file_name() -> None:
     ]
 
 
-def test_files_of_file_managers_are_passed_over() -> None:
+def test_files_of_file_managers_are_skipped() -> None:
     add(".DS_Store", "train/.DS_Store", "train/a/.DS_Store", "val/b/Thumbs.db", "val/b/desktop.ini")
     add("train/__MACOSX/a/._1.jpg")
     add("notes.txt", "train/readme.txt", "train/a/._1.jpg", "train/.cache/x.jpg")
@@ -127,7 +127,7 @@ def test_file_names_that_some_file_systems_take_for_one(one: str, other: str) ->
     )
 
 
-def test_file_name_twice_in_a_class_is_told_apart_by_its_folders() -> None:
+def test_file_name_twice_in_a_class_is_distinguished_by_its_folders() -> None:
     add("train/a/x.jpg", "train/a/one/x.jpg", "train/a/two/deep/X.jpg", "train/a/two/y.jpg")
     apart = {
         one.file.relative_to(RAW / "train/a").as_posix(): one.subfolder
@@ -263,7 +263,7 @@ def test_folders_too_deep() -> None:
             folder = folder.parent
 
 
-def test_folder_that_may_not_be_read_is_not_passed_over() -> None:
+def test_an_unreadable_folder_is_not_skipped() -> None:
     add("train/a/more/1.jpg")
     with temporarily_unreadable(RAW / "train/a/more"), pytest.raises(PermissionError):
         scan_raw_folder(RAW, {})

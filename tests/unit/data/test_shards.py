@@ -113,9 +113,7 @@ def test_shards_are_in_the_order_of_their_numbers(
     assert content(tmp_path / "train", rows(12))[:, 0].tolist() == list(range(12))
 
 
-def test_a_write_that_falls_short_is_gone_on_with(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def short(descriptor: int, data: memoryview, place: int) -> int:
         return write_all(descriptor, data[:11], place)
 
@@ -146,7 +144,7 @@ def cut(file: Path) -> None:
         (lambda folder: folder.rename(folder.parent / "elsewhere"), "", "no features there"),
     ],
 )
-def test_damage_is_told_with_the_way_out(
+def test_damage_is_reported_with_a_fix(
     folder: Path, damage: Callable[[Path], object], where: str, why: str
 ) -> None:
     damage(folder)
@@ -211,7 +209,7 @@ def test_a_full_disk_is_an_error_and_does_not_kill(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("most", [1, 11, 28])
-def test_a_read_that_falls_short_is_gone_on_with(
+def test_a_short_read_is_continued(
     folder: Path, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     class Short(FileIO):

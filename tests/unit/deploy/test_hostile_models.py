@@ -92,7 +92,7 @@ def test_pickles_are_not_opened(folder: Path) -> None:
     assert "neighbors.npy: not what Tench exports" in refused(folder)
 
 
-def test_no_room_opens_pickles_or_runs_what_a_file_holds() -> None:
+def test_no_package_opens_pickles_or_runs_code_of_a_file() -> None:
     files = [*CHECKOUT.glob("tench/**/*.py"), *CHECKOUT.glob("stages/*.py")]
     assert len(files) > 100
     forbidden = (
@@ -203,7 +203,7 @@ def test_a_model_that_reads_files_elsewhere(folder: Path, place: str) -> None:
         pass
 
 
-def test_answers_of_other_shapes_than_are_described(folder: Path) -> None:
+def test_outputs_of_other_shapes_than_described(folder: Path) -> None:
     exported = read_export(folder)
     known = read_reference_set(exported)
 

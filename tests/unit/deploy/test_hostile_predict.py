@@ -101,7 +101,7 @@ def test_no_class_name_in_a_row_is_a_formula_and_json_has_the_exact_name(name: s
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_image_of_any_name_is_read_and_explained(name: str, folder: Path) -> None:
+def test_an_image_of_any_name_is_read_and_explained(name: str, folder: Path) -> None:
     Image.new("RGB", (9, 9)).save(folder / "plain.png")
     (folder / "plain.png").rename(name)
     (folder / "shown").mkdir()
@@ -116,7 +116,7 @@ def test_a_image_of_any_name_is_read_and_explained(name: str, folder: Path) -> N
     assert list(expand_arguments(["."])) == [Path(name), written.relative_to(folder)]
 
 
-def test_what_is_no_file_is_told_and_not_waited_for(folder: Path) -> None:
+def test_a_non_file_is_reported_without_waiting(folder: Path) -> None:
     os.mkfifo("pipe.png")
     Path("loop").symlink_to("loop")
     Path("zero").symlink_to("/dev/zero")
@@ -158,7 +158,7 @@ def test_no_pattern_goes_round_in_circles(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("argument", [".", "open", "**/*.png", "open/*/*.png", "open/**"])
-def test_a_folder_that_cannot_be_read_is_told(argument: str, folder: Path) -> None:
+def test_a_folder_that_cannot_be_read_is_reported(argument: str, folder: Path) -> None:
     folder.chmod(0o755)  # for the user whom `unreadable` puts in root's place
     for name in ("open/closed/1.png", "open/2.png"):
         Path(name).parent.mkdir(parents=True, exist_ok=True)

@@ -44,7 +44,7 @@ def test_enough_is_the_lowest_confidence_that_is(
     assert found == (expected and pytest.approx(expected))
 
 
-def test_equal_confidences_are_believed_together() -> None:
+def test_equal_confidences_share_a_threshold() -> None:
     confidence, right = array(0.9, 0.6, 0.6), np.array([True, True, False])
     assert confidence_threshold(confidence, right, 1.0) == pytest.approx(0.9)
 
@@ -59,7 +59,7 @@ def test_equal_confidences_are_believed_together() -> None:
         (None, 1.0, 0.1, LOW_CONFIDENCE),
     ],
 )
-def test_doubt(
+def test_doubt_flag(
     confidence: float | None, probability: float, distance: float, expected: str
 ) -> None:
     assert prediction_flag(Thresholds(confidence, 0.99, 0.3), probability, distance) == expected
@@ -100,7 +100,7 @@ def test_nearest_neighbors_by_angle() -> None:
     assert normalize_vectors(array(0, 0)).tolist() == [0, 0]
 
 
-def test_heat_is_relative_to_its_strongest_place() -> None:
+def test_heat_is_relative_to_its_maximum() -> None:
     heat = array(-1, 2, 4, 0, -1, -2, -3, -4).reshape(2, 2, 2)
     assert class_heat_map(heat, 0).tolist() == [[0, 1], [0, 0]]
     assert class_heat_map(heat, 1).tolist() == [[1, 0], [0, 0]]

@@ -135,9 +135,7 @@ def assert_equal_features(actual: Any, expected: NDArray[np.float32]) -> None:
     np.testing.assert_allclose(actual, expected, atol=1e-4 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize(
-    "cut", [98, 154, 1, 125]
-)
+@pytest.mark.parametrize("cut", [98, 154, 1, 125])
 def test_frozen_base_then_top_equals_the_backbone(
     backbone: Any, images: NDArray[np.float32], features: NDArray[np.float32], cut: int
 ) -> None:

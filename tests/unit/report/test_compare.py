@@ -146,7 +146,7 @@ def test_costs_are_those_of_the_stages_that_a_run_ran(repository: Path) -> None:
     assert seconds == {"HEAD": "60.0 (1)", "new": "52.1 (1)"}
 
 
-def test_of_a_run_that_validation_ended_the_epoch_kept_counts(repository: Path) -> None:
+def test_the_kept_epoch_of_an_early_stopped_run_counts(repository: Path) -> None:
     write_run_results(repository, val=0.5, **{RATE: 1e-3})
     write_json({**read_json(FINETUNE_SCORES), "kept_epoch": 5}, FINETUNE_SCORES)
     table = Path("metrics/finetune/plots/metrics/val/accuracy.tsv")
@@ -199,7 +199,7 @@ def test_the_experiments_of_all_commits(repository: Path) -> None:
     assert {row["finetune. learning_rate"] for row in rows(result)} == {"1e-05", "0.0002"}
 
 
-def test_the_reference_is_the_commit_an_experiment_stems_from_or_the_one_asked_for(
+def test_the_reference_is_the_base_commit_of_an_experiment_or_the_requested_one(
     repository: Path,
 ) -> None:
     make_experiment(repository, "new", **{RATE: 1e-3})

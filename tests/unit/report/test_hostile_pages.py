@@ -31,7 +31,7 @@ FILES = [name.replace("/", "\u2215") for name in NAMES]
 
 
 @pytest.fixture
-def hostile(made: Path) -> Path:
+def hostile(report_project: Path) -> Path:
     """A project with these class and file names as the current folder."""
     for file in (paths.PREDICTIONS, paths.PER_CLASS, paths.LABEL_SUSPECTS):
         first, *_ = read_csv(file)

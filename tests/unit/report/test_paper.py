@@ -185,7 +185,7 @@ def test_of_imagenette_report_and_card_state_what_the_backbone_has_seen(papers: 
         assert words not in text + told
 
 
-def test_of_other_images_with_such_names_both_say_that_it_is_a_guess(papers: Path) -> None:
+def test_other_images_with_such_names_are_called_a_guess(papers: Path) -> None:
     write_csv(("source", "sha256"), IMAGES[:-1], paths.INDEX)
     text, told = page(), card(papers)
     for one in (text, told):
@@ -197,7 +197,7 @@ def test_of_other_images_with_such_names_both_say_that_it_is_a_guess(papers: Pat
 
 
 @pytest.mark.parametrize("weights", ["random", "mine.weights.h5", "imagenet-mine.weights.h5"])
-def test_of_other_weights_nobody_says_what_they_have_seen(papers: Path, weights: str) -> None:
+def test_images_seen_by_other_weights_are_not_reported(papers: Path, weights: str) -> None:
     set_params(papers, {"backbone.weights": weights})
     assert not origins.learned_from_imagenet(weights)
     rows = [Row("a", "test", 0, "a", *IMAGES[0], "", seen, seen) for seen in (0, 1)]

@@ -24,7 +24,7 @@ from tench.run.dvc_files import read_lock_files
 from tench.run.record import write_record
 
 
-def test_run_record_matches_current_outputs_only(made: Path) -> None:
+def test_run_record_matches_current_outputs_only(report_project: Path) -> None:
     write_run_record("finetune", seconds=60.0)
     assert find_run_records(read_locked_stages())["finetune"].seconds == 60
     write_text("other weights", paths.CLASSIFIER)
@@ -38,7 +38,7 @@ def test_run_record_matches_current_outputs_only(made: Path) -> None:
 
 
 def test_machine_is_that_of_the_run_not_of_publishing(
-    made: Path, monkeypatch: pytest.MonkeyPatch
+    report_project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recording, "processor_name", lambda: "Quick 1")
     write_record("finetune", [paths.CLASSIFIER], 12.5, PACKAGE_VERSIONS, {"engine": "litert"})
@@ -48,7 +48,9 @@ def test_machine_is_that_of_the_run_not_of_publishing(
     assert run.processor.startswith("Quick 1")
 
 
-def test_unwritable_record_is_a_warning(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unwritable_record_is_a_warning(
+    report_project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.rmtree(paths.REPORT)
     paths.REPORT.write_text("a file where the folder should be")
     write_record("finetune", [paths.CLASSIFIER], 1, {}, {})
@@ -68,7 +70,7 @@ def test_unwritable_record_is_a_warning(made: Path, capsys: pytest.CaptureFixtur
         b'{"outs": 3, "seconds": "x"}',
     ],
 )
-def test_malformed_record_is_ignored(made: Path, content: bytes) -> None:
+def test_malformed_record_is_ignored(report_project: Path, content: bytes) -> None:
     good = write_run_record("finetune")
     (paths.RUN_RECORDS / "finetune-0.json").write_bytes(content)
     (paths.RUN_RECORDS / "finetune-1.json").mkdir()
@@ -82,7 +84,7 @@ def test_malformed_record_is_ignored(made: Path, content: bytes) -> None:
     publish(ended=True)
 
 
-def test_shared_environment_is_listed_once(made: Path) -> None:
+def test_shared_environment_is_listed_once(report_project: Path) -> None:
     write_run_record("prepare")
     write_run_record("finetune", ended="2026-01-02 04:00:00")
     shown = cost_section(read_locked_stages(), find_run_records(read_locked_stages()))
@@ -99,7 +101,7 @@ def test_shared_environment_is_listed_once(made: Path) -> None:
     assert not shown["changed"]
 
 
-def test_different_environments_are_numbered(made: Path) -> None:
+def test_different_environments_are_numbered(report_project: Path) -> None:
     write_run_record("raw", ended="2026-01-02 01:00:00")
     write_run_record("prepare", cores=8, ended="2026-01-02 02:00:00")
     others = {"keras": "3.12.0", "scipy": "1.17.0"}
@@ -125,14 +127,14 @@ def test_different_environments_are_numbered(made: Path) -> None:
     assert shown["changed"]
 
 
-def test_stages_without_a_record_are_listed(made: Path) -> None:
+def test_stages_without_a_record_are_listed(report_project: Path) -> None:
     write_run_record("prepare")
     publish(ended=True)
     text = paths.REPORT_INDEX.read_text(encoding="utf-8")
     assert "from DVC's cache or another folder: raw, finetune, report, split." in text
 
 
-def test_unfinished_report_stage_has_no_cost(made: Path) -> None:
+def test_unfinished_report_stage_has_no_cost(report_project: Path) -> None:
     write_run_record("report")
     publish(ended=False)
     assert '<th scope="row">report</th>' not in paths.REPORT_INDEX.read_text(encoding="utf-8")
@@ -140,14 +142,14 @@ def test_unfinished_report_stage_has_no_cost(made: Path) -> None:
     assert '<th scope="row">report</th>' in paths.REPORT_INDEX.read_text(encoding="utf-8")
 
 
-def test_page_that_does_not_match_the_lock_is_refused(made: Path) -> None:
+def test_page_that_does_not_match_the_lock_is_refused(report_project: Path) -> None:
     write_text("another <!-- run -->", paths.REPORT_PAGE)
     with pytest.raises(TenchError, match=r"does not match dvc.lock"):
         publish(ended=True)
     publish(ended=False)  # the stage has just written it
 
 
-def test_source_stages_are_those_of_the_raw_data_in_use(made: Path) -> None:
+def test_source_stages_are_those_of_the_raw_data_in_use(report_project: Path) -> None:
     for name in ("imagenette", "sample"):
         write_text(name, paths.DATA / name / "a.jpg")
         write_stage_lock(name, outs=[paths.DATA / name], pipeline=1)
@@ -155,8 +157,13 @@ def test_source_stages_are_those_of_the_raw_data_in_use(made: Path) -> None:
     assert set(read_locked_stages()) == {"raw", "sample", "prepare", "split", "finetune", "report"}
 
 
-def test_malformed_lock_file_is_one_error(made: Path) -> None:
-    write_text("def test_baseline_needs_the_current_images_and_scores(made: Path) -> None:
+def test_malformed_lock_file_is_one_error(report_project: Path) -> None:
+    write_text("<<<<<<< HEAD\nstages: {", Path("dvc.lock"))
+    with pytest.raises(TenchError, match=r"^dvc.lock: not readable as YAML"):
+        publish(ended=True)
+
+
+def test_baseline_needs_the_current_images_and_scores(report_project: Path) -> None:
     assert not baseline_is_comparable({})
     write_text("{}", paths.BASELINE_SCORES)
     write_stage_lock("baseline", [paths.INDEX], [paths.BASELINE_SCORES], pipeline=2)

@@ -27,7 +27,7 @@ def score_groups() -> list[str]:
     return [row[0] for row in rows]
 
 
-def test_linear_probe_has_a_row_and_a_sentence(made: Path) -> None:
+def test_linear_probe_has_a_row_and_a_sentence(report_project: Path) -> None:
     probe = read_json(paths.PROBE_SCORES)
     probe["test"] |= {"accuracy": 0.123}
     write_json(probe, paths.PROBE_SCORES)
@@ -44,14 +44,14 @@ def test_linear_probe_has_a_row_and_a_sentence(made: Path) -> None:
         (3, "Fine-tuning discarded: no epoch was significantly better than the head on validation"),
     ],
 )
-def test_outcome_of_fine_tuning_is_reported(made: Path, epoch: int, words: str) -> None:
+def test_outcome_of_fine_tuning_is_reported(report_project: Path, epoch: int, words: str) -> None:
     write_json({"kept_epoch": epoch}, paths.FINETUNE_SCORES)
     assert words not in page()  # without patience, the last epoch is used
     set_params(Path(), {"finetune.patience": 2})
     assert words in page()
 
 
-def test_seen_and_unseen_images_are_scored_separately(made: Path) -> None:
+def test_seen_and_unseen_images_are_scored_separately(report_project: Path) -> None:
     assert score_groups() == ["all", "seen", "unseen", "all (linear probe)"]
     text = page()
     for line in ("like those the backbone was trained on", "the others", "If they are those"):
@@ -59,7 +59,9 @@ def test_seen_and_unseen_images_are_scored_separately(made: Path) -> None:
 
 
 @pytest.mark.parametrize("groups", [(), ("unseen",), ("seen",)])
-def test_seen_and_unseen_need_images_of_both_kinds(made: Path, groups: tuple[str, ...]) -> None:
+def test_seen_and_unseen_need_images_of_both_kinds(
+    report_project: Path, groups: tuple[str, ...]
+) -> None:
     write_json(make_scores(*groups), paths.SCORES)
     assert score_groups() == ["all", "all (linear probe)"]
     text = page()
@@ -67,7 +69,7 @@ def test_seen_and_unseen_need_images_of_both_kinds(made: Path, groups: tuple[str
         assert word not in text
 
 
-def test_interval_methods_are_named(made: Path) -> None:
+def test_interval_methods_are_named(report_project: Path) -> None:
     assert "95% intervals: Wilson score for accuracy, bootstrap for loss." in page()
 
 
@@ -78,14 +80,14 @@ def test_a_small_p_value_is_not_zero(report_project: Path) -> None:
     assert "(p = 6.1e-05)" in page()
 
 
-def test_every_parameter_is_listed(made: Path) -> None:
+def test_every_parameter_is_listed(report_project: Path) -> None:
     rows = table_texts(report_contents(load_params())["parameters"])
     assert ["data.classes.n01440764", "fish"] in rows
     assert ["finetune.ema", "True"] in rows
     assert ["seed", "42"] in rows
 
 
-def test_leaks_count_images_and_exclude_similar_pairs(made: Path) -> None:
+def test_leaks_count_images_and_exclude_similar_pairs(report_project: Path) -> None:
     pairs = [("exact", 1.0, 1), ("near", 0.99, 1), ("similar", 0.97, 1), ("near", 0.98, 0)]
     write_audit([*pairs, ("similar", 0.95, 0)], leaks=1)
     text = page()
@@ -107,34 +109,34 @@ def test_leaks_count_images_and_exclude_similar_pairs(made: Path) -> None:
     assert ["similar images, pairs across splits", "1"] in counts
 
 
-def test_label_error_method_is_named(made: Path) -> None:
+def test_label_error_method_is_named(report_project: Path) -> None:
     text = page()
     assert "prune_by_noise_rate" in text
     assert "by the largest margin" in text
 
 
-def test_ema_is_explained_only_if_used(made: Path) -> None:
+def test_ema_is_explained_only_if_used(report_project: Path) -> None:
     assert "exponential moving average of the weights (finetune.ema)" in page()
     text = paths.PARAMS.read_text(encoding="utf-8")
     write_text(text.replace("ema: true", "ema: false"), paths.PARAMS)
     assert "exponential moving average" not in page()
 
 
-def test_probabilities_sum_to_one_with_a_sigmoid_head(made: Path) -> None:
+def test_probabilities_sum_to_one_with_a_sigmoid_head(report_project: Path) -> None:
     assert load_params().extract_train.activation == "sigmoid"
     assert "need not sum to one" not in page()
 
 
-def test_model_summary_is_escaped_text(made: Path) -> None:
+def test_model_summary_is_escaped_text(report_project: Path) -> None:
     assert "<pre>┃ Layer (type) ┃ &lt;b&gt; </pre>" in page()
 
 
-def test_early_stopped_training_lists_its_epochs(made: Path) -> None:
+def test_early_stopped_training_lists_its_epochs(report_project: Path) -> None:
     write_epochs("finetune", (4,))  # early stopping
     assert table_texts(report_contents(load_params())["epochs"][1]["table"])[-1][0] == "4"
 
 
-def test_scope_of_byte_equality_is_stated_correctly(made: Path) -> None:
+def test_scope_of_byte_equality_is_stated_correctly(report_project: Path) -> None:
     publish(ended=True)
     text = " ".join(paths.REPORT_INDEX.read_text(encoding="utf-8").split())
     assert "identical on every other x86-64 processor with AVX2 and FMA that was tested" in text
@@ -144,7 +146,7 @@ def test_scope_of_byte_equality_is_stated_correctly(made: Path) -> None:
 
 
 @pytest.mark.parametrize("file", [paths.REPORT_PAGE, paths.REPORT_INDEX])
-def test_unwritable_page_is_one_error(made: Path, file: Path) -> None:
+def test_unwritable_page_is_one_error(report_project: Path, file: Path) -> None:
     file.unlink(missing_ok=True)
     file.mkdir()
     with pytest.raises(TenchError, match=rf"^{file}: cannot be written \(is a directory\)"):
@@ -155,7 +157,7 @@ def test_unwritable_page_is_one_error(made: Path, file: Path) -> None:
         write_page("text", file)
 
 
-def test_unwritable_folder_is_one_error(made: Path) -> None:
+def test_unwritable_folder_is_one_error(report_project: Path) -> None:
     paths.REPORT_INDEX.mkdir()
     answer = run_command(
         report_project, "python", "-m", "tench.report.page.publish", PYTHONPATH=str(CHECKOUT)
@@ -166,7 +168,7 @@ def test_unwritable_folder_is_one_error(made: Path) -> None:
 
 
 def test_metrics_table_lists_epochs_and_results(
-    made: Path, capsys: pytest.CaptureFixture[str]
+    report_project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     metrics_table.main()
     text = capsys.readouterr().out
@@ -174,7 +176,7 @@ def test_metrics_table_lists_epochs_and_results(
     assert "\n  models/classifier.keras    the Keras model" in text
 
 
-def test_many_classes_are_cut_to_the_weakest_and_most_confused(made: Path) -> None:
+def test_many_classes_are_cut_to_the_weakest_and_most_confused(report_project: Path) -> None:
     names = [f"class_{n:04d}" for n in range(1000)]
     scores_of = [(name, 0.5, 0.5, (n * 7 % 1000) / 1000, 9) for n, name in enumerate(names)]
     write_csv(("class_name", "precision", "recall", "f1", "images"), scores_of, paths.PER_CLASS)

@@ -27,14 +27,16 @@ def set_params(**values: object) -> None:
     write_text(text, paths.PARAMS)
 
 
-def test_committed_results_are_reproduced_by_two_commands(made: Path) -> None:
-    run_git(made, "remote", "add", "origin", "https://me:secret@example.com/a/b.git?token=x")
-    run_git(made, "update-ref", "refs/remotes/origin/main", "HEAD")
+def test_committed_results_are_reproduced_by_two_commands(report_project: Path) -> None:
+    run_git(
+        report_project, "remote", "add", "origin", "https://me:secret@example.com/a/b.git?token=x"
+    )
+    run_git(report_project, "update-ref", "refs/remotes/origin/main", "HEAD")
     write_stage_lock("imagenette", outs=[paths.IMAGENETTE], pipeline=1)
     shown = reproduction_section(read_locked_stages())
     assert shown is not None
     assert shown["obstacles"] == shown["external_inputs"] == shown["parameters"]["rows"] == []
-    head = run_git(made, "rev-parse", "HEAD").strip()
+    head = run_git(report_project, "rev-parse", "HEAD").strip()
     assert shown["commit"] == head
     publish(ended=True)
     text = paths.REPORT_INDEX.read_text(encoding="utf-8")
@@ -46,7 +48,7 @@ def test_committed_results_are_reproduced_by_two_commands(made: Path) -> None:
     assert reproduction_section(read_locked_stages()) == shown
 
 
-def test_parameters_that_differ_from_the_commit_are_listed(made: Path) -> None:
+def test_parameters_that_differ_from_the_commit_are_listed(report_project: Path) -> None:
     write_pipeline_lock(
         **{"data.raw": "data/sample", "finetune.learning_rate": 1e-5, "backbone.cache_at": 100}
     )
@@ -66,7 +68,7 @@ def test_parameters_that_differ_from_the_commit_are_listed(made: Path) -> None:
     assert keys == ["data.image_size", "finetune.fine_tune_at", "finetune.learning_rate"]
 
 
-def test_stages_with_different_parameters_are_reported(made: Path) -> None:
+def test_stages_with_different_parameters_are_reported(report_project: Path) -> None:
     write_stage_lock("finetune", [paths.INDEX], [paths.CLASSIFIER], params={"seed": 43})
     assert (
         "stages ran with different values of seed (42 and 43): run dvc repro"
@@ -74,7 +76,7 @@ def test_stages_with_different_parameters_are_reported(made: Path) -> None:
     )
 
 
-def test_uncommitted_code_is_reported(made: Path) -> None:
+def test_uncommitted_code_is_reported(report_project: Path) -> None:
     assert reproduction_obstacles(read_locked_stages()) == []
     write_text("code = 2\n", Path("tench/code.py"))
     write_text("", Path("stages/new ö.py"))
@@ -87,7 +89,7 @@ def test_uncommitted_code_is_reported(made: Path) -> None:
     assert reproduction_obstacles(read_locked_stages()) == []
 
 
-def test_results_of_older_code_are_reported(made: Path) -> None:
+def test_results_of_older_code_are_reported(report_project: Path) -> None:
     write_text("code = 2\n", Path("tench/code.py"))
     commit_all(report_project)  # but nothing has run with it
     assert reproduction_obstacles(read_locked_stages()) == [
@@ -95,7 +97,7 @@ def test_results_of_older_code_are_reported(made: Path) -> None:
     ]
 
 
-def test_changed_input_of_a_stage_is_reported(made: Path) -> None:
+def test_changed_input_of_a_stage_is_reported(report_project: Path) -> None:
     write_stage_lock("split", [paths.PREPARED_INDEX], [paths.SPLIT], params={"seed": 42})
     write_text("path\nother\n", paths.INDEX)
     assert reproduction_obstacles(read_locked_stages()) == [
@@ -105,7 +107,7 @@ def test_changed_input_of_a_stage_is_reported(made: Path) -> None:
     assert reproduction_obstacles(read_locked_stages()) == []
 
 
-def test_package_versions_that_differ_from_the_commit_are_reported(made: Path) -> None:
+def test_package_versions_that_differ_from_the_commit_are_reported(report_project: Path) -> None:
     write_stage_lock("prepare", [], [paths.PREPARED], packages={"keras": "3.12.0"})
     assert (
         'package versions differ from the commit: keras "3.12.0" instead of "3.13.0"'
@@ -113,7 +115,7 @@ def test_package_versions_that_differ_from_the_commit_are_reported(made: Path) -
     )
 
 
-def test_own_images_and_weights_are_external_inputs(made: Path) -> None:
+def test_own_images_and_weights_are_external_inputs(report_project: Path) -> None:
     assert external_inputs(read_locked_stages()) == [
         "the images in data/imagenette"
     ]  # nothing locked made them

@@ -98,7 +98,7 @@ def test_where_nobody_listens_there_is_no_cluster() -> None:
 
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"", None])
-def test_what_answers_otherwise_or_not_at_all_is_no_cluster(
+def test_an_unexpected_or_missing_response_is_no_cluster(
     answer: bytes | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tench.run.executor.ray_address.TIMEOUT_SECONDS", 0.5)

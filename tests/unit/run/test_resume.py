@@ -89,7 +89,7 @@ def test_nothing_else_does(changed: Callable[[], object]) -> None:
     assert stage_fingerprint("embed") == before
 
 
-def test_a_folder_is_kept_until_the_stage_is_done() -> None:
+def test_a_folder_stays_until_the_stage_is_done() -> None:
     with pytest.raises(KeyboardInterrupt), resume_folder("embed") as folder:  # noqa: PT012
         (folder / "a").touch()
         raise KeyboardInterrupt
@@ -122,7 +122,7 @@ def test_only_work_of_equal_parameters_is_resumed(changed: bool) -> None:
         assert resumed == (again / "a").is_file() == (not changed)
 
 
-def test_one_at_a_time_and_the_other_says_for_whom_it_waits() -> None:
+def test_one_run_at_a_time_and_the_other_reports_what_it_waits_for() -> None:
     program = (
         "import time; from tench.run.resume import lock_stage\n"
         "with lock_stage('embed'): print('mine', time.time(), flush=True); time.sleep(0.5);"
@@ -154,7 +154,7 @@ def test_one_at_a_time_and_the_other_says_for_whom_it_waits() -> None:
         assert for_whom[1] in (f"process {other.pid}", "another process")
 
 
-def test_after_a_kill_the_next_run_says_so(capfd: pytest.CaptureFixture[str]) -> None:
+def test_after_a_kill_the_next_run_reports_it(capfd: pytest.CaptureFixture[str]) -> None:
     program = (
         "import os; from tench.run.resume import lock_stage\nwith lock_stage('embed'): os.abort()"
     )

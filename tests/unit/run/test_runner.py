@@ -66,7 +66,7 @@ def raising(error: BaseException) -> Callable[[], NoReturn]:
         (errno.ENOMEM, "cannot allocate memory", "free some memory"),
     ],
 )
-def test_what_the_machine_refuses_is_told_with_the_way_out(
+def test_system_errors_are_reported_with_a_fix(
     number: int, reason: str, way: str, tmp_path: Path
 ) -> None:
     for file in ("data/features/00001.npy", None):  # the name may be missing
@@ -109,7 +109,7 @@ def test_too_many_open_files_have_a_remedy() -> None:
         ValueError("Mmap of '8' at offset '0' failed with error '12'.The model is null/empty"),
     ],
 )
-def test_running_out_of_memory_is_told(error: Exception) -> None:
+def test_running_out_of_memory_is_reported(error: Exception) -> None:
     text = exit_message(raising(error))
     assert text.startswith("error: out of memory: free some")
     assert "`dvc repro`" in text
