@@ -1,4 +1,4 @@
-"""What images, archives and names would have the project do: run a command, write elsewhere."""
+"""Images, archives and names that try to run a command or to write outside their folder."""
 
 import io
 import shutil
@@ -18,20 +18,20 @@ CLASS = "\N{FISH} \u200f\u0627\u0644\u0639\u0631\u0628 <b>${x} `touch pwned`"
 
 @pytest.fixture(autouse=True)
 def raw_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """RAW with two classes, below the current directory."""
+    """RAW_FOLDER with two classes, in the current directory."""
     monkeypatch.chdir(tmp_path)
     write_small_images(*(f"{name}/{n}.png" for name in "ab" for n in range(10)))
 
 
-def test_no_folder_s_name_is_expanded_by_make(tmp_path: Path) -> None:
+def test_make_does_not_expand_a_folder_name(tmp_path: Path) -> None:
     shutil.copy(CHECKOUT / "Makefile", ".")
     shutil.copy(CHECKOUT / "params.yaml", ".")
     Path(".venv").mkdir()
     Path("requirements.lock").touch()
     Path(".venv/ready").touch()
     name = "$(shell touch pwned)`touch pwned`$$(touch pwned);touch pwned"
-    said = run_command(tmp_path, "make", "adopt", f"IMAGES={name}", PYTHONPATH=str(CHECKOUT))
-    assert said.stdout.startswith(f"error: {name}: no such folder\n")
+    process = run_command(tmp_path, "make", "adopt", f"IMAGES={name}", PYTHONPATH=str(CHECKOUT))
+    assert process.stdout.startswith(f"error: {name}: no such folder\n")
     assert not Path("pwned").exists()
 
 
@@ -46,7 +46,7 @@ def test_no_folder_s_name_is_expanded_by_make(tmp_path: Path) -> None:
         ("a/pipe", tarfile.FIFOTYPE, ""),
     ],
 )
-def test_an_archive_in_the_place_of_imagenette_s_is_refused(
+def test_a_hostile_archive_is_refused(
     name: str, kind: bytes, target: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     content = io.BytesIO()
@@ -57,10 +57,10 @@ def test_an_archive_in_the_place_of_imagenette_s_is_refused(
     monkeypatch.setattr(imagenette, "check_repository_reachable", lambda _: None)
     monkeypatch.setattr(imagenette, "git_stdout", lambda *_: content.getvalue())
     before = set(tmp_path.rglob("*"))
-    with pytest.raises(TenchError, match="holds more than images"):
+    with pytest.raises(TenchError, match="contains more than images"):
         imagenette.fetch_repository(tmp_path / "data/imagenette")
-    made = {path for path in set(tmp_path.rglob("*")) - before if not path.is_dir()}
-    assert not made
+    created = {path for path in set(tmp_path.rglob("*")) - before if not path.is_dir()}
+    assert not created
 
 
 EVIL = """\
@@ -76,7 +76,7 @@ outs: [{{path: ../../../tench/core/evil.py}}]
 
 
 @pytest.mark.faults
-def test_dvc_runs_nothing_and_writes_nothing_that_images_bring_along(tmp_path: Path) -> None:
+def test_dvc_files_among_the_images_have_no_effect(tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()
     clone_checkout(project)
@@ -87,8 +87,8 @@ def test_dvc_runs_nothing_and_writes_nothing_that_images_bring_along(tmp_path: P
     code.write_text("evil = 1\n")
     (folder / "b/dvc.yaml").write_text(EVIL.format(mark=mark))
     (folder / "b/z.dvc").write_text(IMPORT.format(code=code))
-    for place in (folder, folder / "b"):
-        (place / ".dvcignore").write_text("!dvc.yaml\n!*.dvc\n*.png\n")
+    for path in (folder, folder / "b"):
+        (path / ".dvcignore").write_text("!dvc.yaml\n!*.dvc\n*.png\n")
     set_params(project, {"data.raw": "data/mine", "data.classes": None})
     before = {path for path in tmp_path.rglob("*") if not path.is_relative_to(project)}
     run_dvc(project, "repro", "prepare")
