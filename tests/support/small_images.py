@@ -1,4 +1,4 @@
-"""Small images: raw folders, PNG files byte by byte, prepared images, and why a file is unreadable."""
+"""Small images: raw folders, PNG files byte by byte, and prepared images."""
 
 import hashlib
 import io
