@@ -37,12 +37,12 @@ def test_class_folders_are_described_and_adopted() -> None:
     for part in (
         "class folders alone\n",
         "2: fish, rose\n",
-        "18: about 11 train, 4 val, 3 test\n",
+        "18 (about 11 train, 4 val, 3 test)\n",
         "per class   6 to 12, median 9\n",
         "PNG 12, JPEG 6\n",
         "40 x 30 to 51 x 30, median ",
         "rose/broken.jpg: not an image\n",
-        "data.max_rejected = 0.01 allows fewer\n",
+        "Too many for `dvc repro` (data.max_rejected = 0.01). Repair",
         "class rose: 1 of 13 files\n",
         "data.raw                      data/imagenette -> data/flowers  your folder\n",
         "data.image_size               160 -> 224 ",
@@ -87,7 +87,7 @@ def test_split_folders(folders: list[str], layout: str, splits: str) -> None:
         draw_classes(f"own/{folder}")
     output = adopt("own")
     assert f"layout      {layout}\n" in output
-    assert f"about {splits}\n" in output
+    assert f"(about {splits})\n" in output
 
 
 def test_csv_file_with_groups() -> None:
@@ -97,7 +97,7 @@ def test_csv_file_with_groups() -> None:
     output = adopt("own")
     assert "layout      a CSV file, labels.csv\n" in output
     assert "groups      15, each in one split only\n" in output
-    assert "18 train, 6 val, 6 test\n" in output
+    assert "18 train, 6 val, 6 test)\n" in output
     assert load_params().data.classes == {}
 
 
@@ -197,7 +197,7 @@ def test_imbalanced_classes_are_balanced() -> None:
     draw(*(f"own/common/{n}.png" for n in range(40)), *(f"own/rare/{n}.png" for n in range(10)))
     output = adopt("own")
     assert "none -> balanced " in output
-    assert "the largest class is 4.0 times the smallest" in output
+    assert "ratio of largest to smallest class: 4.0" in output
     assert load_params().class_weights == "balanced"
 
 

@@ -61,12 +61,10 @@ def training_choices(survey: FolderSurvey) -> list[ParamChoice]:
     ratio = max(counts) / min(counts)
     balance = "balanced" if ratio > BALANCED_MAX_RATIO else "none"
     return [
-        ParamChoice(
-            "class_weights", balance, f"the largest class is {ratio:.1f} times the smallest"
-        ),
+        ParamChoice("class_weights", balance, f"ratio of largest to smallest class: {ratio:.1f}"),
         ParamChoice("extract_train.solver", "logistic", "works from a few images per class"),
         ParamChoice("finetune.learning_rate", 3.0e-4, "aggressive; a worse result is discarded"),
         ParamChoice("finetune.epochs", 20, "an upper limit; finetune.patience stops earlier"),
-        ParamChoice("finetune.min_steps_per_epoch", 30, "repeats a small training set"),
+        ParamChoice("finetune.min_steps_per_epoch", 30, "an epoch repeats a small training set"),
         ParamChoice("finetune.patience", 3, "stops after 3 epochs without improvement"),
     ]

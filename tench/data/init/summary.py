@@ -28,6 +28,11 @@ def join_names(names: Sequence[str]) -> str:
     return ", ".join(names[:MAX_ITEMS_SHOWN]) + more
 
 
+def format_range(smallest: str, largest: str, middle: str) -> str:
+    """Format a range with its median, or the value if all are equal."""
+    return smallest if smallest == largest else f"{smallest} to {largest}, median {middle}"
+
+
 def describe_survey(raw: Path, survey: FolderSurvey, max_rejected: float) -> list[str]:
     """Describe a surveyed folder, one line per property.
 
@@ -40,14 +45,16 @@ def describe_survey(raw: Path, survey: FolderSurvey, max_rejected: float) -> lis
     sizes = [f"{width} x {height}" for width, height in survey.sizes]
     splits = ", ".join(f"{survey.splits[split]:,} {split}" for split in SPLITS)
     formats = ", ".join(f"{name} {count:,}" for name, count in survey.formats.items())
+    smallest, largest, middle = (f"{n:,.0f}" for n in (counts[0], counts[-1], median(counts)))
+    per_class = format_range(smallest, largest, middle)
     lines = [
         f"{raw}",
         f"  layout      {survey.layout}",
         f"  classes     {len(counts)}: {join_names(list(survey.classes))}",
-        f"  images      {sum(counts):,}: about {splits}",
-        f"  per class   {counts[0]:,} to {counts[-1]:,}, median {median(counts):,.0f}",
+        f"  images      {sum(counts):,} (about {splits})",
+        f"  per class   {per_class}",
         f"  formats     {formats}",
-        f"  sizes       {sizes[0]} to {sizes[-1]}, median {sizes[len(sizes) // 2]}",
+        f"  sizes       {format_range(sizes[0], sizes[-1], sizes[len(sizes) // 2])}",
     ]
     if survey.groups:
         lines.append(f"  groups      {survey.groups:,}, each in one split only")
@@ -71,8 +78,10 @@ def describe_unreadable(raw: Path, survey: FolderSurvey, max_rejected: float) ->
     total = {name: count + survey.classes.get(name, 0) for name, count in rejected.items()}
     over = [name for name in sorted(rejected) if rejected[name] / total[name] > max_rejected]
     if over:
-        lines.append(f"  `dvc repro` will stop: data.max_rejected = {max_rejected} allows fewer")
-        lines.append("  unreadable files per class. Repair or remove these:")
+        lines.append(
+            f"  Too many for `dvc repro` (data.max_rejected = {max_rejected}). "
+            "Repair or remove them:"
+        )
         lines += [
             f"    class {name}: {rejected[name]:,} of {total[name]:,} files"
             for name in over[:MAX_ITEMS_SHOWN]
