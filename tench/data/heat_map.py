@@ -1,4 +1,4 @@
-"""An image beside itself under a heat map, for the eye."""
+"""Overlay an image with a heat map."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,14 +8,14 @@ from tench.data.decode.resize import RGB
 
 
 def overlay_heat_map(image: RGB, heat: NDArray[np.float32]) -> Image.Image:
-    """An image beside itself under its heat map: what is warm and bright spoke for the class.
+    """Show an image and its heat map overlay side by side.
 
     Args:
-        image: uint8 (size, size, 3).
-        heat: (h, w) in 0 ... 1.
+        image: RGB, uint8 (size, size, 3).
+        heat: float32 (h, w) in [0, 1]; 1 is the strongest evidence for the class.
 
     Returns:
-        RGB, twice as wide as the image.
+        RGB image, twice as wide as `image`.
     """
     size = image.shape[1], image.shape[0]
     smooth = Image.fromarray((heat * 255).astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)

@@ -1,4 +1,4 @@
-"""One small image in every way that JPEG, PNG, WebP, GIF, TIFF and BMP files come."""
+"""A small image in all variants of JPEG, PNG, WebP, GIF, TIFF and BMP."""
 
 import io
 import struct
@@ -11,11 +11,11 @@ import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 from small_images import encode_png
 
-IMAGE_SIZE = (61, 43)  # numbers that are easily found in a header
+IMAGE_SIZE = (61, 43)  # width, height; easy to find in a header
 
 
 def draw_test_image(mode: str = "RGB") -> Image.Image:
-    """Half colors that change slowly, half noise."""
+    """Draw an image: the left half a gradient, the right half noise."""
     across, down = np.meshgrid(np.arange(IMAGE_SIZE[0]), np.arange(IMAGE_SIZE[1]))
     rgba = np.stack([across * 4, down * 5, across + down, 255 - across * 3], axis=2).astype(
         np.uint8
@@ -30,15 +30,15 @@ def draw_test_image(mode: str = "RGB") -> Image.Image:
     return image.convert(mode) if mode in {"RGBA", "LA"} else image.convert("RGB").convert(mode)
 
 
-def encode_image(mode: str, kind: str, **how: Any) -> bytes:
-    """The bytes of a file in which Pillow writes the image."""
+def encode_image(mode: str, file_format: str, **options: Any) -> bytes:
+    """Encode the image with Pillow."""
     out = io.BytesIO()
-    draw_test_image(mode).save(out, kind, **how)
+    draw_test_image(mode).save(out, file_format, **options)
     return out.getvalue()
 
 
 def interlaced_png() -> bytes:
-    """A gray PNG file in Adam7's seven passes."""
+    """Encode a gray PNG file with Adam7 interlacing."""
     gray = np.asarray(draw_test_image("L"))
     passes = (
         (0, 8, 0, 8),
@@ -58,7 +58,7 @@ def interlaced_png() -> bytes:
 
 
 def tiled_tiff(compressed: bool) -> bytes:
-    """A gray TIFF file in tiles of 32 x 32 pixels."""
+    """Encode a gray TIFF file with tiles of 32 x 32 pixels."""
     gray = np.zeros((64, 64), np.uint8)
     gray[: IMAGE_SIZE[1], : IMAGE_SIZE[0]] = np.asarray(draw_test_image("L"))
     tiles = [gray[y : y + 32, x : x + 32].tobytes() for y in (0, 32) for x in (0, 32)]
@@ -72,17 +72,17 @@ def tiled_tiff(compressed: bool) -> bytes:
     ]
     tags += [(262, short, 1), (277, short, 1), (322, short, 32), (323, short, 32)]
     begin = 8 + 2 + 12 * (len(tags) + 2) + 4
-    places = [begin + 32 + sum(map(len, tiles[:number])) for number in range(4)]
+    offsets = [begin + 32 + sum(map(len, tiles[:number])) for number in range(4)]
     entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
     entries += struct.pack("<HHII", 324, long, 4, begin) + struct.pack(
         "<HHII", 325, long, 4, begin + 16
     )
     head = b"II*\0" + struct.pack("<IH", 8, len(tags) + 2) + entries + bytes(4)
-    return head + struct.pack("<8I", *places, *map(len, tiles)) + b"".join(tiles)
+    return head + struct.pack("<8I", *offsets, *map(len, tiles)) + b"".join(tiles)
 
 
 def run_length_bmp() -> bytes:
-    """A BMP file of 8 bits a pixel, run-length encoded."""
+    """Encode a run-length encoded BMP file with 8 bits per pixel."""
     rows = np.asarray(draw_test_image("L")) // 64
     body = (
         b"".join(b"".join(bytes([1, value]) for value in row) + b"\0\0" for row in rows[::-1])
@@ -95,7 +95,7 @@ def run_length_bmp() -> bytes:
 
 
 def multi_page_options() -> dict[str, Any]:
-    """What has Pillow write two more images: new ones, for it leaves its marks on them."""
+    """Options for Pillow to write two more images; new ones, because saving changes them."""
     return {
         "save_all": True,
         "append_images": [draw_test_image().rotate(180), draw_test_image("L")],
@@ -104,12 +104,12 @@ def multi_page_options() -> dict[str, Any]:
 
 @cache
 def encode_all_kinds() -> dict[str, bytes]:
-    """The bytes of each file, by a name that ends in the format."""
+    """All variants: a name that ends in the format, to the bytes of the file."""
     return dict(iterate_kinds())
 
 
 def iterate_kinds() -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of each file."""
+    """Yield the name and the bytes of each variant."""
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "Tench"
     exif.get_ifd(0x8825).update({1: "N", 2: (1.0, 2.0, 3.0)})
@@ -121,7 +121,7 @@ def iterate_kinds() -> Iterator[tuple[str, bytes]]:
         for progressive in (False, True):
             yield f"{mode} {progressive} jpeg", encode_image(mode, "JPEG", progressive=progressive)
     yield (
-        "turned jpeg",
+        "rotated jpeg",
         encode_image("RGB", "JPEG", exif=exif, icc_profile=profile, comment=b"none"),
     )
     yield "restarted jpeg", encode_image("RGB", "JPEG", restart_marker_blocks=2, subsampling=0)

@@ -1,4 +1,4 @@
-"""A few files in the place of Imagenette's images, and what its stage says of them."""
+"""A few files that stand in for Imagenette, and helpers for its stage."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ SPLIT_FOLDERS = ("train", "val")
 
 
 def isolate_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work in `folder`: no images around, no proxy, nobody at the address of the repository."""
+    """Enter `folder` with no images nearby, no proxy and an unreachable repository."""
     monkeypatch.chdir(folder)
     names = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
     for name in ("IMAGENETTE_DIR", *names, *(name.upper() for name in names)):
@@ -26,7 +26,7 @@ def isolate_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write_unsorted_files(folder: Path) -> None:
-    """A folder whose order git and Python see differently."""
+    """Write files that git and Python sort differently."""
     names = ("a/1.JPEG", "a/2.JPEG", "a-b/1", "a.b", "a0/deep/er/1", "ab", "B", "\u00e9 f", "Z/e")
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -36,8 +36,8 @@ def write_unsorted_files(folder: Path) -> None:
 
 
 def make_valid_images(monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that counts as Imagenette from now on, and in it something that is not copied."""
-    folder = Path("right")
+    """Make a folder that is accepted as Imagenette; its README is not copied."""
+    folder = Path("valid")
     for part in SPLIT_FOLDERS:
         write_unsorted_files(folder / part)
         (folder / part / "own").write_text(part)
@@ -49,36 +49,36 @@ def make_valid_images(monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def isolated_git_output(folder: Path, *arguments: str) -> str:
-    """What git prints, with no settings but its own."""
-    nowhere = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
-    where = {**os.environ, **nowhere, "GIT_DIR": str(folder / ".git")}
+    """Run git with its default settings and return its output."""
+    no_config = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    environment = {**os.environ, **no_config, "GIT_DIR": str(folder / ".git")}
     command = ["git", "-c", "core.fileMode=true", "-c", "core.autocrlf=false", *arguments]
-    answer = subprocess.run(command, cwd=folder, env=where, capture_output=True, check=True)
-    return answer.stdout.decode().strip()
+    process = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=True)
+    return process.stdout.decode().strip()
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder by its path in it."""
+    """Read all files of a folder: relative path to content."""
     files = (file for file in folder.rglob("*") if file.is_file())
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
 
 
 def stage_error_message() -> str:
-    """What the stage says; it leaves nothing half-made."""
+    """Run the stage, which must fail and leave no partial output; return its message."""
     with pytest.raises(TenchError) as caught:
         imagenette.obtain_imagenette(IMAGENETTE_FOLDER)
     assert not list(IMAGENETTE_FOLDER.parent.glob(".part-*"))
     return str(caught.value)
 
 
-def lists_three_ways(said: str) -> bool:
-    """Whether a message tells the ways to the images."""
+def lists_three_ways(message: str) -> bool:
+    """Whether a message lists the three ways to get images."""
     ways = ("1. set IMAGENETTE_DIR", "2. connect to the network", "3. use other images")
-    return all(way in said for way in ways)
+    return all(way in message for way in ways)
 
 
 def is_imagenette_complete() -> bool:
-    """Whether the images are there, and nothing but them."""
+    """Whether the folder contains exactly the valid images."""
     trees = {path.name: tree_id(path) for path in IMAGENETTE_FOLDER.iterdir()}
     return trees == imagenette.TREE_IDS and [
         p.name for p in IMAGENETTE_FOLDER.parent.iterdir()

@@ -1,5 +1,5 @@
-"""A user's own folder of images, with all that real ones have: class names in any script, copies
-across splits, wrong labels, black images."""
+"""A realistic folder of a user's images, with class names in any script, copies across splits,
+wrong labels and black images."""
 
 import shutil
 from pathlib import Path
@@ -16,7 +16,7 @@ from pipeline_clones import (
     stages_run,
 )
 
-# Folders of the sample and the names their classes have here.
+# Class folders of the sample, and the class names used here.
 CLASS_NAMES = {
     "n01440764": "Grüße & 東京",
     "n02102040": "<script>alert(1)<",
@@ -28,12 +28,12 @@ LEAK_COUNT, SWAPPED_LABEL_COUNT, BLACK_IMAGE_COUNT = 6, 10, 4
 
 
 class OwnImagesRun(NamedTuple):
-    """A clone in which `dvc repro` on such a folder has run to its end, all committed."""
+    """A clone with a finished, committed `dvc repro` on such a folder."""
 
     folder: Path
-    refused_output: str  # output of the first `dvc repro audit`, which bears no leaks
-    ran: list[str]  # the stages of that run and of the next, which bears them
-    leaks: list[str]  # what was planted, as the audit names it
+    refused_output: str  # output of the first `dvc repro audit`, which allows no leaks
+    ran: list[str]  # stages of that run and of the next, which allows them
+    leaks: list[str]  # planted paths, relative to the raw folder
     labels: list[str]
     black: list[str]
 
@@ -41,7 +41,7 @@ class OwnImagesRun(NamedTuple):
 def copy_sample_classes(
     sample: Path, own: Path, names: dict[str, str], train: int, val: int
 ) -> None:
-    """Make the folder `own` of the first images of some classes of the sample."""
+    """Copy the first images of some classes of the sample to the folder `own`."""
     for split, count in (("train", train), ("val", val)):
         for source, name in names.items():
             (own / split / name).mkdir(parents=True)
@@ -50,7 +50,7 @@ def copy_sample_classes(
 
 
 def plant_leaks(own: Path, rng: np.random.Generator) -> set[str]:
-    """Copy training images to val/, half of them compressed anew; return their names there."""
+    """Copy training images to val/, half of them recompressed; return the paths of the copies."""
     files = rng.choice(sorted((own / "train").glob("*/*.jpg")), LEAK_COUNT, replace=False)
     planted = set()
     for number, file in enumerate(map(Path, files)):
@@ -64,7 +64,7 @@ def plant_leaks(own: Path, rng: np.random.Generator) -> set[str]:
 
 
 def plant_wrong_labels(own: Path, rng: np.random.Generator) -> set[str]:
-    """Move training images into another class's folder; return where they are now."""
+    """Move training images to another class folder; return their new paths."""
     files = rng.choice(sorted((own / "train").glob("*/*.jpg")), SWAPPED_LABEL_COUNT, replace=False)
     classes = sorted(folder.name for folder in (own / "train").iterdir())
     planted = set()
@@ -78,7 +78,7 @@ def plant_wrong_labels(own: Path, rng: np.random.Generator) -> set[str]:
 
 
 def plant_black_images(own: Path) -> set[str]:
-    """Add black images, no two alike; return where they are."""
+    """Add black images, all different; return their paths."""
     planted = set()
     for number, folder in enumerate(sorted((own / "train").iterdir())[:BLACK_IMAGE_COUNT]):
         target = folder / f"night {number}.png"
@@ -88,10 +88,13 @@ def plant_black_images(own: Path) -> set[str]:
 
 
 def run_own_images_pipeline(base: Path, folder: Path) -> dict[str, Any]:
-    """In a copy of a finished clone, run the pipeline on such a folder and commit; return what it
-    printed and what was planted.
+    """Run the pipeline on such a folder in a copy of a finished clone, and commit.
 
-    The images lie beside the project. Fine-tuning begins after the layer whose inputs are cached.
+    The raw folder is next to the project. Fine-tuning starts before the cached layer, so that it
+    computes its own activations.
+
+    Returns:
+        The fields of OwnImagesRun except `folder`.
     """
     copy_finished_run(base, folder)
     own = folder.with_name("own images")
@@ -107,7 +110,7 @@ def run_own_images_pipeline(base: Path, folder: Path) -> dict[str, Any]:
             "data.image_size": 128,
             "extract_train.epochs": 1,
             "finetune.epochs": 1,
-            "backbone.cache_at": 143,
+            "backbone.cache_at": 154,
             "finetune.fine_tune_at": 150,
         },
     )

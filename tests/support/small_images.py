@@ -1,5 +1,4 @@
-"""Small images: one whose parts can be told apart, folders of them, PNG files by hand, why a file
-is no image; and prepared ones."""
+"""Small images: raw folders, PNG files byte by byte, and prepared images."""
 
 import hashlib
 import io
@@ -30,7 +29,7 @@ RAW_FOLDER = Path("raw")
 
 
 def unreadable_reason(file: Path) -> str:
-    """Why the file cannot be read: one line."""
+    """The reason why a file is unreadable, one line."""
     with pytest.raises(UnreadableError) as caught:
         read_image(file)
     assert "\n" not in str(caught.value)
@@ -38,7 +37,7 @@ def unreadable_reason(file: Path) -> str:
 
 
 def draw_quarters(mode: str = "RGB") -> Image.Image:
-    """48 x 32 pixels, each quarter of another color."""
+    """An image of 48 x 32 pixels with four quarters of different colors."""
     image = Image.new("RGB", (48, 32), (230, 30, 40))
     image.paste((20, 200, 60), (24, 0, 48, 16))
     image.paste((30, 60, 220), (0, 16, 24, 32))
@@ -54,29 +53,29 @@ def encode_png(
     extra: bytes = b"",
     interlaced: bool = False,
 ) -> bytes:
-    """The bytes of a PNG file of raw `rows`, each with its filter byte in front."""
+    """Encode raw `rows`, each with its filter byte first, as a PNG file."""
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", *size, depth, kind, 0, 0, interlaced))
     body = png_chunk(b"IDAT", zlib.compress(rows))
     return b"\x89PNG\r\n\x1a\n" + header + extra + body + png_chunk(b"IEND", b"")
 
 
 def png_chunk(name: bytes, content: bytes) -> bytes:
-    """One chunk of a PNG file."""
+    """Encode a chunk of a PNG file."""
     check = struct.pack(">I", zlib.crc32(name + content))
     return struct.pack(">I", len(content)) + name + content + check
 
 
 def new_work_folder() -> Path:
-    """A new folder, below the current one, to prepare images in."""
+    """Make a new work folder for `prepare` in the current directory."""
     return Path(tempfile.mkdtemp(dir="."))
 
 
 @contextmanager
 def temporarily_unreadable(path: Path) -> Iterator[None]:
-    """A file or folder that may not be read, for as long as the block takes, by root neither."""
+    """Make a file or folder unreadable within the block, also for root."""
     mode, user = path.stat().st_mode, os.geteuid()
     path.chmod(0)
-    if user == 0:  # who may read everything
+    if user == 0:  # root may read everything
         os.seteuid(65534)
     try:
         yield
@@ -86,7 +85,7 @@ def temporarily_unreadable(path: Path) -> Iterator[None]:
 
 
 def write_small_images(*files: str) -> None:
-    """Write a small image, of its own colors, for each path below RAW."""
+    """Write a small image, different for each name, for each path in RAW_FOLDER."""
     for name in files:
         file = RAW_FOLDER / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -96,17 +95,17 @@ def write_small_images(*files: str) -> None:
 
 
 def write_prepared_image(image: Image.Image, path: Path) -> None:
-    """Write a prepared image, alone in its pack."""
+    """Write a prepared image in a pack of its own."""
     write_pack([(path.name, to_webp(image))], path.parent)
 
 
 def read_prepared_unchecked(path: Path) -> RGB:
-    """Read a prepared image, unchecked."""
+    """Read a prepared image without verifying it."""
     return np.asarray(Image.open(io.BytesIO(read_from_pack(path))))
 
 
 def list_prepared_paths(folder: Path = PREPARED) -> list[str]:
-    """The paths of all prepared images."""
+    """List the paths of all prepared images."""
     return [
         f"{pack.relative_to(folder).as_posix()}/{name}"
         for pack in sorted(folder.rglob("*.zip"))
@@ -115,12 +114,12 @@ def list_prepared_paths(folder: Path = PREPARED) -> list[str]:
 
 
 def prepare_and_split(data: Data, work: Path | None = None) -> list[Row]:
-    """Run both on RAW with the seed 42; return the index, as it is read back."""
+    """Run `prepare` and `split` (seed 42) on RAW_FOLDER and read the index."""
     prepare_dataset(data, work or new_work_folder())
     write_index(split_dataset(read_index(PREPARED_INDEX), data, 42))
     return read_index()
 
 
 def read_rejected() -> list[dict[str, str]]:
-    """What rejected.csv lists."""
+    """Read rejected.csv."""
     return read_csv(REJECTED)

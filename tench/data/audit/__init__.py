@@ -1,1 +1,1 @@
-"""Find leaks, label errors and bad images. Never imports TensorFlow."""
+"""Find leaks, label errors and low-quality images. Never imports TensorFlow."""

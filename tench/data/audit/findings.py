@@ -1,4 +1,4 @@
-"""What the audit leaves: three lists, worst first, how many of each kind, and some images."""
+"""Write the audit's findings: three CSV lists, the counts, and images for the report."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,14 +9,13 @@ from tench.core.files import write_csv
 from tench.core.names import MAX_FINDINGS, MAX_LABEL_FINDINGS
 from tench.core.paths import AUDIT_IMAGES, DUPLICATES, IMAGE_ISSUES, LABEL_SUSPECTS
 from tench.core.zip_packs import write_pack
-from tench.data.audit.duplicates import PAIR_KINDS as ALIKE
-from tench.data.audit.duplicates import DuplicatePair, find_leaks
+from tench.data.audit.duplicates import PAIR_KINDS, DuplicatePair, find_leaks
 from tench.data.audit.image_quality import ISSUE_KINDS, ImageIssue
 from tench.data.audit.label_errors import LabelSuspect
 from tench.data.index import Row
 from tench.data.store.prepared_images import read_prepared_bytes
 
-MAX_LEAKS_SHOWN = 20  # images in an error
+MAX_LEAKS_SHOWN = 20  # images listed in an error
 DUPLICATE_COLUMNS = (
     *("kind", "similarity", "across_splits", "same_label"),
     *("first", "second", "first_source", "second_source"),
@@ -29,9 +28,9 @@ IMAGE_COLUMNS = ("path", "issue", "score", "source")
 
 
 def write_audit_lists(
-    pairs: Sequence[DuplicatePair], doubts: Sequence[LabelSuspect], issues: Sequence[ImageIssue]
+    pairs: Sequence[DuplicatePair], suspects: Sequence[LabelSuspect], issues: Sequence[ImageIssue]
 ) -> None:
-    """Write the three lists in metrics/audit/."""
+    """Write duplicates.csv, labels.csv and images.csv in metrics/audit/."""
     write_csv(
         DUPLICATE_COLUMNS,
         (
@@ -48,52 +47,51 @@ def write_audit_lists(
         LABEL_COLUMNS,
         (
             (
-                *(doubt.row.path, doubt.row.class_name, doubt.suggestion),
-                *(f"{p:.4f}" for p in (doubt.label_probability, doubt.suggestion_probability)),
-                doubt.row.source,
+                *(suspect.row.path, suspect.row.class_name, suspect.suggestion),
+                *(f"{p:.4f}" for p in (suspect.label_probability, suspect.suggestion_probability)),
+                suspect.row.source,
             )
-            for doubt in doubts
+            for suspect in suspects
         ),
         LABEL_SUSPECTS,
     )
     write_csv(
         IMAGE_COLUMNS,
-        ((one.row.path, one.kind, f"{one.score:.4f}", one.row.source) for one in issues),
+        ((i.row.path, i.kind, f"{i.score:.4f}", i.row.source) for i in issues),
         IMAGE_ISSUES,
     )
 
 
 def worst_findings(
-    pairs: Sequence[DuplicatePair], doubts: Sequence[LabelSuspect], issues: Sequence[ImageIssue]
+    pairs: Sequence[DuplicatePair], suspects: Sequence[LabelSuspect], issues: Sequence[ImageIssue]
 ) -> list[Row]:
-    """The rows of the first findings of each kind, which the report shows."""
-    same = [pair for pair in pairs if pair.kind != "similar"]
+    """The rows of the worst findings of each kind, in feature order, for the report."""
+    copies = [pair for pair in pairs if pair.kind != "similar"]
     kinds = (
-        [pair for pair in same if pair.is_across_splits],
-        [pair for pair in same if not pair.is_across_splits],
+        [pair for pair in copies if pair.is_across_splits],
+        [pair for pair in copies if not pair.is_across_splits],
         [pair for pair in pairs if pair.kind == "similar"],
     )
-    found = {
+    worst = {
         *(
             row
             for kind in kinds
             for pair in kind[:MAX_FINDINGS]
             for row in (pair.first, pair.second)
         ),
-        *(doubt.row for doubt in doubts[:MAX_LABEL_FINDINGS]),
+        *(suspect.row for suspect in suspects[:MAX_LABEL_FINDINGS]),
         *(issue.row for issue in issues[:MAX_FINDINGS]),
     }
-    return sorted(found, key=lambda row: row.feature_row)
+    return sorted(worst, key=lambda row: row.feature_row)
 
 
 def write_audit_images(rows: Sequence[Row]) -> None:
-    """Write the prepared images of some rows in one pack, under their paths, so that the report
-    needs no others."""
+    """Write the prepared images of some rows in one pack, so that the report needs no others."""
     write_pack([(row.path, read_prepared_bytes(row)) for row in rows], AUDIT_IMAGES)
 
 
 def class_balance(rows: Sequence[Row]) -> dict[str, float | int]:
-    """Training images of the smallest and of the largest class, and their ratio."""
+    """Number of training images of the smallest and the largest class, and their ratio."""
     counts = Counter(row.label for row in rows if row.split == "train").values()
     return {
         "smallest_class": min(counts),
@@ -105,10 +103,10 @@ def class_balance(rows: Sequence[Row]) -> dict[str, float | int]:
 def summarize_audit(
     rows: Sequence[Row],
     pairs: Sequence[DuplicatePair],
-    doubts: Sequence[LabelSuspect],
+    suspects: Sequence[LabelSuspect],
     issues: Sequence[ImageIssue],
 ) -> dict[str, Any]:
-    """What metrics/audit.json holds: `leaks` are images, `duplicates` pairs."""
+    """The content of metrics/audit.json: `leaks` counts images, `duplicates` counts pairs."""
     kinds = Counter(issue.kind for issue in issues)
     return {
         "images": len(rows),
@@ -118,29 +116,29 @@ def summarize_audit(
                 "across_splits": sum(p.is_across_splits for p in pairs if p.kind == kind),
                 "within_a_split": sum(not p.is_across_splits for p in pairs if p.kind == kind),
             }
-            for kind in ALIKE
+            for kind in PAIR_KINDS
         },
-        "label_suspects": len(doubts),
+        "label_suspects": len(suspects),
         "image_issues": {kind: kinds[kind] for kind in ISSUE_KINDS},
         "balance": class_balance(rows),
     }
 
 
 def check_leaks(pairs: Sequence[DuplicatePair], max_leaks: int) -> None:
-    """Raise TenchError, with the images, if more than `max_leaks` are in two splits."""
-    found = find_leaks(pairs)
-    if len(found) <= max_leaks:
+    """Raise TenchError if more than `max_leaks` images have a copy in another split."""
+    leaks = find_leaks(pairs)
+    if len(leaks) <= max_leaks:
         return
     lines = [
         f"  {pair.second.source} ({pair.second.split}) = {pair.first.source} "
         f"({pair.first.split}), {pair.kind}, {pair.similarity:.4f}"
-        for pair in found[:MAX_LEAKS_SHOWN]
+        for pair in leaks[:MAX_LEAKS_SHOWN]
     ]
-    more = [f"  and {len(found) - MAX_LEAKS_SHOWN} more"] if len(found) > MAX_LEAKS_SHOWN else []
+    more = [f"  and {len(leaks) - MAX_LEAKS_SHOWN} more"] if len(leaks) > MAX_LEAKS_SHOWN else []
     raise TenchError(
-        f"{len(found)} images are in another split too, more than audit.max_leaks = {max_leaks} "
-        "allows; scores on them say nothing:\n"
+        f"{len(leaks)} images have a copy in another split, more than audit.max_leaks = {max_leaks}"
+        ". The scores would be inflated:\n"
         + "\n".join(lines + more)
-        + f"\nAll are in {DUPLICATES}. Remove one of each pair from the raw folder, or raise "
-        "audit.max_leaks"
+        + f"\nThe full list is {DUPLICATES}. Remove one image of each pair from the raw folder, or "
+        "raise audit.max_leaks"
     )

@@ -1,4 +1,4 @@
-"""Images at a glance, and how alike two of them are in what is their own."""
+"""Gray thumbnails, and their partial correlation given the mean image."""
 
 from typing import Any
 
@@ -6,30 +6,29 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-THUMBNAIL_SIZE = 32  # pixels a side
-PAIRS_AT_ONCE = 1024  # compared at a time
-MIN_NORM = 1e-6  # gray levels, rounding errors of an even image
+THUMBNAIL_SIZE = 32  # pixels
+PAIRS_AT_ONCE = 1024
+MIN_NORM = 1e-6  # gray levels; below it are rounding errors of a uniform image
 
-Thumbnails = NDArray[np.uint8]  # (images, GLANCE, GLANCE): half as many bytes as the index takes
+Thumbnails = NDArray[np.uint8]  # (images, THUMBNAIL_SIZE, THUMBNAIL_SIZE)
 
 
 def make_thumbnail(image: Image.Image) -> NDArray[np.uint8]:
-    """An image at GLANCE pixels a side, gray."""
+    """Convert to gray and downscale: uint8 (THUMBNAIL_SIZE, THUMBNAIL_SIZE)."""
     return np.asarray(
         image.convert("L").resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.BOX)
     )
 
 
 def residuals(images: NDArray[Any], common: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What each image has beside brightness and any amount of what all have in common: the rest
-    after projecting both out, of length one; 0 where nothing is left.
+    """Unit residuals of images after projecting out brightness and the mean image.
 
     Args:
-        images: (n, GLANCE, GLANCE).
-        common: (GLANCE, GLANCE).
+        images: (n, THUMBNAIL_SIZE, THUMBNAIL_SIZE).
+        common: mean image, (THUMBNAIL_SIZE, THUMBNAIL_SIZE).
 
     Returns:
-        (n, GLANCE * GLANCE).
+        (n, THUMBNAIL_SIZE ** 2), rows of length one, or zero where nothing remains.
     """
     rest = images.reshape(len(images), -1).astype(np.float64)
     rest -= rest.mean(axis=1, keepdims=True)
@@ -41,26 +40,26 @@ def residuals(images: NDArray[Any], common: NDArray[np.float64]) -> NDArray[np.f
 
 
 def partial_correlations(
-    seen: Thumbnails, pairs: NDArray[np.int64], common: NDArray[np.float64]
+    thumbnails: Thumbnails, pairs: NDArray[np.int64], common: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """How alike two images are at a glance in what is their own: the partial correlation of their
-    pixels, -1 ... 1, given what all have in common; or of one with the other's mirror image if that
-    is larger; 0 where one has nothing of its own.
+    """Partial correlation of the pixels of image pairs, given the mean image.
+
+    The second image is also mirrored; the larger correlation counts.
 
     Args:
-        seen: the images.
-        pairs: (pairs, 2), their places.
-        common: (GLANCE, GLANCE).
+        thumbnails: all images.
+        pairs: (pairs, 2), indices of the images.
+        common: mean image, (THUMBNAIL_SIZE, THUMBNAIL_SIZE).
 
     Returns:
-        (pairs,).
+        (pairs,), in [-1, 1]; 0 where an image does not differ from the mean.
     """
-    alike = np.empty(len(pairs))
+    correlations = np.empty(len(pairs))
     for start in range(0, len(pairs), PAIRS_AT_ONCE):
-        first, second = seen[pairs[start : start + PAIRS_AT_ONCE].T]
-        mine = residuals(first, common)
-        sides = [residuals(side, common) for side in (second, second[:, :, ::-1])]
-        alike[start : start + PAIRS_AT_ONCE] = np.max(
-            [(mine * side).sum(axis=1) for side in sides], axis=0
+        first, second = thumbnails[pairs[start : start + PAIRS_AT_ONCE].T]
+        left = residuals(first, common)
+        rights = [residuals(image, common) for image in (second, second[:, :, ::-1])]
+        correlations[start : start + PAIRS_AT_ONCE] = np.max(
+            [(left * right).sum(axis=1) for right in rights], axis=0
         )
-    return alike
+    return correlations

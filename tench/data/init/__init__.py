@@ -1,1 +1,1 @@
-"""Look at a folder of your own images and write params.yaml for it."""
+"""Set up params.yaml for a folder of your own images."""

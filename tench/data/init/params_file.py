@@ -1,4 +1,4 @@
-"""Writing chosen parameters into params.yaml, comments and all else kept."""
+"""Set values in params.yaml; comments and layout stay unchanged."""
 
 import io
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from tench.data.init.recipe import ParamChoice
 
 
 class ParamChange(NamedTuple):
-    """A parameter, its value before and after, and why."""
+    """A parameter, its old and new value, and the reason."""
 
     key: str
     old: Any
@@ -22,15 +22,15 @@ def apply_choices(text: str, choices: Sequence[ParamChoice]) -> tuple[str, list[
     """Set parameters in the text of a params.yaml.
 
     Args:
-        text: of the file.
-        choices: what to set; their sections must be there.
+        text: content of the file.
+        choices: values to set; their sections must exist.
 
     Returns:
-        The text, in which nothing but these values differs, and what it was before.
+        The new text, which differs in these values only, and one entry per choice.
     """
     yaml = YAML()
     yaml.preserve_quotes = True
-    yaml.width = 4096  # no line is broken that was whole
+    yaml.width = 4096  # never wrap a line
     yaml.representer.add_representer(
         type(None), lambda to, _: to.represent_scalar("tag:yaml.org,2002:null", "null")
     )
@@ -38,13 +38,13 @@ def apply_choices(text: str, choices: Sequence[ParamChoice]) -> tuple[str, list[
     changes = []
     for choice in choices:
         *sections, name = choice.key.split(".")
-        place = content
-        for section in sections:
-            place = place[section]
-        old = place.get(name)
+        section = content
+        for key in sections:
+            section = section[key]
+        old = section.get(name)
         changes.append(ParamChange(choice.key, old, choice.value, choice.reason))
         if old != choice.value:
-            place[name] = choice.value
+            section[name] = choice.value
     out = io.StringIO()
     yaml.dump(content, out)
     return out.getvalue(), changes

@@ -1,69 +1,70 @@
-"""Which parameters suit somebody's own images."""
+"""Recommended parameters for a user's own images."""
 
 from typing import Any, NamedTuple
 
 from tench.core.specs import BACKBONES
 from tench.data.init.survey import FolderSurvey
 
-BALANCED_MAX_RATIO = 3  # times the smallest class, from which on all classes weigh the same
+BALANCED_MAX_RATIO = 3  # largest to smallest class; beyond it all classes get the same weight
 
 
 class ParamChoice(NamedTuple):
-    """One parameter, by dotted key, and why it gets this value."""
+    """A parameter, by dotted key, its recommended value and the reason."""
 
     key: str
     value: Any
     reason: str
 
 
-def recommend_params(found: FolderSurvey, backbone: str) -> list[ParamChoice]:
-    """The parameters for these images and a backbone of BACKBONES."""
-    return [*image_choices(backbone), *fine_tuning_choices(backbone), *training_choices(found)]
+def recommend_params(survey: FolderSurvey, backbone: str) -> list[ParamChoice]:
+    """Recommend parameters for the images of a folder.
+
+    Args:
+        survey: the folder.
+        backbone: a key of BACKBONES.
+    """
+    return [*image_choices(backbone), *fine_tuning_choices(backbone), *training_choices(survey)]
 
 
 def image_choices(backbone: str) -> list[ParamChoice]:
-    """How images are read."""
+    """Image size and resize mode."""
     size = BACKBONES[backbone].pretrained_size
     return [
-        ParamChoice(
-            "data.image_size", size, "the size that the backbone's weights were trained at"
-        ),
-        ParamChoice("data.resize", "squash", "the whole image, nothing but the image"),
+        ParamChoice("data.image_size", size, "the size the backbone was trained at"),
+        ParamChoice("data.resize", "squash", "keeps the whole image, without padding"),
     ]
 
 
 def fine_tuning_choices(backbone: str) -> list[ParamChoice]:
-    """Where another backbone than the paper's is cut and learns; the paper's as it has it."""
+    """Where to cut a backbone and from which layer to fine-tune it.
+
+    Nothing for MobileNetV2: the committed values are those of the paper.
+    """
     if backbone == "MobileNetV2":
         return []
     return [
-        ParamChoice("backbone.cache_at", "auto", "where this backbone's activations are smallest"),
+        ParamChoice("backbone.cache_at", "auto", "the layer with the smallest activations"),
         ParamChoice(
-            "finetune.fine_tune_at", BACKBONES[backbone].auto_cache_at, "all behind what is stored"
+            "finetune.fine_tune_at",
+            BACKBONES[backbone].auto_cache_at,
+            "fine-tunes all layers after the cached one",
         ),
     ]
 
 
-def training_choices(found: FolderSurvey) -> list[ParamChoice]:
-    """How to train. docs/your-images.md has what this reaches, from five images a class on."""
-    counts = found.classes.values()
+def training_choices(survey: FolderSurvey) -> list[ParamChoice]:
+    """Class weights, solver and fine-tuning schedule.
+
+    docs/your-images.md gives the accuracy they reach, from five images per class up.
+    """
+    counts = survey.classes.values()
     ratio = max(counts) / min(counts)
-    balance = ParamChoice(
-        "class_weights", "none", f"the largest class is {ratio:.1f} times the smallest"
-    )
-    if ratio > BALANCED_MAX_RATIO:
-        balance = balance._replace(value="balanced")
+    balance = "balanced" if ratio > BALANCED_MAX_RATIO else "none"
     return [
-        balance,
-        ParamChoice("extract_train.solver", "logistic", "good from a few images a class on"),
-        ParamChoice("finetune.learning_rate", 3.0e-4, "bold: what it spoils is not kept"),
-        ParamChoice("finetune.epochs", 20, "at most: finetune.patience stops it"),
-        ParamChoice(
-            "finetune.min_steps_per_epoch",
-            30,
-            "where images are few, an epoch goes over them again",
-        ),
-        ParamChoice(
-            "finetune.patience", 3, "kept only if validation clearly says that it is better"
-        ),
+        ParamChoice("class_weights", balance, f"ratio of largest to smallest class: {ratio:.1f}"),
+        ParamChoice("extract_train.solver", "logistic", "works from a few images per class"),
+        ParamChoice("finetune.learning_rate", 3.0e-4, "aggressive; a worse result is discarded"),
+        ParamChoice("finetune.epochs", 20, "an upper limit; finetune.patience stops earlier"),
+        ParamChoice("finetune.min_steps_per_epoch", 30, "an epoch repeats a small training set"),
+        ParamChoice("finetune.patience", 3, "stops after 3 epochs without improvement"),
     ]

@@ -1,4 +1,4 @@
-"""What there is in a folder of images, by the names and headers of its files alone."""
+"""Survey a folder of images by file names and image headers, without decoding."""
 
 from collections import Counter
 from pathlib import Path
@@ -28,28 +28,28 @@ from tench.run.progress import progress_bar
 
 
 class ImageHeader(NamedTuple):
-    """What a file's header says, or else why it is none of an image."""
+    """Format and size of an image file, or the reason why it is unreadable."""
 
     file_format: str = ""  # one of FORMATS
-    size: tuple[int, int] = (0, 0)
+    size: tuple[int, int] = (0, 0)  # width, height
     reason: str = ""
 
 
 class FolderSurvey(NamedTuple):
-    """What there is. Images whose headers cannot be read are counted in `unreadable` alone."""
+    """Contents of a raw folder. Unreadable files appear in `unreadable` only."""
 
-    layout: str  # for people
+    layout: str  # description for the user
     labels: set[str]  # of the class folders or the CSV file, before data.classes renames them
-    classes: dict[str, int]  # class name to images, sorted by name
-    splits: dict[str, int]  # side to images; equal images may make it a few more or fewer
+    classes: dict[str, int]  # class name to number of images, sorted by name
+    splits: dict[str, int]  # split to number of images; approximate where images are equal
     groups: int  # 0 without groups
-    formats: dict[str, int]  # the most frequent first
-    sizes: list[tuple[int, int]]  # width and height of every image, by their product
-    unreadable: list[tuple[SourceFile, str]]  # each with its reason
+    formats: dict[str, int]  # format to number of images, most frequent first
+    sizes: list[tuple[int, int]]  # width and height of every image, sorted by area
+    unreadable: list[tuple[SourceFile, str]]  # file and reason
 
 
 def read_header(file: Path) -> ImageHeader:
-    """Read an image's header. What is wrong behind it, only `prepare` finds.
+    """Read an image's header. Damage after the header goes unnoticed until `prepare`.
 
     Raises:
         OSError: the file cannot be opened or read.
@@ -69,15 +69,14 @@ def read_header(file: Path) -> ImageHeader:
             return ImageHeader(reason=str(error))
         except Image.DecompressionBombError:
             return ImageHeader(reason=f"more than {MAX_PIXELS:,} pixels")
-        except Exception as error:  # as in tench.data.decode.decoder
+        except Exception as error:  # Pillow raises many types, as in tench.data.decode.decoder
             if is_system_error(error):
                 raise
             return ImageHeader(reason=f"damaged: {format_decoder_error(error)}")
 
 
 def read_label_names(raw: Path) -> set[str]:
-    """The names of a raw folder's class folders, or the labels in its CSV file. Raises
-    TenchError."""
+    """The names of the class folders, or the labels of the CSV file. Raises TenchError."""
     layout = detect_layout(raw)
     if layout.manifest:
         return {entry.label for entry in read_manifest(layout.manifest)}
@@ -85,39 +84,39 @@ def read_label_names(raw: Path) -> set[str]:
 
 
 def survey_folder(raw: Path, data: Data, seed: int) -> FolderSurvey:
-    """Look at a raw folder as `prepare` will.
+    """Survey a raw folder with the rules of `prepare` and `split`.
 
     Args:
         raw: the folder.
-        data: parameters: classes, groups and the shares of the split.
-        seed: of the split.
+        data: classes, groups and split fractions.
+        seed: seed of the split.
 
     Raises:
-        TenchError: it is no data set, as it is, or has too few images that can be read.
+        TenchError: the layout is unknown, or a class has too few readable images.
     """
     sources = scan_raw_folder(raw, data.classes or {}, data.groups)
     files = [source.file for source in sources]
-    headers = list(progress_bar(map_in_threads(read_header, files), "look", len(files), delay=3))
+    headers = list(progress_bar(map_in_threads(read_header, files), "headers", len(files), delay=3))
     pairs = list(zip(sources, headers, strict=True))
     readable = [source for source, header in pairs if not header.reason]
     if not readable:
         raise TenchError(
             f"{raw}: none of {len(files)} files is an image; {files[0]}: {headers[0].reason}"
         )
-    sides = assign_splits(
+    splits = assign_splits(
         readable,
-        [str(source.file) for source in readable],  # what each shows is not known yet
+        [str(source.file) for source in readable],  # in place of pixel digests, not computed here
         {"test": data.test_fraction, "val": data.val_fraction},
         seed,
     )
-    good = [header for header in headers if not header.reason]
+    valid = [header for header in headers if not header.reason]
     return FolderSurvey(
         layout=detect_layout(raw).description,
         labels=read_label_names(raw),
         classes=dict(sorted(Counter(source.class_name for source in readable).items())),
-        splits={side: sides.count(side) for side in SPLITS},
+        splits={split: splits.count(split) for split in SPLITS},
         groups=len({source.group for source in readable} - {""}),
-        formats=dict(Counter(sorted(header.file_format for header in good)).most_common()),
-        sizes=sorted((header.size for header in good), key=lambda size: (size[0] * size[1], size)),
+        formats=dict(Counter(sorted(header.file_format for header in valid)).most_common()),
+        sizes=sorted((header.size for header in valid), key=lambda size: (size[0] * size[1], size)),
         unreadable=[(source, header.reason) for source, header in pairs if header.reason],
     )

@@ -1,4 +1,4 @@
-"""Draws the whole sample into a folder, on all cores."""
+"""Draw the sample data set into a folder, on all cores."""
 
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,7 @@ from tench.run.progress import progress_bar
 
 
 def save_image(image: tuple[str, str, int], out: Path) -> None:
-    """Draw one (split, wnid, number) and write it as a JPEG below `out`."""
+    """Draw one image, given by (split, wnid, number), and write it as a JPEG file in `out`."""
     split, wnid, number = image
     path = out / split / wnid / f"{CLASSES[wnid]}_{number:04d}.jpg"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -17,7 +17,7 @@ def save_image(image: tuple[str, str, int], out: Path) -> None:
 
 
 def draw_dataset(out: Path) -> None:
-    """Write all images below `out`; each is seeded by itself, so their order does not matter."""
+    """Write all images to `out`. Each has its own seed, so their order does not matter."""
     images = [
         (s, w, k) for s, count in IMAGES_PER_CLASS.items() for w in CLASSES for k in range(count)
     ]

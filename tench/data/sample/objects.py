@@ -1,4 +1,4 @@
-"""Six things people made, for the sample images, each drawn on a square layer of LAYER px."""
+"""Draw six man-made objects of the sample images, each on a square layer of LAYER_SIZE pixels."""
 
 import numpy as np
 from numpy.random import Generator
@@ -17,7 +17,15 @@ from tench.data.sample.shapes import (
 
 
 def draw_arch(d: ImageDraw, at: Point, size: Point, fill: Color, edge: Color) -> None:
-    """Draw a round-topped window or door of `size` (width, height), its foot centerd on `at`."""
+    """Draw a round-topped window or door.
+
+    Args:
+        d: the drawing.
+        at: center of its lower edge.
+        size: width and height.
+        fill: color of the pane.
+        edge: color of the frame and the bars.
+    """
     (x, y), (w, h) = at, size
     half = w / 2
     for grow, color in ((5, edge), (0, fill)):
@@ -28,7 +36,7 @@ def draw_arch(d: ImageDraw, at: Point, size: Point, fill: Color, edge: Color) ->
 
 
 def draw_radio(d: ImageDraw, rng: Generator, c: Palette) -> None:
-    """A portable cassette player: two speakers, a cassette window, keys and a dial."""
+    """Draw a portable cassette player: two speakers, a cassette window, keys and a dial."""
     half = rng.uniform(90, 140)
     top, low = LAYER_CENTER - half, LAYER_CENTER + half
     if rng.random() < 0.6:
@@ -66,7 +74,7 @@ def draw_radio(d: ImageDraw, rng: Generator, c: Palette) -> None:
 
 
 def draw_chainsaw(d: ImageDraw, rng: Generator, c: Palette) -> None:
-    """A chainsaw from the side, its toothed bar to the right."""
+    """Draw a chainsaw from the side, its toothed bar to the right."""
     tip, bar = rng.uniform(450, 500), rng.uniform(26, 38)
     y = 300.0
     for x in float_range(200, tip - 10, 20):
@@ -102,7 +110,7 @@ def draw_chainsaw(d: ImageDraw, rng: Generator, c: Palette) -> None:
 
 
 def draw_church(d: ImageDraw, rng: Generator, c: Palette) -> None:
-    """A church: a nave, a tower with a steeple and a cross, arched windows, a door."""
+    """Draw a church: a nave, a tower with a steeple and a cross, arched windows, a door."""
     tower, width = rng.uniform(120, 256), rng.uniform(48, 62)
     wall, eaves = rng.uniform(280, 320), rng.uniform(180, 220)
     d.rectangle((60, wall, 470, 490), c.light, c.dark, 4)
@@ -131,7 +139,7 @@ def draw_church(d: ImageDraw, rng: Generator, c: Palette) -> None:
 
 
 def draw_french_horn(d: ImageDraw, rng: Generator, c: Palette) -> None:
-    """A French horn: coiled tubes, a wide bell, three valves, a mouthpiece."""
+    """Draw a French horn: coiled tubes, a wide bell, three valves, a mouthpiece."""
     x, y, r = 225.0, 215.0, rng.uniform(135, 165)
 
     def tube(points: list[Point], width: int) -> None:
@@ -170,7 +178,7 @@ def draw_french_horn(d: ImageDraw, rng: Generator, c: Palette) -> None:
 
 
 def draw_truck(d: ImageDraw, rng: Generator, c: Palette) -> None:
-    """A garbage truck from the side, its cab to the left and its hopper to the right."""
+    """Draw a garbage truck from the side, its cab to the left and its hopper to the right."""
     top, cab = rng.uniform(120, 170), rng.uniform(100, 130)
     back = rng.uniform(455, 475)
     d.rectangle((30, 355, 480, 385), c.dark)
@@ -205,7 +213,7 @@ def draw_truck(d: ImageDraw, rng: Generator, c: Palette) -> None:
 
 
 def draw_petrol_station(d: ImageDraw, rng: Generator, c: Palette) -> None:
-    """A petrol pump: a tall case with a display, a sign on top, a hose and a nozzle."""
+    """Draw a petrol pump: a tall case with a display, a sign on top, a hose and a nozzle."""
     half, top = rng.uniform(80, 105), rng.uniform(95, 130)
     left, right = 230 - half, 230 + half
     d.rectangle((left - 26, 470, right + 26, 498), c.light, c.dark, 5)

@@ -1,4 +1,4 @@
-"""Draws the sample images: a class's object somewhere in a random scene, from a seed alone."""
+"""Draw the sample images: the object of a class in a random scene, determined by a seed."""
 
 import colorsys
 
@@ -24,7 +24,7 @@ CLASSES: dict[str, str] = {
 IMAGES_PER_CLASS: dict[str, int] = {"train": 40, "val": 20}
 SAMPLE_SEED = 1
 
-_SCALE = 2  # drawn twice as large and shrunk, which smooths the edges
+_SCALE = 2  # images are drawn at twice their size and shrunk, which smooths edges
 
 
 def _random_color(rng: Generator, value: tuple[float, float] = (0.15, 1.0)) -> Color:
@@ -33,22 +33,22 @@ def _random_color(rng: Generator, value: tuple[float, float] = (0.15, 1.0)) -> C
 
 
 def _tint(rng: Generator, c: Color) -> Color:
-    """A lighter or darker shade of the color `c`."""
+    """A random lighter or darker shade of the color `c`."""
     by = rng.uniform(0.7, 1.3)
     return int(min(255, c[0] * by)), int(min(255, c[1] * by)), int(min(255, c[2] * by))
 
 
 def _contrasting_color(rng: Generator, others: list[Color]) -> Color:
-    """A color that stands out from all `others`: the best of eight."""
+    """The random color, out of eight, that differs most from all `others`."""
     tries = np.array([_random_color(rng) for _ in range(8)])
     gaps = np.abs(tries[:, None] - np.array(others)[None]).sum(axis=2).min(axis=1)
     r, g, b = tries[int(gaps.argmax())].tolist()
     return r, g, b
 
 
-def _random_palette(rng: Generator, behind: list[Color]) -> Palette:
-    body = _contrasting_color(rng, behind)
-    second = _contrasting_color(rng, [*behind, body])
+def _random_palette(rng: Generator, background: list[Color]) -> Palette:
+    body = _contrasting_color(rng, background)
+    second = _contrasting_color(rng, [*background, body])
     pale = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, 0.25), rng.uniform(0.8, 1))
     light = (int(255 * pale[0]), int(255 * pale[1]), int(255 * pale[2]))
     return Palette(
@@ -57,14 +57,14 @@ def _random_palette(rng: Generator, behind: list[Color]) -> Palette:
 
 
 def _soft_noise(rng: Generator, size: tuple[int, int], cells: int) -> np.ndarray:
-    """Soft noise, float32 (height, width) in 0..1, with about `cells` blobs a side."""
+    """Soft noise with about `cells` blobs per side, float32 (height, width) in [0, 1]."""
     coarse = Image.fromarray(rng.integers(0, 256, (cells, cells), dtype=np.uint8))
     return np.asarray(coarse.resize(size, Image.Resampling.BICUBIC), dtype=np.float32) / 255
 
 
 def _draw_backdrop(rng: Generator, size: tuple[int, int], a: Color, b: Color) -> Image.Image:
     """A gradient from color `a` to `b` in any direction, mixed with soft noise or stripes."""
-    w, h = size[0] // _SCALE, size[1] // _SCALE  # nothing sharp in it: a small one is enough
+    w, h = size[0] // _SCALE, size[1] // _SCALE  # a small one is enough, it has no sharp edges
     y, x = np.mgrid[0:h, 0:w].astype(np.float32)
     turn = rng.uniform(0, 2 * np.pi)
     along = (x / w - 0.5) * np.cos(turn) + (y / h - 0.5) * np.sin(turn) + 0.5
@@ -138,7 +138,8 @@ def _draw_table(d: ImageDraw.ImageDraw, rng: Generator, size: tuple[int, int], c
         d.line([(0, y), (w, y + rng.uniform(-8, 8))], _tint(rng, c), 3)
 
 
-# How each object is drawn, where it is found, and how far it may lean (degrees).
+# Per class: the function that draws the object, the one that draws the scene, and the maximum
+# rotation in degrees.
 _SCENES = {
     "fish": (shapes.draw_fish, _draw_water, 35),
     "dog": (shapes.draw_dog, _draw_grass, 15),
@@ -154,7 +155,7 @@ _SCENES = {
 
 
 def _draw_object(rng: Generator, name: str, size: tuple[int, int], c: Palette) -> Image.Image:
-    """The object alone, lit, turned and placed: an RGBA image of `size`, clear around it."""
+    """Draw the lit, rotated and positioned object: RGBA of `size`, transparent around it."""
     draw, _, lean = _SCENES[name]
     layer = Image.new("RGBA", (LAYER_SIZE, LAYER_SIZE))
     draw(ImageDraw.Draw(layer), rng, c)
@@ -170,9 +171,9 @@ def _draw_object(rng: Generator, name: str, size: tuple[int, int], c: Palette) -
     turn, shear = np.radians(rng.uniform(-lean, lean)), rng.uniform(-0.08, 0.08)
     spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     forward = spin @ np.array([[1, shear], [0, 1]]) @ np.diag([wide, tall])
-    # The center stays so far inside that little of the object leaves the image.
-    room = 0.5 * LAYER_SIZE * scale * 0.85
-    center = [rng.uniform(min(room, side - room), max(room, side - room)) for side in size]
+    # The margin keeps most of the object inside the image.
+    margin = 0.5 * LAYER_SIZE * scale * 0.85
+    center = [rng.uniform(min(margin, side - margin), max(margin, side - margin)) for side in size]
     back = np.linalg.inv(forward)
     shift = np.full(2, LAYER_SIZE / 2) - back @ np.array(center)
     data = (*back[0], shift[0], *back[1], shift[1])
@@ -180,10 +181,16 @@ def _draw_object(rng: Generator, name: str, size: tuple[int, int], c: Palette) -
 
 
 def draw_image(wnid: str, split: str, number: int, seed: int = SAMPLE_SEED) -> Image.Image:
-    """Draw one sample image.
+    """Draw one sample image. The four arguments determine every pixel.
 
-    `wnid` is a key of CLASSES, `split` a key of COUNTS and `number` any int >= 0; the four
-    arguments alone decide every pixel. Returns an RGB image, 180 to 320 px a side.
+    Args:
+        wnid: a key of CLASSES.
+        split: a key of IMAGES_PER_CLASS.
+        number: number of the image, 0 or more.
+        seed: seed of the data set.
+
+    Returns:
+        RGB image with sides of 180 to 320 pixels.
     """
     name = CLASSES[wnid]
     rng = np.random.default_rng(
@@ -193,16 +200,16 @@ def draw_image(wnid: str, split: str, number: int, seed: int = SAMPLE_SEED) -> I
     final = [(long, short), (short, long), (long, long)][int(rng.integers(3))]
     size = (final[0] * _SCALE, final[1] * _SCALE)
 
-    behind = [_random_color(rng), _random_color(rng)]
-    image = _draw_backdrop(rng, size, behind[0], behind[1])
+    background = [_random_color(rng), _random_color(rng)]
+    image = _draw_backdrop(rng, size, background[0], background[1])
     d = ImageDraw.Draw(image)
     _draw_clutter(d, rng, size)
-    place = _random_color(rng)
+    scene = _random_color(rng)
     if rng.random() < 0.75:
-        _SCENES[name][1](d, rng, size, place)
-        behind.append(place)
-    thing = _draw_object(rng, name, size, _random_palette(rng, behind))
-    image.paste(thing, mask=thing.getchannel("A"))
+        _SCENES[name][1](d, rng, size, scene)
+        background.append(scene)
+    item = _draw_object(rng, name, size, _random_palette(rng, background))
+    image.paste(item, mask=item.getchannel("A"))
 
     small = np.asarray(image.resize(final, Image.Resampling.BOX), dtype=np.float32)
     grain = rng.standard_normal(small.shape, dtype=np.float32) * rng.uniform(1, 9)

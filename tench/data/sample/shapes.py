@@ -1,6 +1,6 @@
-"""Drawing tools, and four objects of the sample images; tench.data.sample.objects has the other six.
+"""Drawing helpers and four objects of the sample images; objects.py has the other six.
 
-Each object is drawn on a square layer, LAYER px a side.
+Each object is drawn on a square layer of LAYER_SIZE pixels.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ Point = tuple[float, float]
 
 
 class Palette(NamedTuple):
-    """Colors of one image, RGB in 0..255; dark and light are there for outlines and details."""
+    """Colors of one object, RGB in 0..255; dark and light are for outlines and details."""
 
     body: Color
     second: Color
@@ -27,7 +27,7 @@ class Palette(NamedTuple):
 
 
 def smooth_polygon(points: Iterable[Point], rounds: int = 3) -> list[Point]:
-    """Round the corners of the closed polygon `points` by cutting them (Chaikin) `rounds` times."""
+    """Round the corners of a closed polygon with `rounds` rounds of Chaikin's algorithm."""
     p = np.asarray(list(points), dtype=float)
     for _ in range(rounds):
         q = np.roll(p, -1, axis=0)
@@ -36,7 +36,7 @@ def smooth_polygon(points: Iterable[Point], rounds: int = 3) -> list[Point]:
 
 
 def bezier_curve(points: Iterable[Point | np.ndarray]) -> list[Point]:
-    """Points of the Bezier curve with the four control points `points`."""
+    """Thirty points on the cubic Bezier curve with the four control points `points`."""
     a, b, c, e = np.asarray(list(points), dtype=float)
     t = np.linspace(0, 1, 30)[:, None]
     p = a * (1 - t) ** 3 + 3 * b * t * (1 - t) ** 2 + 3 * c * t**2 * (1 - t) + e * t**3
@@ -44,17 +44,17 @@ def bezier_curve(points: Iterable[Point | np.ndarray]) -> list[Point]:
 
 
 def float_range(start: float, stop: float, step: float) -> list[float]:
-    """Numbers from `start` to below `stop`, `step` apart."""
+    """Numbers from `start` up to but excluding `stop`, in steps of `step`."""
     return [float(v) for v in np.arange(start, stop, step)]
 
 
 def draw_disc(d: ImageDraw, x: float, y: float, r: float, fill: Color | None, **kw: object) -> None:
-    """Draw a disc of radius r around (x, y); `kw` goes to ImageDraw.ellipse."""
+    """Draw a disc of radius r around (x, y); `kw` is passed to ImageDraw.ellipse."""
     d.ellipse((x - r, y - r, x + r, y + r), fill, **kw)  # type: ignore[arg-type]
 
 
 def draw_fish(d: ImageDraw, rng: Generator, c: Palette) -> None:
-    """A fish from the side, its head to the left."""
+    """Draw a fish from the side, its head to the left."""
     h, tail = rng.uniform(75, 115), rng.uniform(0.7, 1.15)
     top, low = LAYER_CENTER - h, LAYER_CENTER + h
     fins = [
@@ -208,12 +208,12 @@ def _draw_dog_standing(d: ImageDraw, rng: Generator, c: Palette) -> None:
 
 
 def draw_dog(d: ImageDraw, rng: Generator, c: Palette) -> None:
-    """A spaniel: its face from the front, or standing and seen from the side."""
+    """Draw a spaniel: its face from the front, or standing and seen from the side."""
     (_draw_dog_face if rng.random() < 0.45 else _draw_dog_standing)(d, rng, c)
 
 
 def draw_golf_ball(d: ImageDraw, rng: Generator, c: Palette) -> None:
-    """A dimpled golf ball, mostly on a tee."""
+    """Draw a dimpled golf ball, mostly on a tee."""
     on_tee = rng.random() < 0.6
     r, y = (175.0, 200.0) if on_tee else (225.0, LAYER_CENTER)
     if on_tee:
@@ -245,7 +245,7 @@ def draw_golf_ball(d: ImageDraw, rng: Generator, c: Palette) -> None:
 
 
 def draw_parachute(d: ImageDraw, rng: Generator, c: Palette) -> None:
-    """A parachute and its jumper: a round canopy or a curved wing."""
+    """Draw a parachute and its jumper: a round canopy or a curved wing."""
     wing, wide = rng.random() < 0.3, rng.uniform(190, 240)
     gores, low = int(rng.integers(6, 10)), rng.uniform(200, 235)
     a = np.linspace(-1, 1, gores + 1)

@@ -1,1 +1,1 @@
-"""Data sets that a stage obtains or generates."""
+"""Obtain or generate the data sets of the stages `imagenette` and `sample`."""

@@ -1,7 +1,7 @@
-"""Raw images for an experiment elsewhere: those of the checkout it belongs to, by a link.
+"""Link the checkout's raw images into the temporary folder of a DVC experiment.
 
-DVC runs queued experiments, and those with --temp, in a folder below .dvc/tmp/exps of the checkout,
-where nothing is but what git and DVC's cache hold.
+DVC runs experiments that are queued or use --temp in a folder below .dvc/tmp/exps of the checkout.
+That folder contains only files from git and from DVC's cache.
 """
 
 import os
@@ -14,13 +14,13 @@ EXPERIMENT_TEMP_PARTS = (".dvc", "tmp", "exps")
 
 
 def find_checkout() -> Path | None:
-    """The project this is an experiment of, if it is one in a temporary folder."""
-    places = [folder for folder in Path.cwd().parents if folder.parts[-3:] == EXPERIMENT_TEMP_PARTS]
-    return places[0].parents[2] if places else None
+    """The checkout that started this experiment; None outside DVC's temporary folders."""
+    folders = [path for path in Path.cwd().parents if path.parts[-3:] == EXPERIMENT_TEMP_PARTS]
+    return folders[0].parents[2] if folders else None
 
 
-def exclude(path: Path) -> None:
-    """Have git ignore a path in the repository it is in, if any, and nowhere else."""
+def exclude_from_git(path: Path) -> None:
+    """Add a path to .git/info/exclude of its repository, if it is in one."""
     for folder in path.parents:
         if (folder / ".git").is_dir():
             file = folder / ".git/info/exclude"
@@ -32,21 +32,27 @@ def exclude(path: Path) -> None:
 
 
 def link_from_checkout(folder: Path) -> bool:
-    """Link what lies at `folder` in the checkout to the same place here; whether that was done.
+    """Link a folder of the checkout into DVC's temporary folder, at the same relative path.
 
-    Nothing is linked over what lies here, nor outside of DVC's temporary folders. The temporary
-    folder's git ignores the link: DVC would commit it, or the images behind it.
+    An existing file or folder is never replaced, and nothing is linked outside DVC's temporary
+    folders. The link is excluded from git, because DVC would commit it or the images it points to.
+
+    Args:
+        folder: relative to the project.
+
+    Returns:
+        Whether a link was made.
     """
-    project = find_checkout()
-    here = Path(os.path.normpath(Path.cwd() / folder))
-    if not project or here.exists() or project / ".dvc/tmp" not in here.parents:
+    checkout = find_checkout()
+    link = Path(os.path.normpath(Path.cwd() / folder))
+    if not checkout or link.exists() or checkout / ".dvc/tmp" not in link.parents:
         return False
-    there = project / folder
-    if not there.is_dir():
+    target = checkout / folder
+    if not target.is_dir():
         return False
-    here.unlink(missing_ok=True)  # a link to what is no more
-    here.parent.mkdir(parents=True, exist_ok=True)
-    here.symlink_to(there.resolve(), target_is_directory=True)
-    exclude(here)
-    print(f"{folder}: that of {project}")
+    link.unlink(missing_ok=True)  # a broken link
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(target.resolve(), target_is_directory=True)
+    exclude_from_git(link)
+    print(f"{folder}: linked to {target}")
     return True

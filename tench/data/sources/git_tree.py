@@ -1,10 +1,10 @@
-"""The git tree id of a folder: what `git write-tree` would say of it."""
+"""The git tree id of a folder, as computed by `git write-tree`."""
 
 import hashlib
 import os
 from pathlib import Path
 
-IGNORED_FILE = ".DS_Store"  # what macOS leaves in a folder that was looked into
+IGNORED_FILE = ".DS_Store"  # written by the macOS Finder
 
 
 def git_object_id(kind: str, content: bytes) -> bytes:
@@ -12,21 +12,24 @@ def git_object_id(kind: str, content: bytes) -> bytes:
     return hashlib.sha1(f"{kind} {len(content)}\0".encode() + content).digest()
 
 
-def tree_id(folder: Path, but: str = "") -> str:
-    """The git tree id of a folder, as 40 hex digits; its entry named `but` does not count.
+def tree_id(folder: Path, exclude: str = "") -> str:
+    """The git tree id of a folder, 40 hex digits.
 
-    Every file counts as executable, as in the repository the known ids come from, whatever its mode
-    here: copying changes modes, not images. A link to a file counts as that file; one to a folder
-    or to nothing as what it is, so that no loop of links is followed.
+    Every file counts as executable, as in the repository of the expected ids: copying may change
+    modes. A link to a file counts as that file. Other links are not followed, so loops are safe.
+
+    Args:
+        folder: the folder.
+        exclude: name of a top-level entry to ignore.
     """
-    return tree_object_id(folder, but).hex()
+    return tree_object_id(folder, exclude).hex()
 
 
-def tree_object_id(folder: Path, but: str = "") -> bytes:
-    """The id of a folder's tree object, 20 bytes."""
+def tree_object_id(folder: Path, exclude: str = "") -> bytes:
+    """The SHA-1 of a folder's tree object, 20 bytes; arguments as for `tree_id`."""
     entries = []
     for path in folder.iterdir():
-        if path.name in (but, IGNORED_FILE):
+        if path.name in (exclude, IGNORED_FILE):
             continue
         name = os.fsencode(path.name)
         if path.is_file():

@@ -1,1 +1,1 @@
-"""Read prepared images and feature shards, verified by their digests."""
+"""Read and verify prepared images and feature shards."""

@@ -1,4 +1,4 @@
-"""Prepared images as a stage reads them: by their row of the index, which has their digest."""
+"""Read prepared images and verify them against the digests in the index."""
 
 import io
 from collections.abc import Iterator
@@ -18,12 +18,18 @@ from tench.run.recovery import damaged_file_error
 
 
 def read_prepared(row: Row, folder: Path = PREPARED) -> RGB:
-    """Read the prepared image of a row as uint8 (size, size, 3), once its pixels are seen to be
-    those that were written.
+    """Read and verify the prepared image of a row.
+
+    Args:
+        row: of the index.
+        folder: the folder that `row.path` is relative to.
+
+    Returns:
+        RGB, uint8 (size, size, 3).
 
     Raises:
-        TenchError: they are others, or there is no such file in `folder`.
-        OSError: the machine does not let it be read.
+        TenchError: the image is missing or damaged.
+        OSError: the file cannot be read.
     """
     file = folder / row.path
     with explain_damage(file):
@@ -34,21 +40,27 @@ def read_prepared(row: Row, folder: Path = PREPARED) -> RGB:
 
 
 def read_eval_image(row: Row) -> RGB:
-    """`read_checked` of what lies in data/eval_subset."""
+    """Read and verify an image in data/eval_subset, as `read_prepared` does."""
     return read_prepared(row, EVAL_SUBSET)
 
 
 def read_prepared_bytes(row: Row) -> bytes:
-    """The file of a row's prepared image, WebP. Raises what `read_checked` raises, but not if
-    other pixels than were written lie there whole."""
+    """Read the WebP file of a row's prepared image, without verifying its pixels.
+
+    Raises:
+        TenchError: the image is missing or its pack is damaged.
+        OSError: the file cannot be read.
+    """
     with explain_damage(PREPARED / row.path):
         return read_from_pack(PREPARED / row.path)
 
 
 @contextmanager
 def explain_damage(file: Path) -> Iterator[None]:
-    """Turn what goes wrong in a block that reads an image into an error that tells the way back,
-    unless it is the machine's fault."""
+    """Turn errors of a block that reads an image into a TenchError with the fix.
+
+    Errors of the system, such as a full memory, are not caught.
+    """
     try:
         yield
     except FileNotFoundError:
@@ -63,13 +75,15 @@ def explain_damage(file: Path) -> Iterator[None]:
 
 
 def damaged_image_error(file: Path) -> TenchError:
-    """The error about an image that is not what was written."""
+    """The error for an image whose file or pixels have changed."""
     return damaged_file_error(file, "damaged, not the pixels that were written", find_pack(file))
 
 
 def verified_pixels(content: bytes, sha256: str) -> RGB | None:
-    """The pixels of a prepared image's file as uint8 (size, size, 3), if their digest is
-    `sha256`. Raises what Pillow raises."""
+    """Decode a WebP file to uint8 (size, size, 3); None if its pixel digest is not `sha256`.
+
+    Raises what Pillow raises.
+    """
     with Image.open(io.BytesIO(content), formats=("WEBP",)) as image:
         image.load()
         return np.asarray(image) if pixel_digest(image) == sha256 else None

@@ -1,7 +1,7 @@
-"""Feature shards: rows of one shape in numbered .npy files of at most ROWS rows each.
+"""Feature shards: arrays split into numbered .npy files of at most SHARD_ROWS rows.
 
-The manifest of a folder of shards, written last, says of which images the rows are and what the
-files' digests are; reading begins with comparing them.
+The manifest of a shard folder is written last. It contains the digest of the images and of every
+file; `open_shards` verifies both.
 """
 
 import hashlib
@@ -19,43 +19,43 @@ from tench.core.paths import MANIFEST
 from tench.data.index import Row
 from tench.run.recovery import damaged_file_error
 
-SHARD_ROWS = 1024  # so many at most are embedded again after a stop
+SHARD_ROWS = 1024  # at most this many rows are computed again after an interruption
 
 
 @dataclass(frozen=True)
 class Shards:
-    """Rows of a folder of shards, opened for reading by their number among those."""
+    """Selected rows of a shard folder, opened for reading."""
 
     files: tuple[Path, ...]
-    offset: int  # bytes of header before the first row, the same in every shard
+    offset: int  # header size in bytes, the same in every shard
     row_shape: tuple[int, ...]
     dtype: np.dtype[np.generic]
-    places: NDArray[np.int64]  # which of the rows in the files
+    indices: NDArray[np.int64]  # (rows,), of the selected rows in the files
 
     @property
     def rows(self) -> int:
-        return len(self.places)
+        return len(self.indices)
 
 
 @dataclass(frozen=True)
 class ShardWriter:
-    """A shard being written; rows may be written by several threads, in any order."""
+    """Write rows of a shard, in any order and from any thread."""
 
     descriptor: int
-    offset: int  # of the first row
+    offset: int  # of the first row, in bytes
     row_bytes: int
 
     def write(self, start: int, rows: NDArray[np.generic]) -> None:
-        """Write rows from row `start` of the shard on. OSError where the disk is full."""
+        """Write `rows` at index `start` of the shard. Raises OSError if the disk is full."""
         content = np.ascontiguousarray(rows).data.cast("B")
-        place = self.offset + start * self.row_bytes
+        offset = self.offset + start * self.row_bytes
         while content:
-            written = os.pwrite(self.descriptor, content, place)
-            content, place = content[written:], place + written
+            written = os.pwrite(self.descriptor, content, offset)
+            content, offset = content[written:], offset + written
 
 
 def shard_file(folder: Path, number: int) -> Path:
-    """The file of shard `number`."""
+    """The path of shard `number`."""
     return folder / f"{number:05d}.npy"
 
 
@@ -63,23 +63,34 @@ def shard_file(folder: Path, number: int) -> Path:
 def create_shard(
     folder: Path, number: int, shape: tuple[int, ...], dtype: DTypeLike
 ) -> Iterator[ShardWriter]:
-    """Create shard `number` of shape (rows, ...), whole or not at all.
+    """Create shard `number` atomically: the file appears when the block ends without an error.
 
-    Plain writes, not a memory map: a full disk kills a process that writes to a map.
+    Uses plain writes, not a memory map: on a full disk, writing to a map kills the process.
+
+    Args:
+        folder: the shard folder.
+        number: index of the shard.
+        shape: (rows, ...) of the shard's array.
+        dtype: of the array.
     """
-    kind = np.dtype(dtype)
+    item = np.dtype(dtype)
     with atomic_file(shard_file(folder, number)) as part, part.open("wb") as file:
         np.lib.format.write_array_header_1_0(
-            file, {"descr": kind.str, "fortran_order": False, "shape": shape}
+            file, {"descr": item.str, "fortran_order": False, "shape": shape}
         )
         file.flush()
-        row_bytes = int(np.prod(shape[1:])) * kind.itemsize
+        row_bytes = int(np.prod(shape[1:])) * item.itemsize
         yield ShardWriter(file.fileno(), file.tell(), row_bytes)
 
 
 def write_manifest(folder: Path, images: Sequence[Row], digests: Sequence[str]) -> None:
-    """Say what a folder of shards holds: of which images the rows are, and the digest of every
-    shard, in the order of their numbers."""
+    """Write the manifest of a shard folder.
+
+    Args:
+        folder: the shard folder.
+        images: rows of the index, in the order of their features.
+        digests: SHA-256 of every shard, in the order of their numbers.
+    """
     names = [shard_file(folder, number).name for number in range(len(digests))]
     manifest = {
         "rows": len(images),
@@ -90,33 +101,33 @@ def write_manifest(folder: Path, images: Sequence[Row], digests: Sequence[str]) 
 
 
 def images_digest(images: Sequence[Row]) -> str:
-    """What tells these prepared images, in this order, from others: SHA-256 of their digests."""
+    """SHA-256 of the digests of prepared images, which identifies the images and their order."""
     digests = "\n".join(row.prepared_sha256 for row in images)
     return hashlib.sha256(digests.encode()).hexdigest()
 
 
 def open_shards(folder: Path, rows: Sequence[Row]) -> Shards:
-    """Open the shards in `folder`, for all rows of an index, in its order.
+    """Open the shards in `folder` for all rows of an index, in its order, and verify them.
 
     Raises:
-        TenchError: they are not whole, or not of these images.
+        TenchError: the shards are incomplete, damaged or of other images.
     """
     if not (folder / MANIFEST).is_file():
-        raise damaged_file_error(folder, "no features there, or not all")
+        raise damaged_file_error(folder, "features are missing or incomplete")
     try:
         manifest = read_json(folder / MANIFEST)
-        count, whose, digests = (manifest[key] for key in ("rows", "images", "files"))
+        count, images, digests = (manifest[key] for key in ("rows", "images", "files"))
     except (ValueError, KeyError, TypeError):
-        what = "damaged, not what was written"
+        what = "damaged"
         raise damaged_file_error(folder / MANIFEST, what, folder) from None
     if count != len(rows):
-        what = f"features of {count} images, but the index has {len(rows)}"
+        what = f"contains features of {count} images, but the index has {len(rows)}"
         raise damaged_file_error(folder, what)
-    if whose != images_digest(in_feature_order(rows)):
-        raise damaged_file_error(folder, "features of other images than the index has")
+    if images != images_digest(in_feature_order(rows)):
+        raise damaged_file_error(folder, "contains features of other images than the index")
     files = tuple(sorted(folder.glob("*.npy")))
     if [file.name for file in files] != sorted(digests):
-        raise damaged_file_error(folder, "a shard is missing or too many")
+        raise damaged_file_error(folder, "a shard is missing, or there is an extra one")
     for file in files:
         if file_sha256(file) != digests[file.name]:
             raise damaged_file_error(file, "damaged, not the bytes that were written", folder)
@@ -126,38 +137,44 @@ def open_shards(folder: Path, rows: Sequence[Row]) -> Shards:
 
 
 def select_rows(shards: Shards, rows: Sequence[Row]) -> Shards:
-    """Some rows of the index alone, in the order given."""
-    return replace(shards, places=np.array([row.feature_row for row in rows], np.int64))
+    """Select the features of some rows of the index, in the given order."""
+    return replace(shards, indices=np.array([row.feature_row for row in rows], np.int64))
 
 
 def in_feature_order(rows: Sequence[Row]) -> list[Row]:
-    """Rows of the index in the order that their features have."""
+    """Sort rows of the index by the order of their features."""
     return sorted(rows, key=lambda row: row.feature_row)
 
 
 def read_rows(shards: Shards, rows: NDArray[np.int64]) -> NDArray[np.generic]:
-    """Read the rows numbered `rows` of `shards`, in that order, as an array (len(rows),
-    *row_shape).
+    """Read rows of `shards` by index.
 
-    Plain file reads, not memory maps: touched pages of a map count as the process's memory, which
-    would then grow with the data.
+    Uses plain file reads, not memory maps: touched pages of a map count as memory of the process,
+    which would grow with the data.
+
+    Args:
+        shards: opened shards.
+        rows: (n,), indices among the selected rows of `shards`, in any order.
+
+    Returns:
+        (n, *row_shape), of the shards' dtype.
 
     Raises:
-        TenchError: a file ends before a row does.
+        TenchError: a file is truncated.
     """
     out = np.empty((len(rows), *shards.row_shape), shards.dtype)
     row_bytes = int(np.prod(shards.row_shape)) * shards.dtype.itemsize
-    places = shards.places[rows]
-    numbers = places // SHARD_ROWS
+    indices = shards.indices[rows]
+    numbers = indices // SHARD_ROWS
     for number in np.unique(numbers):
         with shards.files[number].open("rb", buffering=0) as file:
             for n in np.flatnonzero(numbers == number):
-                file.seek(shards.offset + int(places[n] % SHARD_ROWS) * row_bytes)
-                left = out[n : n + 1].data.cast("B")
-                while count := file.readinto(left):
-                    left = left[count:]
-                if left:
-                    what = "shorter than it was when it was checked"
+                file.seek(shards.offset + int(indices[n] % SHARD_ROWS) * row_bytes)
+                remaining = out[n : n + 1].data.cast("B")
+                while count := file.readinto(remaining):
+                    remaining = remaining[count:]
+                if remaining:
+                    what = "truncated after it was verified"
                     raise damaged_file_error(
                         shards.files[number], what, shards.files[number].parent
                     )

@@ -1,4 +1,4 @@
-"""Images that are twice in the data: the same pixels, or features nearly alike."""
+"""Exact duplicates, near duplicates and similar images."""
 
 from pathlib import Path
 
@@ -22,68 +22,66 @@ from tench.data.audit.thumbnails import make_thumbnail
 from tench.data.index import Row
 
 
-def at_a_glance(rows: list[Row], images: dict[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """The rows' images, by path, as the audit sees them."""
+def make_thumbnails(rows: list[Row], images: dict[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Thumbnails of the images, a dict by path, in the order of the rows."""
     return np.stack([make_thumbnail(Image.fromarray(images[row.path])) for row in rows])
 
 
-def test_alike_in_features_is_a_suspicion_until_the_pixels_confirm_it(tmp_path: Path) -> None:
+def test_only_pixels_confirm_a_near_duplicate(tmp_path: Path) -> None:
     base = np.eye(6, 12, dtype=np.float32)
-    alike, rather, rather_too = (
-        base[n] + far * base[5] for n, far in ((1, 0.2), (2, 0.8), (3, 0.8))
-    )
+    similar, near, other = (base[n] + x * base[5] for n, x in ((1, 0.2), (2, 0.8), (3, 0.8)))
     parts = [write_features(tmp_path / "features/train", base[:5])]
     parts.append(
-        write_features(tmp_path / "features/val", np.stack([alike, rather, rather_too, base[4]]))
+        write_features(tmp_path / "features/val", np.stack([similar, near, other, base[4]]))
     )
     rows = [make_row(n, "train", f"p{n}") for n in range(5)]
     rows += [make_row(n, "val", pixels) for n, pixels in enumerate(("v0", "v1", "v2", "p4"))]
     rng = np.random.default_rng(0)
-    images = {one.path: rng.integers(0, 256, (64, 64, 3), np.uint8) for one in rows}
-    brighter = images[rows[2].path][:, ::-1] // 2 + 100  # the same as the mirrored original
+    images = {row.path: rng.integers(0, 256, (64, 64, 3), np.uint8) for row in rows}
+    brighter = images[rows[2].path][:, ::-1] // 2 + 100  # mirrored, less contrast
     images[rows[6].path] = brighter
-    seen = at_a_glance(rows, images)
+    thumbnails = make_thumbnails(rows, images)
 
-    pairs = find_near_duplicates(rows, parts, seen, 0.94)
+    pairs = find_near_duplicates(rows, parts, thumbnails, 0.94)
     found = {(pair.first, pair.second): (pair.kind, pair.similarity) for pair in pairs}
     assert set(found) == {(rows[1], rows[5]), (rows[2], rows[6])}
     cosine = pytest.approx(1 / np.sqrt(1 + 0.2**2), abs=1e-5)
     assert found[rows[1], rows[5]] == ("similar", cosine)
     assert found[rows[2], rows[6]][0] == "near"
     assert [pair.second for pair in find_leaks(pairs)] == [rows[6]]
-    alone = find_near_duplicates(rows, parts, seen, 0.99)
-    assert [(pair.first, pair.second) for pair in alone] == [(rows[2], rows[6])]
+    strict = find_near_duplicates(rows, parts, thumbnails, 0.99)
+    assert [(pair.first, pair.second) for pair in strict] == [(rows[2], rows[6])]
 
 
-def test_similar_scanned_digits_are_no_duplicates(tmp_path: Path) -> None:
-    # 1,797 digits of 43 people at 8 x 8 pixels, as uniform as data gets; here they are their own
-    # features, shifted so that all point nearly one way.
+def test_scanned_digits_are_similar_but_no_near_duplicates(tmp_path: Path) -> None:
+    # 1,797 very uniform images of 8 x 8 pixels. The pixels serve as features, shifted so that all
+    # vectors point in nearly the same direction.
     scans = load_digits().images.astype(np.float32)
     order = np.random.default_rng(0).permutation(len(scans))
-    sides = {"train": order[:1400], "val": order[1400:1700], "test": order[1700:]}
-    rows = [make_row(int(n), split) for split, places in sides.items() for n in places]
-    large = {
-        one.path: np.asarray(
-            Image.fromarray((scans[int(Path(one.path).stem)] * 15.9).astype(np.uint8))
+    splits = {"train": order[:1400], "val": order[1400:1700], "test": order[1700:]}
+    rows = [make_row(int(n), split) for split, indices in splits.items() for n in indices]
+    images = {
+        row.path: np.asarray(
+            Image.fromarray((scans[int(Path(row.path).stem)] * 15.9).astype(np.uint8))
             .resize((64, 64), Image.Resampling.BICUBIC)
             .convert("RGB")
         )
-        for one in rows
+        for row in rows
     }
-    copied = dict(zip((r for r in rows if r.split == "test"), rows, strict=False))
-    for copy, original in list(copied.items())[:5]:  # slightly brighter copies of training images
-        large[copy.path] = (large[original.path] * 0.9 + 20).astype(np.uint8)
+    originals = dict(zip((r for r in rows if r.split == "test"), rows, strict=False))
+    for copy, original in list(originals.items())[:5]:  # brighter copies of training images
+        images[copy.path] = (images[original.path] * 0.9 + 20).astype(np.uint8)
         scans[int(Path(copy.path).stem)] = scans[int(Path(original.path).stem)]
     parts = [
-        write_features(tmp_path / "features" / split, scans[places].reshape(-1, 64) + 10)
-        for split, places in sides.items()
+        write_features(tmp_path / "features" / split, scans[indices].reshape(-1, 64) + 10)
+        for split, indices in splits.items()
     ]
-    pairs = find_near_duplicates(rows, parts, at_a_glance(rows, large), 0.94)
+    pairs = find_near_duplicates(rows, parts, make_thumbnails(rows, images), 0.94)
     assert sum(pair.kind == "similar" for pair in pairs) > 1000
-    assert {pair.second for pair in find_leaks(pairs)} == set(list(copied)[:5])
+    assert {pair.second for pair in find_leaks(pairs)} == set(list(originals)[:5])
 
 
-def test_exact_pairs_are_of_equal_pixels() -> None:
+def test_exact_duplicates_have_equal_pixels() -> None:
     rows = [make_row(0, "train", "x"), make_row(1, "train", "y"), make_row(2, "train", "x")]
     rows += [make_row(3, "val", "x"), make_row(4, "test", "x")]
     found = {
@@ -98,7 +96,7 @@ def test_exact_pairs_are_of_equal_pixels() -> None:
     }
 
 
-def test_leaks_come_first_and_are_listed_when_there_are_too_many() -> None:
+def test_leaks_come_first_and_too_many_are_an_error() -> None:
     rows = [make_row(0, "train", "x"), make_row(1, "train", "x"), make_row(2, "test", "x")]
     pairs = sort_worst_first(find_exact_duplicates(rows))
     assert [pair.is_across_splits for pair in pairs] == [True, False]
@@ -109,7 +107,7 @@ def test_leaks_come_first_and_are_listed_when_there_are_too_many() -> None:
         assert part in str(caught.value)
 
 
-def test_leaks_are_counted_as_images() -> None:
+def test_leaks_are_counted_by_image() -> None:
     rows = [
         make_row(0, "train", "x"),
         make_row(1, "val", "x"),

@@ -8,13 +8,13 @@ from imagenette_stand_in import isolated_git_output, write_unsorted_files
 from tench.data.sources.git_tree import tree_id
 
 
-def test_tree_id_is_gits(tmp_path: Path) -> None:
+def test_tree_id_agrees_with_git(tmp_path: Path) -> None:
     images = tmp_path / "images"
     write_unsorted_files(images)
     (images / "there").symlink_to("a")
     (images / "a/loop").symlink_to("..")
     (images / "nowhere").symlink_to("gone")
-    expected = tree_id(images)  # whatever the files' modes are
+    expected = tree_id(images)  # file modes do not matter
     for file in images.rglob("*"):
         if not file.is_symlink():
             file.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Images that are hard to learn from: content by what the network sees, size by headers."""
+"""Image quality: content from prepared images, size and shape from raw headers."""
 
 import io
 from pathlib import Path
@@ -19,7 +19,7 @@ SIDE = 48
 
 
 def rows(count: int) -> list[Row]:
-    """Rows of an index, whose files are yet to be written."""
+    """Rows of an index without files."""
     return [
         Row(
             path=f"train/a/{number}.zip/a.webp",
@@ -30,7 +30,7 @@ def rows(count: int) -> list[Row]:
             sha256=str(number),
             prepared_sha256=str(number),
             seen=0,
-            feature_row=number,
+            place=number,
         )
         for number in range(count)
     ]
@@ -53,44 +53,44 @@ def found(issues: list[ImageIssue], kind: str) -> set[str]:
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Row]:
-    """Twelve images of noise, raw and prepared; more than one part for the processes."""
+    """Twelve images of noise, raw and prepared; more than one task's worth."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(image_quality, "IMAGES_PER_TASK", 5)
     rng = np.random.default_rng(0)
-    made = rows(12)
-    for number, row in enumerate(made):
+    index = rows(12)
+    for number, row in enumerate(index):
         noise = Image.fromarray(rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8))
         write(noise.resize((200 + number, 200)), Path("raw", row.source))
-        made[number] = prepared(noise, row)
-    return made
+        index[number] = prepared(noise, row)
+    return index
 
 
-def test_noise_of_one_size_is_fine(index: list[Row]) -> None:
+def test_noise_of_one_size_has_no_issue(index: list[Row]) -> None:
     assert check_image_quality(index, Path("raw"))[0] == []
 
 
-def test_thumbnails_follow_the_order_of_the_images(index: list[Row]) -> None:
+def test_thumbnails_are_in_the_order_of_the_rows(index: list[Row]) -> None:
     index[7] = prepared(Image.new("RGB", (SIDE, SIDE), (9, 9, 9)), index[7])
-    _, seen = check_image_quality(index, Path("raw"))
-    assert seen.shape == (12, THUMBNAIL_SIZE, THUMBNAIL_SIZE)
-    for row, one in zip(index, seen, strict=True):
+    _, thumbnails = check_image_quality(index, Path("raw"))
+    assert thumbnails.shape == (12, THUMBNAIL_SIZE, THUMBNAIL_SIZE)
+    for row, thumbnail in zip(index, thumbnails, strict=True):
         image = Image.fromarray(read_prepared_unchecked(PREPARED / row.path))
-        assert np.array_equal(one, make_thumbnail(image))
-    assert (seen[7] == 9).all()
-    assert not (seen[6] == 9).all()
+        assert np.array_equal(thumbnail, make_thumbnail(image))
+    assert (thumbnails[7] == 9).all()
+    assert not (thumbnails[6] == 9).all()
 
 
-def test_content_is_judged_in_the_prepared_image(index: list[Row]) -> None:
+def test_content_is_checked_in_the_prepared_image(index: list[Row]) -> None:
     index[7] = prepared(Image.new("RGB", (SIDE, SIDE), (3, 0, 0)), index[7])
     issues, _ = check_image_quality(index, Path("raw"))
     assert found(issues, "dark") == found(issues, "low_information") == {index[7].path}
     assert [issue.score for issue in issues] == sorted(issue.score for issue in issues)
 
 
-def test_size_and_shape_are_read_from_headers_alone(index: list[Row]) -> None:
+def test_size_and_shape_are_read_from_headers_only(index: list[Row]) -> None:
     content = io.BytesIO()
     Image.new("RGB", (8000, 2000)).save(content, "PNG")
-    # cut off after the header: whoever decodes it fails
+    # truncated after the header, so decoding would fail
     Path("raw", index[4].source).write_bytes(content.getvalue()[:60])
     issues, _ = check_image_quality(index, Path("raw"))
     assert found(issues, "odd_size") == found(issues, "odd_aspect_ratio") == {index[4].path}

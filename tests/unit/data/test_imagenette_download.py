@@ -1,4 +1,4 @@
-"""imagenette: the images from the public repository, through proxies or not at all, but told."""
+"""Stage imagenette: download from the public repository, with proxies and with clear errors."""
 
 import http.server
 import os
@@ -34,17 +34,17 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def right(monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that counts as Imagenette here."""
+def valid(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is accepted as Imagenette."""
     return make_valid_images(monkeypatch)
 
 
 @pytest.fixture
-def repository(right: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A git repository with those images in a folder of their own, in the public one's place."""
+def repository(valid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A git repository with these images in a sub-folder, instead of the public one."""
     source = tmp_path / "source"
     source.mkdir()
-    right.rename(source / "imagenette")
+    valid.rename(source / "imagenette")
     for file in source.rglob("*"):
         file.chmod(0o755)
     isolated_git_output(source, "init", "--quiet")
@@ -57,7 +57,9 @@ def repository(right: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return source
 
 
-def test_other_images_nearby_are_skipped(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_images_in_the_shared_folder_are_skipped(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for part in SPLIT_FOLDERS:
         write_unsorted_files(Path("other") / part)
     monkeypatch.setattr(imagenette, "SHARED_FOLDER", Path("other"))
@@ -65,62 +67,64 @@ def test_other_images_nearby_are_skipped(repository: Path, monkeypatch: pytest.M
     assert is_imagenette_complete()
 
 
-def test_nothing_reachable_is_reported_with_three_options() -> None:
-    said = stage_error_message()
-    assert said.startswith(f"{imagenette.REPOSITORY}: cannot be reached (fatal: unable to access")
-    assert lists_three_ways(said)
+def test_no_network_lists_three_options() -> None:
+    message = stage_error_message()
+    assert message.startswith(
+        f"{imagenette.REPOSITORY}: cannot be reached (fatal: unable to access"
+    )
+    assert lists_three_ways(message)
     assert not IMAGENETTE_FOLDER.exists()
 
 
-def test_unreachable_proxy_is_reported_with_three_options(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_proxy_lists_three_options(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imagenette, "REPOSITORY", "https://images.invalid/images")
     monkeypatch.setenv("https_proxy", UNREACHABLE_URL)
-    said = stage_error_message()
-    assert "cannot be reached (fatal: unable to access 'https://images.invalid" in said
-    assert f"{HOST} port {CLOSED_PORT}" in said
-    assert lists_three_ways(said)
+    message = stage_error_message()
+    assert "cannot be reached (fatal: unable to access 'https://images.invalid" in message
+    assert f"{HOST} port {CLOSED_PORT}" in message
+    assert lists_three_ways(message)
 
 
-def test_an_unresponsive_proxy_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_proxy_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imagenette, "REPOSITORY", "https://images.invalid/silent")
     monkeypatch.setattr(imagenette, "TIMEOUT", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{silent.getsockname()[1]}")
         start = time.monotonic()
-        said = stage_error_message()
+        message = stage_error_message()
         assert time.monotonic() - start < 10
-        left = [
-            one
-            for one in psutil.process_iter(["cmdline"])
-            if imagenette.REPOSITORY in (one.info["cmdline"] or [])
-            and one.status() != psutil.STATUS_ZOMBIE
+        processes = [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if imagenette.REPOSITORY in (process.info["cmdline"] or [])
+            and process.status() != psutil.STATUS_ZOMBIE
         ]
-    assert "cannot be reached (no answer within 1 seconds)" in said
-    assert lists_three_ways(said)
-    assert not left
+    assert "cannot be reached (no response within 1 seconds)" in message
+    assert lists_three_ways(message)
+    assert not processes
 
 
-def test_missing_git_is_reported_with_three_options(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_git_lists_three_options(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    said = stage_error_message()
-    assert said.startswith("git cannot be run (")
-    assert lists_three_ways(said)
+    message = stage_error_message()
+    assert message.startswith("git cannot be run (")
+    assert lists_three_ways(message)
 
 
 class Proxy(http.server.BaseHTTPRequestHandler):
-    """A forward proxy that leads to one repository, whatever the host: git's own server."""
+    """A forward proxy that serves one repository for any host, with git's own server."""
 
     root = Path()
-    asked: list[str]
+    requests: list[str]
 
     def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
     def do_GET(self) -> None:
-        """Answer with what git's CGI program answers."""
-        self.asked.append(self.path)
+        """Respond with the output of git's CGI program."""
+        self.requests.append(self.path)
         url = urlsplit(self.path)
-        answer = subprocess.run(
+        response = subprocess.run(
             ["git", "-c", "safe.directory=*", "http-backend"],
             input=self.rfile.read(int(self.headers.get("Content-Length", 0))),
             stdout=subprocess.PIPE,
@@ -137,7 +141,7 @@ class Proxy(http.server.BaseHTTPRequestHandler):
                 "CONTENT_TYPE": self.headers.get("Content-Type", ""),
             },
         ).stdout
-        header, _, body = answer.partition(b"\r\n\r\n")
+        header, _, body = response.partition(b"\r\n\r\n")
         self.wfile.write(b"HTTP/1.0 200 OK\r\n" + header + b"\r\n\r\n" + body)
 
     do_POST = do_GET  # noqa: N815
@@ -145,26 +149,28 @@ class Proxy(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def proxy(repository: Path) -> Iterator[str]:
-    """The address of such a proxy."""
-    Proxy.root, Proxy.asked = repository.parent, []
+    """URL of a running proxy."""
+    Proxy.root, Proxy.requests = repository.parent, []
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
 
 
-def test_repository_is_read_through_a_proxy(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # this host's name is known to nobody: without the proxy nothing gets through
+def test_the_repository_is_read_through_a_proxy(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the host does not exist, so only the proxy reaches it
     monkeypatch.setattr(imagenette, "REPOSITORY", "http://images.invalid/source/.git")
     assert lists_three_ways(stage_error_message())
     monkeypatch.setenv("http_proxy", proxy)
     imagenette.obtain_imagenette(IMAGENETTE_FOLDER)
     assert is_imagenette_complete()
-    assert all(url.startswith("http://images.invalid/source/.git/") for url in Proxy.asked)
+    assert all(url.startswith("http://images.invalid/source/.git/") for url in Proxy.requests)
 
 
 @pytest.mark.parametrize("redirected", [False, True])
-def test_repository_is_read_where_git_finds_it(
+def test_git_settings_may_redirect_the_repository(
     repository: Path, monkeypatch: pytest.MonkeyPatch, redirected: bool
 ) -> None:
     if redirected:
@@ -176,10 +182,10 @@ def test_repository_is_read_where_git_finds_it(
     assert is_imagenette_complete()
 
 
-def test_other_commit_is_reported_with_three_options(
+def test_a_missing_commit_lists_three_options(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(imagenette, "COMMIT", "0" * 40)
-    said = stage_error_message()
-    assert said.startswith(f"{repository.as_uri()}: could not be fetched, git says why above")
-    assert lists_three_ways(said)
+    message = stage_error_message()
+    assert message.startswith(f"{repository.as_uri()}: download failed, see git's error above")
+    assert lists_three_ways(message)

@@ -1,4 +1,4 @@
-"""Labels that look wrong: heads that have not seen an image, on features of every size of data."""
+"""Label errors found from out-of-fold predictions, in data sets of different sizes."""
 
 import warnings
 from pathlib import Path
@@ -21,9 +21,9 @@ def test_swapped_labels_are_found(tmp_path: Path, per_class: int) -> None:
     rng = np.random.default_rng(0)
     truth = np.repeat(np.arange(CLASSES), per_class)
     features = (3 * np.eye(WIDTH)[truth] + 0.2 * rng.random((len(truth), WIDTH))).astype(np.float32)
-    said = truth.astype(np.int32)
+    labels = truth.astype(np.int32)
     wrong = rng.choice(len(truth), len(truth) // 15, replace=False)
-    said[wrong] = (said[wrong] + 1) % CLASSES
+    labels[wrong] = (labels[wrong] + 1) % CLASSES
     half = len(truth) // 2
     parts = [
         write_features(tmp_path / "a", features[:half]),
@@ -31,51 +31,58 @@ def test_swapped_labels_are_found(tmp_path: Path, per_class: int) -> None:
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        ask = fit_out_of_fold(parts, said, 16, seed=1)
-    every = np.arange(len(said))
-    probabilities = ask(every)
+        predict = fit_out_of_fold(parts, labels, 16, seed=1)
+    everything = np.arange(len(labels))
+    probabilities = predict(everything)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
-    np.testing.assert_array_equal(probabilities, fit_out_of_fold(parts, said, 16, seed=1)(every))
-    rows = [Row(str(n), "train", int(y), f"c{y}", "", "", "", 0, n) for n, y in enumerate(said)]
-    found = {int(one.row.path): one.suggestion for one in find_label_suspects(rows, ask)}
-    right = sum(found.get(n) == f"c{truth[n]}" for n in wrong.tolist())
-    assert right >= 0.9 * len(wrong)
+    again = fit_out_of_fold(parts, labels, 16, seed=1)
+    np.testing.assert_array_equal(probabilities, again(everything))
+    rows = [Row(str(n), "train", int(y), f"c{y}", "", "", "", 0, n) for n, y in enumerate(labels)]
+    found = {int(s.row.path): s.suggestion for s in find_label_suspects(rows, predict)}
+    correct = sum(found.get(n) == f"c{truth[n]}" for n in wrong.tolist())
+    assert correct >= 0.9 * len(wrong)
 
 
 @pytest.mark.parametrize("size", [1, 2047, 2048, 2049, 2048 + 128, 4096, 10_715])
-def test_chunks_hold_every_index_once_and_a_batch_at_least(size: int) -> None:
+def test_chunks_contain_every_index_once_and_at_least_a_batch(size: int) -> None:
     parts = row_chunks(np.arange(size))
     assert np.concatenate(parts).tolist() == list(range(size))
     assert all(len(part) >= label_errors.BATCH_SIZE for part in parts) or len(parts) == 1
     assert max(map(len, parts)) < label_errors.CHUNK_ROWS + label_errors.BATCH_SIZE
 
 
-def test_classes_at_a_time_give_the_suspects_that_cleanlab_finds_in_all(
+def test_groups_of_classes_give_the_suspects_of_all_classes_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rng = np.random.default_rng(0)
     classes = 41
     truth = rng.integers(0, classes, 3000).astype(np.int32)
     truth[:classes] = np.arange(classes)
-    said = np.where(rng.random(3000) < 0.1, rng.permutation(truth), truth)
+    labels = np.where(rng.random(3000) < 0.1, rng.permutation(truth), truth)
     logits = rng.normal(0, 1, (3000, classes))
     logits[np.arange(3000), truth] += 3
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    rows = [Row(str(n), "train", int(y), f"c{y:02d}", "", "", "", 0, n) for n, y in enumerate(said)]
-    asked: list[int] = []
+    rows = [
+        Row(str(n), "train", int(y), f"c{y:02d}", "", "", "", 0, n) for n, y in enumerate(labels)
+    ]
+    sizes: list[int] = []
 
-    def ask(places: NDArray[np.integer]) -> NDArray[np.float64]:
-        asked.append(len(places))
-        return probabilities[places]
+    def predict(indices: NDArray[np.integer]) -> NDArray[np.float64]:
+        sizes.append(len(indices))
+        return probabilities[indices]
 
-    wanted = find_label_issues(
-        said, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1
+    expected = find_label_issues(
+        labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1
     )
-    assert len(wanted) > 200
-    for values, most in ((label_errors.MAX_PROBABILITIES, 3000), (classes * 100, 300), (1, 350)):
+    assert len(expected) > 200
+    for values, max_size in (
+        (label_errors.MAX_PROBABILITIES, 3000),
+        (classes * 100, 300),
+        (1, 350),
+    ):
         monkeypatch.setattr(label_errors, "MAX_PROBABILITIES", values)
-        asked.clear()
-        found = [int(one.row.path) for one in find_label_suspects(rows, ask)]
-        assert found == wanted.tolist()
-        assert max(asked) <= most
-        assert sum(asked) == 3 * 3000
+        sizes.clear()
+        found = [int(suspect.row.path) for suspect in find_label_suspects(rows, predict)]
+        assert found == expected.tolist()
+        assert max(sizes) <= max_size
+        assert sum(sizes) == 3 * 3000

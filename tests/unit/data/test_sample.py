@@ -1,10 +1,11 @@
-"""sample: the same bytes wherever it is drawn, and never over somebody else's images."""
+"""Stage sample: the same bytes on any number of cores; the user's images are never overwritten."""
 
 import os
 from pathlib import Path
 
 import pytest
 from imagenette_stand_in import read_folder, write_unsorted_files
+from pipeline_clones import clone_checkout, run_dvc_failing
 
 from stages.sample import draw_sample
 from tench.core import parallel
@@ -24,22 +25,22 @@ def _few_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dataset, "IMAGES_PER_CLASS", {"train": 1, "val": 1})
 
 
-def redraw_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw as another version of the code would."""
+def draw_other_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw a different sample, as another version of the code might."""
     monkeypatch.setattr(dataset, "IMAGES_PER_CLASS", {"train": 2, "val": 1})
     draw_sample(OUT)
 
 
 def is_refused(monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether the stage refuses what lies there and leaves it as it is."""
+    """Whether the stage refuses to overwrite the folder and does not change it."""
     before = read_folder(OUT)
     with pytest.raises(TenchError) as caught:
-        redraw_otherwise(monkeypatch)
-    said = str(caught.value)
+        draw_other_sample(monkeypatch)
+    message = str(caught.value)
     return (
-        said.startswith(f"{OUT}: this is not the sample as it was drawn; it is left as it is")
-        and "move it, for example to data/mine, and set data.raw" in said
-        and "For the sample, move or delete it and run again" in said
+        message.startswith(f"{OUT}: this is not the sample as it was drawn; nothing was changed")
+        and "move them, for example to data/mine, and set data.raw" in message
+        and "To get the sample, move or delete them and run again" in message
         and read_folder(OUT) == before
     )
 
@@ -55,32 +56,32 @@ def test_two_draws_are_equal_on_any_number_of_cores(monkeypatch: pytest.MonkeyPa
     assert [path.name for path in OUT.parent.iterdir()] == [OUT.name]
 
 
-def test_no_more_processes_than_this_one_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    def everybodys() -> int:
-        raise AssertionError("in a container, the machine's cores are not ours")
+def test_no_more_processes_than_available_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    def all_cores() -> int:
+        raise AssertionError("a container may use only some of the machine's cores")
 
     monkeypatch.setattr(parallel, "available_cores", lambda: 1)
-    monkeypatch.setattr(os, "cpu_count", everybodys)
+    monkeypatch.setattr(os, "cpu_count", all_cores)
     draw_sample(OUT)
 
 
-def test_own_sample_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unchanged_sample_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     draw_sample(OUT)
     (OUT / ".DS_Store").write_bytes(b"Finder was here")
-    redraw_otherwise(monkeypatch)
+    draw_other_sample(monkeypatch)
     assert len(read_folder(OUT)) == 6 + 1
     assert [path.name for path in OUT.parent.iterdir()] == [OUT.name]
     draw_sample(OUT)
     assert len(read_folder(OUT)) == 6 + 1
 
 
-def test_images_of_somebody_else_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_images_are_not_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     write_unsorted_files(OUT / "train")
     assert is_refused(monkeypatch)
 
 
 @pytest.mark.parametrize("change", ["new", "gone", "other", "beside", "link", "mark"])
-def test_changed_sample_is_left_alone(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+def test_a_changed_sample_is_not_replaced(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
     draw_sample(OUT)
     image = next((OUT / "train").rglob("*.jpg"))
     match change:
@@ -100,7 +101,7 @@ def test_changed_sample_is_left_alone(monkeypatch: pytest.MonkeyPatch, change: s
 
 
 @pytest.mark.parametrize("to", ["a drawn sample", "nothing"])
-def test_link_is_left_alone(monkeypatch: pytest.MonkeyPatch, to: str) -> None:
+def test_a_link_is_not_replaced(monkeypatch: pytest.MonkeyPatch, to: str) -> None:
     OUT.parent.mkdir()
     OUT.symlink_to(Path("elsewhere").absolute())
     if to == "a drawn sample":
@@ -109,26 +110,26 @@ def test_link_is_left_alone(monkeypatch: pytest.MonkeyPatch, to: str) -> None:
     assert OUT.is_symlink()
 
 
-def stop_halfway() -> None:
-    """Begin a new sample, as a run that is stopped does."""
+def draw_interrupted() -> None:
+    """Start a new sample and interrupt it."""
     with atomic_folder(OUT) as part:
         write_unsorted_files(part)
         raise KeyboardInterrupt
 
 
-def test_stopped_run_keeps_the_old_sample() -> None:
+def test_an_interrupted_run_keeps_the_old_sample() -> None:
     draw_sample(OUT)
     before = read_folder(OUT)
     with pytest.raises(KeyboardInterrupt):
-        stop_halfway()
+        draw_interrupted()
     assert read_folder(OUT) == before
     assert [path.name for path in OUT.parent.iterdir()] == [OUT.name]
 
 
-def test_leftovers_of_a_killed_run_are_removed_and_an_empty_folder_filled() -> None:
+def test_leftovers_of_a_killed_run_are_removed_and_an_empty_folder_is_filled() -> None:
     OUT.mkdir(parents=True)
-    for left in (".part-sample", ".part-old-sample"):
-        write_unsorted_files(OUT.with_name(left))
+    for leftover in (".part-sample", ".part-old-sample"):
+        write_unsorted_files(OUT.with_name(leftover))
     draw_sample(OUT)
     assert len(read_folder(OUT)) == 4 + 1
     assert [path.name for path in OUT.parent.iterdir()] == [OUT.name]

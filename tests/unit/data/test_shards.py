@@ -1,4 +1,4 @@
-"""Feature shards: rows in any order, and nothing read that is not what was written."""
+"""Feature shards: rows in any order, and damage that is detected."""
 
 import errno
 import os
@@ -32,7 +32,7 @@ AGAIN = "then run `dvc repro` again"
 
 
 def rows(count: int, kind: str = "image") -> list[Row]:
-    """Rows of an index, no two alike."""
+    """Rows of an index with distinct images."""
     return [
         Row(f"{n}.webp", "train", 0, "fish", f"{n}.jpg", "", f"{kind} {n}", 0, n)
         for n in range(count)
@@ -40,32 +40,32 @@ def rows(count: int, kind: str = "image") -> list[Row]:
 
 
 def write(
-    folder: Path, content: NDArray[Any], of: list[Row], dtype: DTypeLike = np.float32
+    folder: Path, content: NDArray[Any], images: list[Row], dtype: DTypeLike = np.float32
 ) -> None:
-    """Write `content` as the shards of the images `of`."""
+    """Write `content` as feature shards of `images`."""
     for start in range(0, len(content), shards.SHARD_ROWS):
-        some = content[start : start + shards.SHARD_ROWS].astype(dtype)
-        with create_shard(folder, start // shards.SHARD_ROWS, some.shape, dtype) as shard:
-            for place in reversed(range(len(some))):  # in any order
-                shard.write(place, some[place : place + 1])
+        part = content[start : start + shards.SHARD_ROWS].astype(dtype)
+        with create_shard(folder, start // shards.SHARD_ROWS, part.shape, dtype) as shard:
+            for row in reversed(range(len(part))):  # any order is allowed
+                shard.write(row, part[row : row + 1])
     digests = [file_sha256(file) for file in sorted(folder.glob("*.npy"))]
-    write_manifest(folder, of, digests)
+    write_manifest(folder, images, digests)
 
 
-def content(folder: Path, of: list[Row]) -> NDArray[np.generic]:
-    """Every row of a folder of shards."""
-    return read_rows(open_shards(folder, of), np.arange(len(of)))
+def content(folder: Path, images: list[Row]) -> NDArray[np.generic]:
+    """All rows of a shard folder."""
+    return read_rows(open_shards(folder, images), np.arange(len(images)))
 
 
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a shard hold few rows."""
+    """Use shards of ten rows."""
     monkeypatch.setattr(shards, "SHARD_ROWS", 10)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The shards of 25 images: row n holds 7 times n."""
+    """Shards of 25 images; row n is seven times the number n."""
     write(tmp_path / "train", np.repeat(np.arange(25)[:, None], 7, axis=1), rows(25))
     return tmp_path / "train"
 
@@ -94,7 +94,7 @@ def test_rows_are_read_in_any_order(
 
 
 def test_rows_are_those_of_the_index_in_its_order(folder: Path) -> None:
-    index = [*rows(25)[5:], *rows(25)[:5]]  # as a split puts them
+    index = [*rows(25)[5:], *rows(25)[:5]]  # reordered by a split
     assert content(folder, index)[:, 0].tolist() == [*range(5, 25), *range(5)]
     some = select_rows(open_shards(folder, index), [index[21], index[2]])
     assert some.rows == 2
@@ -114,8 +114,8 @@ def test_shards_are_in_the_order_of_their_numbers(
 
 
 def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def short(descriptor: int, data: memoryview, place: int) -> int:
-        return write_all(descriptor, data[:11], place)
+    def short(descriptor: int, data: memoryview, offset: int) -> int:
+        return write_all(descriptor, data[:11], offset)
 
     write_all = os.pwrite
     monkeypatch.setattr(os, "pwrite", short)
@@ -137,14 +137,14 @@ def cut(file: Path) -> None:
         (lambda folder: cut(folder / "00002.npy"), "00002.npy", "damaged"),
         (lambda folder: (folder / "00001.npy").unlink(), "", "a shard is missing"),
         (lambda folder: (folder / "00002.npy").unlink(), "", "a shard is missing"),
-        (lambda folder: (folder / "00003.npy").touch(), "", "too many"),
-        (lambda folder: (folder / MANIFEST).unlink(), "", "no features there"),
+        (lambda folder: (folder / "00003.npy").touch(), "", "an extra one"),
+        (lambda folder: (folder / MANIFEST).unlink(), "", "features are missing"),
         (lambda folder: flip_bit_in_file(folder / MANIFEST, 0), MANIFEST, "damaged"),
         (lambda folder: (folder / MANIFEST).write_text("{}"), MANIFEST, "damaged"),
-        (lambda folder: folder.rename(folder.parent / "elsewhere"), "", "no features there"),
+        (lambda folder: folder.rename(folder.parent / "elsewhere"), "", "features are missing"),
     ],
 )
-def test_damage_is_reported_with_a_fix(
+def test_damage_is_reported_with_the_fix(
     folder: Path, damage: Callable[[Path], object], where: str, why: str
 ) -> None:
     damage(folder)
@@ -189,7 +189,7 @@ def test_a_full_disk_is_an_error_and_does_not_kill(tmp_path: Path) -> None:
         "    except OSError as error: print(error.errno)\n"
         "    sys.exit()\n"
     )
-    # A disk of 64 kB, which goes with the process
+    # a disk of 64 kB that is unmounted when the process ends
     (tmp_path / "small").mkdir()
     mount = 'mount -t tmpfs -o size=64k none small && echo mounted && exec "$@"'
     try:
@@ -202,9 +202,9 @@ def test_a_full_disk_is_an_error_and_does_not_kill(tmp_path: Path) -> None:
             check=False,
         )
     except FileNotFoundError:
-        pytest.skip("no unshare to give a process a small disk of its own")
+        pytest.skip("unshare is not installed, so there is no small disk")
     if "mounted" not in answer.stdout:
-        pytest.skip(f"no process may have a small disk of its own here: {answer.stderr.strip()}")
+        pytest.skip(f"mounting a small disk is not allowed: {answer.stderr.strip()}")
     assert answer.stdout.split() == ["mounted", str(errno.ENOSPC)], answer
 
 
@@ -223,10 +223,10 @@ def test_a_short_read_is_continued(
 
 
 @pytest.mark.parametrize("left", range(0, 7 * 4 * 5, 13))
-def test_a_file_cut_off_while_it_is_read_is_damage(folder: Path, left: int) -> None:
+def test_a_file_truncated_during_reading_is_reported(folder: Path, left: int) -> None:
     opened = open_shards(folder, rows(25))
     os.truncate(folder / "00002.npy", opened.offset + left)
     assert read_rows(opened, np.arange(20))[:, 0].tolist() == list(range(20))
-    with pytest.raises(TenchError, match=r"00002\.npy: shorter than .*") as caught:
+    with pytest.raises(TenchError, match=r"00002\.npy: truncated after it was verified") as caught:
         read_rows(opened, np.arange(25))
     assert AGAIN in str(caught.value)
