@@ -7,7 +7,8 @@ from tench.core.files import write_text
 from tench.deploy.runtime.backends import ModelOutput
 from tench.export.card import TEMPLATES, card_templates
 
-CONFIG_FOLDER = "serving"
+CONFIG_FOLDER = "serving"  # of an export
+TEMPLATE_FOLDER = "server_configs"  # of TEMPLATES
 
 
 def write_server_configs(said: ModelOutput, size: int, folder: Path) -> None:
@@ -25,10 +26,10 @@ def write_server_configs(said: ModelOutput, size: int, folder: Path) -> None:
         "heat": said.heat.shape,
     }
     for template in list_server_configs():
-        text = card_templates().get_template(f"{CONFIG_FOLDER}/{template}").render(shapes)
+        text = card_templates().get_template(f"{TEMPLATE_FOLDER}/{template}").render(shapes)
         write_text(text, folder / CONFIG_FOLDER / template)
 
 
 def list_server_configs() -> Sequence[str]:
     """The names of the configurations, sorted."""
-    return sorted(file.name for file in (TEMPLATES / CONFIG_FOLDER).iterdir())
+    return sorted(file.name for file in (TEMPLATES / TEMPLATE_FOLDER).iterdir())
