@@ -79,11 +79,11 @@ def export_classifier(params: Params, rows: list[Row], folder: Path) -> dict[str
     found = {name: model_metrics(one, sizes[name]) for name, one in compared.items()}
     was = read_json(SCORES)["finetuned"]["accuracy"]
     found[KERAS_MODEL] = {"accuracy": was, "difference": 0.0, "bytes": sizes[KERAS_MODEL]}
-    found["trust"] = doubted
+    found["thresholds"] = doubted
     write_card(params, description["classes"], trust, found, folder)
     write_description(description, folder, trust)
     write_json(found, EXPORT_SCORES)
-    return {name: one.speed for name, one in asked.items()}
+    return {name: one.images_per_second for name, one in asked.items()}
 
 
 def main() -> dict[str, str]:

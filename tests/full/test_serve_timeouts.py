@@ -59,7 +59,7 @@ def test_a_stuck_process_is_replaced(
         before, started = workers(server), time.monotonic()
         stop(server)
         code, said = post_body(server, *body)
-        assert (code, f"not done within {TIMEOUT} s" in str(said)) == (503, True)
+        assert (code, f"not finished within {TIMEOUT} s" in str(said)) == (503, True)
         assert time.monotonic() - started < TIMEOUT + 2
         assert answers_again(server, fish)
         until = time.monotonic() + 60
@@ -147,6 +147,6 @@ def test_a_process_killed_while_starting_is_told_in_a_line(base: FinishedRun, na
     assert process.returncode == 1
     (line,) = said.splitlines()
     number = getattr(signal, name).value
-    assert line.startswith("error: a process of the server ended before it was ready")
+    assert line.startswith("error: a worker process died while starting")
     assert f"killed by signal {number}" in line
     assert not psutil.wait_procs(started, 20)[1]

@@ -108,7 +108,7 @@ def test_the_server_needs_no_more(base: FinishedRun, server: RunningServer) -> N
     image = min((base.folder / "data/sample/val/n02102040").iterdir())
     code, said = post_body(server, image.read_bytes(), path="predict?explain=true")
     assert code == 200
-    assert said["answers"][0]["class_name"] == "dog"
+    assert said["predictions"][0]["class_name"] == "dog"
 
 
 def test_the_image_is_seen_to_be_well(image: Path, server: RunningServer) -> None:

@@ -167,7 +167,7 @@ def test_noise_is_a_stranger(export: Path, tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (200, 300, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.png")
     (one,) = predict(export, str(tmp_path / "noise.png"))
-    assert one["doubt"] == "stranger"
+    assert one["flag"] == "out_of_distribution"
 
 
 def test_the_card_is_filled(base: FinishedRun, export: Path) -> None:
@@ -180,8 +180,8 @@ def test_the_card_is_filled(base: FinishedRun, export: Path) -> None:
     assert result["metrics"][0]["value"] == round(scores["finetuned"]["accuracy"], 4)
     headings = [line for line in card.splitlines() if line.startswith("## ")]
     assert headings == [
-        *("## Use", "## What it is for, and what not", "## Scores", "## Data"),
-        *("## Training", "## Licenses", "## Getting it again"),
+        *("## Use", "## Intended use and limitations", "## Scores", "## Data"),
+        *("## Training", "## Licenses", "## Reproduce"),
     ]
     for word in ("TODO", "None.", "nan", "{{", "[More", "baseline."):
         assert word not in card
@@ -217,7 +217,7 @@ def test_without_the_small_images_it_works(export: Path, tmp_path: Path) -> None
     folder = Path(shutil.copytree(export, tmp_path / "model"))
     (folder / "neighbors.zip").unlink()
     with open_classifier(read_export(folder), "int8") as classifier:
-        assert classifier.neighbors.images is None
+        assert classifier.reference_set.images is None
 
 
 def test_runtimes_are_models() -> None:

@@ -81,7 +81,7 @@ def test_a_row_of_csv() -> None:
         "path": "a.jpg",
         "class": "fish",
         "probability": "0.700000",
-        "doubt": "",
+        "flag": "",
         "distance": "0.250000",
         "class_1": "fish",
         "probability_1": "0.700000",
@@ -95,7 +95,7 @@ def test_a_row_of_csv() -> None:
 def test_below_the_least_confidence_nothing_is_decided() -> None:
     undecided = prediction_row(Path("a.jpg"), ANSWER, 0.71, "")
     row = as_csv(csv_row(undecided, 2))
-    assert (row["class"], row["doubt"], row["class_1"]) == ("", "undecided", "fish")
+    assert (row["class"], row["flag"], row["class_1"]) == ("", "undecided", "fish")
     content = json.loads(json_line(undecided, 2))
     assert content["class"] is None
     assert content["classes"][0] == {"class": "fish", "probability": 0.7}
@@ -118,10 +118,13 @@ def test_no_path_is_a_formula(name: str) -> None:
     [
         (Counts(9, 0, 0), None),
         (Counts(9, 1, 0), None),
-        (Counts(9, 9, 0), "error: no image was read"),
-        (Counts(0, 0, 0), "error: no image there"),
-        (Counts(9, 2, 1), "error: folders that could not be read: 1; allow it, and run this again"),
-        (Counts(1, 1, 1), "error: no image was read"),
+        (Counts(9, 9, 0), "error: no image could be read"),
+        (Counts(0, 0, 0), "error: no images found"),
+        (
+            Counts(9, 2, 1),
+            "error: folders that could not be read: 1. Make them readable and retry",
+        ),
+        (Counts(1, 1, 1), "error: no image could be read"),
     ],
 )
 def test_a_folder_that_was_not_read_is_an_error(
@@ -189,8 +192,8 @@ def test_a_pipe_is_read_and_may_end_early(base: FinishedRun) -> None:
     ("arguments", "code", "words"),
     [
         (("a.jpg", "--model", "nowhere"), 1, "nowhere: no exported classifier there"),
-        (("no.jpg",), 1, "no image was read"),
-        ((".git",), 1, "no image was read"),
+        (("no.jpg",), 1, "no image could be read"),
+        ((".git",), 1, "no image could be read"),
     ],
 )
 def test_mistakes_are_one_error(

@@ -37,8 +37,8 @@ def get(server: RunningServer, path: str) -> str:
 
 def test_a_image_is_named(server: RunningServer, fish: bytes) -> None:
     code, said = post_body(server, fish, path="predict?top=2&explain=true")
-    (one,) = said["answers"]
-    assert (code, one["class_name"], one["doubt"], one["reason"]) == (200, "fish", None, None)
+    (one,) = said["predictions"]
+    assert (code, one["class_name"], one["flag"], one["reason"]) == (200, "fish", None, None)
     assert one["classes"][0]["class_name"] == "fish"
     assert len(one["classes"]) == 2
     assert one["classes"][0]["probability"] == one["probability"]
@@ -54,7 +54,7 @@ def test_many_images_are_named_in_their_order(base: FinishedRun, server: Running
         server, *encode_form(*((file.name, file.read_bytes()) for file in files))
     )
     assert code == 200
-    answers = said["answers"]
+    answers = said["predictions"]
     assert [one["name"] for one in answers] == [file.name for file in files]
     assert [one["class_name"] for one in answers] == [row["prediction"] for row in rows]
     found = [one["probability"] for one in answers]
@@ -64,8 +64,8 @@ def test_many_images_are_named_in_their_order(base: FinishedRun, server: Running
 def test_one_unreadable_among_many_has_its_reason(server: RunningServer, fish: bytes) -> None:
     code, said = post_body(server, *encode_form(("a.jpg", fish), ("secret-name.jpg", b"no image")))
     assert code == 200
-    assert [one["class_name"] for one in said["answers"]] == ["fish", None]
-    assert "not an image" in said["answers"][1]["reason"]
+    assert [one["class_name"] for one in said["predictions"]] == ["fish", None]
+    assert "not an image" in said["predictions"][1]["reason"]
 
 
 def bomb() -> bytes:
@@ -85,15 +85,15 @@ def bomb() -> bytes:
     [
         (b"no image", "image/png", 422, "not an image in any of"),
         (b"", "image/jpeg", 400, "no image in the request"),
-        (b"{}", "application/json", 415, "Content-Type: application/json"),
-        (b"x", "", 415, "Content-Type: none"),
+        (b"{}", "application/json", 415, "Content-Type is application/json"),
+        (b"x", "", 415, "Content-Type is missing"),
         (b"a=b", "application/x-www-form-urlencoded", 415, "send image/*"),
-        (b"nonsense", "multipart/form-data; boundary=cut", 400, "not a form as it should be"),
+        (b"nonsense", "multipart/form-data; boundary=cut", 400, "invalid form"),
         (b"nonsense", "multipart/form-data", 400, "boundary"),
         (encode_form()[0], encode_form()[1], 400, "no image in the request"),
         (*encode_form(("empty.jpg", b"")), 422, "the file is empty"),
         (bomb(), "image/png", 422, "more than 89,478,485 pixels"),
-        (bytes(limits.MAX_BODY + 1), "image/jpeg", 413, "a request may have 32 MiB"),
+        (bytes(limits.MAX_BODY + 1), "image/jpeg", 413, "larger than 32 MiB"),
     ],
     ids=range(11),
 )
@@ -154,7 +154,7 @@ def test_what_is_counted(server: RunningServer, fish: bytes) -> None:
     until = time.monotonic() + 30  # others may wait for theirs
     while "tench_waiting 0.0" not in (text := get(server, "metrics")):
         assert time.monotonic() < until, text
-    for line in ('tench_requests_total{status="200"}', 'tench_images_total{doubt="none"}'):
+    for line in ('tench_requests_total{status="200"}', 'tench_images_total{flag="none"}'):
         assert line in text
     assert 'tench_seconds_bucket{le="0.005"}' in text
     assert "process_resident_memory_bytes" in text
@@ -180,7 +180,8 @@ def test_no_other_neighbor_is_given(server: RunningServer) -> None:
 
 
 def test_it_says_where_it_is_once_it_answers(server: RunningServer) -> None:
-    assert server.log.read_text().startswith(f"{server.address} names images with ")
+    assert server.log.read_text().startswith("Serving ")
+    assert f" at {server.address} (Ctrl-C to stop)" in server.log.read_text()
 
 
 @pytest.mark.carried
@@ -195,7 +196,7 @@ def test_what_keeps_it_from_starting_is_told_in_a_line(
         (
             damaged,
             free_port(),
-            "error: {}/float32.tflite: damaged: not the bytes that were written",
+            "error: {}/float32.tflite: damaged (its content has changed since the export)",
         ),
         (export, server.port, "address already in use"),
     ):

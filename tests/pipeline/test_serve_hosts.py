@@ -9,7 +9,7 @@ import pytest
 from classifier_server import HOST, RunningServer, open_raw_connection, start_server
 from pipeline_clones import CHECKOUT, FinishedRun, run_command
 
-from tench.deploy.serve.hosts import host_of
+from tench.deploy.serve.hosts import parse_host
 
 
 def answered(
@@ -117,5 +117,5 @@ def test_what_is_no_host_cannot_be_allowed(name: str) -> None:
 @pytest.mark.parametrize(
     ("header", "host"), [("A.b:1", "a.b"), ("[FE80::1]:2", "fe80::1"), ("1.2.3.4", "1.2.3.4")]
 )
-def test_the_host_of_a_header(header: str, host: str) -> None:
-    assert host_of(header) == host
+def test_the_parse_host_a_header(header: str, host: str) -> None:
+    assert parse_host(header) == host

@@ -31,7 +31,7 @@ def exported_model_table(figures: dict[str, Any]) -> Table:
 
 def thresholds_text(figures: dict[str, Any], params: Params) -> str:
     """When an answer is to be doubted, and what that does to the test images."""
-    trust, wanted = figures["trust"], percent_text(params.export.target_accuracy)
+    trust, wanted = figures["thresholds"], percent_text(params.export.target_accuracy)
     test = trust["test"]
     if trust["confidence"] is None:
         first = f"On validation no confidence is enough for {wanted} of the answers to be right."
@@ -46,6 +46,7 @@ def thresholds_text(figures: dict[str, Any], params: Params) -> str:
         f"{first} An image whose nearest training image is farther than "
         f"{trust['distance']:.3f} (1 - cosine of the pooled features) is called a stranger: one in "
         f"a hundred of the validation images is. Of the test images, "
-        f"{percent_text(test['unsure'])} are unsure, {percent_text(test['strangers'])} strangers, and "
-        f"{percent_text(test['believed'])} are believed{right}."
+        f"{percent_text(test['low_confidence'])} have low confidence, "
+        f"{percent_text(test['out_of_distribution'])} are out of distribution, and "
+        f"{percent_text(test['accepted'])} are accepted{right}."
     )

@@ -58,7 +58,7 @@ def describe(model: Path, **changes: Any) -> None:
         "format": FORMAT_VERSION,
         "classes": ["x", "y"],
         "image": {"size": 32, "resize": "squash"},
-        "trust": {"confidence": None, "accuracy": 0.9, "distance": 1.0},
+        "thresholds": {"confidence": None, "accuracy": 0.9, "distance": 1.0},
         "files": {
             file.name: {"sha256": file_sha256(file)}
             for file in model.iterdir()
@@ -86,10 +86,10 @@ def test_what_is_tried_would_work() -> None:
 def test_pickles_are_not_opened(folder: Path) -> None:
     np.save(folder / "neighbors.npy", np.array([Evil()], object), allow_pickle=True)
     describe(folder)
-    assert "neighbors.npy: not what Tench exports: Object arrays" in refused(folder)
+    assert "neighbors.npy: not a file exported by Tench: Object arrays" in refused(folder)
     (folder / "neighbors.npy").write_bytes(pickle.dumps(Evil()))
     describe(folder)
-    assert "neighbors.npy: not what Tench exports" in refused(folder)
+    assert "neighbors.npy: not a file exported by Tench" in refused(folder)
 
 
 def test_no_room_opens_pickles_or_runs_what_a_file_holds() -> None:
@@ -120,8 +120,8 @@ def test_no_room_opens_pickles_or_runs_what_a_file_holds() -> None:
         {"classes": 7},
         {"image": {"size": 100_000, "resize": "squash"}},
         {"image": {"size": 32, "resize": "explode"}},
-        {"trust": {"confidence": "much", "accuracy": 1, "distance": 1}},
-        {"trust": {"confidence": None, "accuracy": 1, "distance": "far"}},
+        {"thresholds": {"confidence": "much", "accuracy": 1, "distance": 1}},
+        {"thresholds": {"confidence": None, "accuracy": 1, "distance": "far"}},
         {"files": {"float32.tflite": 3}},
     ],
 )
@@ -145,7 +145,7 @@ def test_a_description_that_nests_without_end_and_one_that_is_a_pipe(folder: Pat
 def test_neighbors_without_names(folder: Path, rows: list[tuple[str, str]]) -> None:
     write_csv(("path", "class_name"), rows, folder / "neighbors.csv")
     describe(folder)
-    assert "(2, 4) numbers beside" in refused(folder)
+    assert "(2, 4) for" in refused(folder)
     write_csv(("path", "name"), [("a", "x")] * 2, folder / "neighbors.csv")
     describe(folder)
     assert "neighbors.csv lacks a column" in refused(folder)
@@ -164,7 +164,7 @@ def test_an_archive_of_images_that_unfolds_without_end(folder: Path) -> None:
 @pytest.mark.parametrize(("name", "file"), [("float32", "float32.tflite"), ("onnx", "model.onnx")])
 def test_models_that_are_none(folder: Path, name: str, file: str) -> None:
     with (
-        pytest.raises(TenchError, match=f"{file}: not what Tench exports: ") as caught,
+        pytest.raises(TenchError, match=f"{file}: not a file exported by Tench: ") as caught,
         backends.open_runtime(name, folder / file),
     ):
         pass
@@ -197,7 +197,7 @@ def test_a_model_that_reads_files_elsewhere(folder: Path, place: str) -> None:
     (folder / "model.onnx").write_bytes(outside(place))
     onnx.load(folder / "model.onnx", load_external_data=False)  # it is one
     with (
-        pytest.raises(TenchError, match=r"model\.onnx: not what Tench exports: .*escapes"),
+        pytest.raises(TenchError, match=r"model\.onnx: not a file exported by Tench: .*escapes"),
         backends.open_onnx(folder / "model.onnx"),
     ):
         pass

@@ -25,7 +25,7 @@ from tench.deploy.predict.output_rows import (
     rejected_row,
 )
 from tench.deploy.predict.predict_files import (
-    CLOSED,
+    UNREADABLE_FOLDER,
     FileRequest,
     PredictOptions,
     load_request_content,
@@ -163,7 +163,8 @@ def test_a_folder_that_cannot_be_read_is_told(argument: str, folder: Path) -> No
             FileRequest(RawImage(closed), 1),
             load_request_content(FileRequest(RawImage(closed), 1)),
         ):
-            assert predict_file(classifier(), PredictOptions(0, None), asked).row.reason == CLOSED
+            row = predict_file(classifier(), PredictOptions(0, None), asked).row
+            assert row.reason == UNREADABLE_FOLDER
     assert closed not in list(expand_arguments([argument]))
 
 
@@ -221,6 +222,6 @@ def test_an_upload_s_name_is_returned_and_never_a_path(name: str, folder: Path) 
     out = io.BytesIO()
     Image.new("RGB", (9, 9)).save(out, "PNG")
     for content in (out.getvalue(), b"no image"):
-        said = responses.predict_upload(classifier(), Upload(name, content), 2, True)
-        assert json.loads(said.text)["name"] == name
+        result = responses.predict_upload(classifier(), Upload(name, content), 2, True)
+        assert json.loads(result.json_text)["name"] == name
     assert not list(folder.iterdir())

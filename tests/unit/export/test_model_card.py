@@ -41,7 +41,7 @@ def test_a_card_names_a_hundred_classes_and_says_how_many_there_are(project: Pat
     cards = [card(load_params(), count, project) for count in (3, 100, 1000)]
     assert "\nClasses: class\\_0000, class\\_0001, class\\_0002.\n" in cards[0]
     assert ", class\\_0099.\n" in cards[1]
-    assert ", class\\_0099 and 900 more, which `model.json` names.\n" in cards[2]
+    assert ", class\\_0099 and 900 more, listed in `model.json`.\n" in cards[2]
     assert "# Classifier of 1000 classes" in cards[2]
 
 

@@ -78,10 +78,11 @@ def test_trust_and_what_it_does() -> None:
     assert 0.6 < trust.confidence < 0.95
     assert trust.distance == pytest.approx(0.99, abs=0.02)
     found = evaluate_thresholds(trust, probabilities, labels, far)["test"]
-    assert found["believed"] + found["unsure"] + found["strangers"] == pytest.approx(1)
+    shares = [found[key] for key in ("accepted", "low_confidence", "out_of_distribution")]
+    assert sum(shares) == pytest.approx(1)
     assert found["accuracy"] >= 0.88
-    nobody = evaluate_thresholds(Thresholds(None, 0.9, 2.0), probabilities, labels, far)["test"]
-    assert nobody == {"strangers": 0.0, "unsure": 1.0, "believed": 0.0}
+    none = evaluate_thresholds(Thresholds(None, 0.9, 2.0), probabilities, labels, far)["test"]
+    assert none == {"out_of_distribution": 0.0, "low_confidence": 1.0, "accepted": 0.0}
 
 
 def test_nearest_neighbors_by_angle() -> None:
@@ -91,7 +92,7 @@ def test_nearest_neighbors_by_angle() -> None:
         None,
     )
     found = find_neighbors(known, array(9, 0), 3)
-    assert [(one.place, one.class_name) for one in found] == [(0, "a"), (2, "a"), (1, "b")]
+    assert [(one.row, one.class_name) for one in found] == [(0, "a"), (2, "a"), (1, "b")]
     assert [one.distance for one in found] == pytest.approx([0, 1 - 2**-0.5, 1], abs=1e-6)
     assert len(find_neighbors(known, array(1, 1), 9)) == 4
     np.testing.assert_allclose(
@@ -115,7 +116,11 @@ def test_models_are_compared_on_the_same_images() -> None:
     said = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7], [0.4, 0.6]], np.float32)
     found = compare_with_keras(said, scored, ROWS)
     assert found == ModelComparison(
-        accuracy=0.5, difference=pytest.approx(0.4), drop=pytest.approx(0.25), lost=1, images=4
+        accuracy=0.5,
+        max_difference=pytest.approx(0.4),
+        accuracy_drop=pytest.approx(0.25),
+        net_errors=1,
+        images=4,
     )
 
 
