@@ -42,7 +42,7 @@ KERAS_MODEL = "keras"
 
 
 def export_classifier(params: Params, rows: list[Row], folder: Path) -> dict[str, float]:
-    """Write the export into an empty folder, and its figures; return each model's images/s."""
+    """Write the export to an empty folder, and its metrics; return images/s by model."""
     from tench.export.card import write_card
     from tench.export.description import describe_model, write_description
     from tench.export.reference_set import write_reference_set
@@ -56,34 +56,41 @@ def export_classifier(params: Params, rows: list[Row], folder: Path) -> dict[str
     write_models(classifier, train, description, folder)
 
     scored: Array = np.load(PROBABILITIES, mmap_mode="r")
-    asked = predict_with_models(test, folder)
-    compared = {
-        name: compare_with_keras(one.probabilities, scored, test) for name, one in asked.items()
+    predictions = predict_with_models(test, folder)
+    comparisons = {
+        name: compare_with_keras(prediction.probabilities, scored, test)
+        for name, prediction in predictions.items()
     }
-    check_models(compared, params.export.max_accuracy_drop)
+    check_models(comparisons, params.export.max_accuracy_drop)
 
-    with open_runtime("float32", folder / MODEL_FILES["float32"]) as ask:
-        known = write_reference_set(train, ask, folder)
-        held = evenly_spaced_rows(val, THRESHOLD_IMAGES)
-        said, pooled = predict_rows(held, ask, "export doubts")
-        one = read_eval_image(test[0])
-        write_server_configs(ask(one), len(one), folder)
-    accuracy = params.export.target_accuracy
-    trust = fit_thresholds(said, row_labels(held), reference_distances(known, pooled), accuracy)
-    on_test = asked["float32"]
-    doubted = evaluate_thresholds(
-        trust, on_test.probabilities, row_labels(test), reference_distances(known, on_test.pooled)
+    with open_runtime("float32", folder / MODEL_FILES["float32"]) as run_model:
+        reference_set = write_reference_set(train, run_model, folder)
+        threshold_rows = evenly_spaced_rows(val, THRESHOLD_IMAGES)
+        probabilities, pooled = predict_rows(threshold_rows, run_model, "export thresholds")
+        image = read_eval_image(test[0])
+        write_server_configs(run_model(image), len(image), folder)
+    thresholds = fit_thresholds(
+        probabilities,
+        row_labels(threshold_rows),
+        reference_distances(reference_set, pooled),
+        params.export.target_accuracy,
     )
+    on_test = predictions["float32"]
+    distances = reference_distances(reference_set, on_test.pooled)
 
     sizes = {name: (folder / file).stat().st_size for name, file in MODEL_FILES.items()}
-    found = {name: model_metrics(one, sizes[name]) for name, one in compared.items()}
-    was = read_json(SCORES)["finetuned"]["accuracy"]
-    found[KERAS_MODEL] = {"accuracy": was, "difference": 0.0, "bytes": sizes[KERAS_MODEL]}
-    found["thresholds"] = doubted
-    write_card(params, description["classes"], trust, found, folder)
-    write_description(description, folder, trust)
-    write_json(found, EXPORT_SCORES)
-    return {name: one.images_per_second for name, one in asked.items()}
+    metrics = {
+        name: model_metrics(comparison, sizes[name]) for name, comparison in comparisons.items()
+    }
+    accuracy = read_json(SCORES)["finetuned"]["accuracy"]
+    metrics[KERAS_MODEL] = {"accuracy": accuracy, "difference": 0.0, "bytes": sizes[KERAS_MODEL]}
+    metrics["thresholds"] = evaluate_thresholds(
+        thresholds, on_test.probabilities, row_labels(test), distances
+    )
+    write_card(params, description["classes"], thresholds, metrics, folder)
+    write_description(description, folder, thresholds)
+    write_json(metrics, EXPORT_SCORES)
+    return {name: prediction.images_per_second for name, prediction in predictions.items()}
 
 
 def main() -> dict[str, str]:
@@ -91,9 +98,9 @@ def main() -> dict[str, str]:
     with atomic_folder(EXPORT) as part:
         speeds = export_classifier(params, read_index(), part)
     write_json({name: round(speed, 1) for name, speed in speeds.items()}, THROUGHPUT)
-    told = ", ".join(f"{name} {speed:.0f}" for name, speed in speeds.items())
-    print(f"images/s: {told}")
-    return {"images/s": told}
+    summary = ", ".join(f"{name} {speed:.0f}" for name, speed in speeds.items())
+    print(f"images/s: {summary}")
+    return {"images/s": summary}
 
 
 if __name__ == "__main__":
