@@ -1,5 +1,8 @@
-"""The Dockerfile, built and run by Podman. Its base image is made here, of Debian's packages, since
-no registry of images may be at hand: the Debian that has the Python it names."""
+"""The Dockerfile, built and run by Podman.
+
+The base image is made from packages of the Debian release with the same Python, so that the test
+needs no image registry.
+"""
 
 import json
 import os
@@ -16,19 +19,19 @@ from remote_servers import find_server_program, run_checked
 
 pytestmark = pytest.mark.carried
 
-DEBIAN = {"python:3.13-slim": "trixie"}  # by the base image
-PYTHON = "/usr/local/python"  # an environment, whose `python` and `pip` come first
+DEBIAN = {"python:3.13-slim": "trixie"}  # Debian release by base image
+PYTHON = "/usr/local/python"  # a virtual environment, first in PATH
 SEARCHED = f"PATH={PYTHON}/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-CERTIFICATES = "/etc/ssl/certs"  # which this machine trusts, and so pip there
+CERTIFICATES = "/etc/ssl/certs"  # of this machine, for pip in the container
 
 
 class Podman(NamedTuple):
-    """Podman with a storage of its own, and what a container may have here."""
+    """Podman with its own storage, and its limits for containers."""
 
     folder: Path
 
     def command(self, *arguments: str) -> list[str]:
-        """Podman's command line, without systemd and overlays, which a machine may lack."""
+        """Podman's command line, without systemd and overlays, which may be missing."""
         storage = ("--storage-driver", "vfs", "--root", f"{self.folder}/storage")
         run_root = ("--runroot", f"{self.folder}/run", "--tmpdir", f"{self.folder}/tmp")
         return [
@@ -42,21 +45,21 @@ class Podman(NamedTuple):
         return run_checked(self.folder, *self.command(*arguments))
 
     def started(self, port: int, *what: str) -> list[str]:
-        """The command line of a container: read-only, its port 8000 published."""
+        """Command line of a read-only container with its port 8000 published."""
         limits = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
         published = ("--publish", f"{HOST}:{port}:8000")
         return self.command("run", "--read-only", "--no-healthcheck", *limits, *published, *what)
 
 
 def base_name() -> str:
-    """The image that the Dockerfile begins with."""
+    """The base image of the Dockerfile."""
     lines = (CHECKOUT / "Dockerfile").read_text(encoding="utf-8").splitlines()
     return next(line for line in lines if line.startswith("FROM ")).split()[1]
 
 
 @pytest.fixture(scope="module")
 def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
-    """Podman, with the base image. Skipped where that cannot be made, or no container started."""
+    """Podman with the base image; skipped if it cannot make one or start a container."""
     for name in ("podman", "debootstrap", "runc"):
         find_server_program(name, name)
     if os.geteuid() != 0:

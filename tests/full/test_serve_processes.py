@@ -1,4 +1,4 @@
-"""The server's processes: one that dies, the server killed, stopped, and on one core."""
+"""The server's processes: a dying worker, a killed or stopped server, a single core."""
 
 import io
 import signal
@@ -20,23 +20,23 @@ pytestmark = pytest.mark.carried
 
 
 def large(count: int) -> tuple[bytes, str]:
-    """A form of large images, and its type."""
+    """Body and Content-Type of a form with large images."""
     out = io.BytesIO()
     Image.new("RGB", (4000, 3000), (200, 120, 40)).save(out, "PNG")
     return encode_form(*((f"{n}.png", out.getvalue()) for n in range(count)))
 
 
 def workers(server: RunningServer) -> list[psutil.Process]:
-    """The processes that look at images."""
+    """The worker processes."""
     return psutil.Process(server.process.pid).children()
 
 
-def test_a_process_that_dies_is_replaced_and_no_request_with_it(server: RunningServer) -> None:
+def test_a_process_that_dies_is_replaced_and_no_request_is_lost(server: RunningServer) -> None:
     before, answers = workers(server), list[tuple[int, Any]]()
     assert len(before) == available_cores()
     thread = threading.Thread(target=lambda: answers.append(post_body(server, *large(40))))
     thread.start()
-    time.sleep(0.7)  # it takes seconds
+    time.sleep(0.7)  # the request takes seconds
     assert not answers
     for one in before:
         one.kill()
@@ -49,13 +49,11 @@ def test_a_process_that_dies_is_replaced_and_no_request_with_it(server: RunningS
     assert not set(before) & set(after)
 
 
-def test_a_image_that_ends_process_after_process_is_refused(
-    server: RunningServer, fish: bytes
-) -> None:
+def test_an_image_that_kills_two_processes_is_refused(server: RunningServer, fish: bytes) -> None:
     answers: list[int] = []
     thread = threading.Thread(target=lambda: answers.append(post_body(server, *large(40))[0]))
     thread.start()
-    time.sleep(0.7)  # it takes seconds
+    time.sleep(0.7)  # the request takes seconds
     until = time.monotonic() + 60
     while not answers:
         assert time.monotonic() < until
@@ -75,9 +73,7 @@ def test_a_server_that_is_killed_leaves_no_process(base: FinishedRun, tmp_path: 
         assert not psutil.wait_procs(looking, 30)[1]
 
 
-def test_with_one_core_one_process_looks_at_images(
-    base: FinishedRun, tmp_path: Path, fish: bytes
-) -> None:
+def test_with_one_core_there_is_one_worker(base: FinishedRun, tmp_path: Path, fish: bytes) -> None:
     with start_server(base.folder / "models/export", tmp_path, LOKY_MAX_CPU_COUNT="1") as one:
         assert len(workers(one)) == 1
         assert post_body(one, fish)[1]["predictions"][0]["class_name"] == "fish"
@@ -93,11 +89,13 @@ def test_requests_in_flight_are_answered_at_the_end(base: FinishedRun, tmp_path:
         ]
         for thread in some:
             thread.start()
-        time.sleep(0.7)  # they have arrived, and take seconds
+        time.sleep(0.7)  # the requests have arrived and take seconds
         assert not answers
         one.process.send_signal(signal.SIGTERM)
         for thread in some:
             thread.join(60)
         assert answers == [200] * 4
-        assert one.process.wait(30) == -signal.SIGTERM  # uvicorn's way, once all is answered
+        assert (
+            one.process.wait(30) == -signal.SIGTERM
+        )  # uvicorn raises the signal again after the shutdown
         assert not psutil.wait_procs(looking, 30)[1]

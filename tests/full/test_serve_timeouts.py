@@ -1,4 +1,4 @@
-"""What takes too long: a request gets a 503, and the process that is stuck is replaced."""
+"""Timeouts: a request gets a 503, and a stuck process is replaced."""
 
 import signal
 import subprocess
@@ -24,12 +24,12 @@ TIMEOUT = 2  # seconds
 
 
 def workers(server: RunningServer) -> list[psutil.Process]:
-    """The processes that look at images."""
+    """The worker processes."""
     return psutil.Process(server.process.pid).children()
 
 
 def answers_again(server: RunningServer, image: bytes) -> bool:
-    """Whether a request is answered, at the latest once the new processes are ready."""
+    """Whether a request succeeds once the new processes are ready."""
     until = time.monotonic() + 60
     while (found := post_body(server, image)[0]) == 503:
         assert time.monotonic() < until
@@ -37,7 +37,7 @@ def answers_again(server: RunningServer, image: bytes) -> bool:
 
 
 def stop(server: RunningServer) -> None:
-    """Let all processes that look at images stand still."""
+    """Stop all worker processes."""
     for one in workers(server):
         one.send_signal(signal.SIGSTOP)
 
@@ -47,7 +47,7 @@ def stop(server: RunningServer) -> None:
     [
         (1, 0),
         pytest.param(12, 0, marks=pytest.mark.carried),
-        pytest.param(1, 2**20, marks=pytest.mark.carried),  # longer than what a pipe holds
+        pytest.param(1, 2**20, marks=pytest.mark.carried),  # larger than the buffer of a pipe
     ],
 )
 def test_a_stuck_process_is_replaced(
@@ -70,7 +70,7 @@ def test_a_stuck_process_is_replaced(
 
 
 @pytest.mark.carried
-def test_a_process_that_stops_while_it_looks_is_replaced(
+def test_a_process_that_stops_while_predicting_is_replaced(
     base: FinishedRun, tmp_path: Path, fish: bytes
 ) -> None:
     codes: list[int] = []
@@ -91,7 +91,7 @@ def test_a_process_that_stops_while_it_looks_is_replaced(
 
 @pytest.mark.carried
 def test_an_image_that_takes_too_long_is_refused(base: FinishedRun, tmp_path: Path) -> None:
-    """Decoding holds the process for longer than allowed; only killing it ends that."""
+    """Decoding blocks the process beyond the timeout; only killing it helps."""
     body = b"P6 8000 8000 255\n" + bytes(31 * 2**20)
     with start_server(base.folder / "models/export", tmp_path, "--timeout", "0.02") as server:
         before = workers(server)
@@ -131,7 +131,7 @@ def test_a_client_that_leaves_frees_the_process(
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", pytest.param("SIGSEGV", marks=pytest.mark.carried)])
-def test_a_process_killed_while_starting_is_told_in_a_line(base: FinishedRun, name: str) -> None:
+def test_a_process_killed_while_starting_gives_one_line(base: FinishedRun, name: str) -> None:
     export, port = base.folder / "models/export", free_port()
     options = ("--model", str(export), "--port", str(port))
     command = [sys.executable, "-m", "tench.serve", *options]

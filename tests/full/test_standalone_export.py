@@ -1,5 +1,7 @@
-"""The export where nothing else is: an environment of requirements-serve.lock alone, as nobody,
-with all files read-only, by the Dockerfile's own commands."""
+"""The export alone: only requirements-serve.lock installed, as nobody, all files read-only.
+
+The commands are those of the Dockerfile.
+"""
 
 import json
 import shlex
@@ -19,7 +21,7 @@ pytestmark = pytest.mark.carried
 
 
 def instructions() -> dict[str, list[str]]:
-    """The Dockerfile's instructions by name, in their order."""
+    """Instructions of the Dockerfile, by name, in order."""
     found: dict[str, list[str]] = {}
     for line in (CHECKOUT / "Dockerfile").read_text(encoding="utf-8").splitlines():
         if line and not line.startswith(("#", " ")):
@@ -30,7 +32,7 @@ def instructions() -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def image(base: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the image would hold, below a folder in the place of /."""
+    """Content of the container image, in a folder instead of /."""
     root = tmp_path_factory.mktemp("image")
     for copied in instructions()["COPY"]:
         source, target = copied.split()
@@ -55,14 +57,14 @@ def image(base: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in (root, *root.rglob("*")):
         if not path.is_symlink():
             path.chmod(path.stat().st_mode & ~0o222 | (0o555 if path.is_dir() else 0o444))
-    for path in root.parents[:3]:  # the user must come by
+    for path in root.parents[:3]:  # the user must be able to enter
         if path.is_relative_to(tmp_path_factory.getbasetemp().parent):
             path.chmod(path.stat().st_mode | 0o011)
     return root
 
 
 def nobody(python: str) -> dict[str, Any]:
-    """The Dockerfile's user for subprocess, where this user may start as it, and it Python."""
+    """Arguments of Popen for the Dockerfile's user; empty if this user cannot switch to it."""
     user, group = map(int, instructions()["USER"][0].split(":"))
     who = {"user": user, "group": group, "extra_groups": []}
     try:
@@ -72,7 +74,7 @@ def nobody(python: str) -> dict[str, Any]:
 
 
 def as_nobody(image: Path, *command: str) -> subprocess.Popen[str]:
-    """Start a command in the image's folder, as the Dockerfile's user where one may."""
+    """Start a command in the image's folder, as the Dockerfile's user if possible."""
     python = str(image / "venv/bin/python")
     who = nobody(python)
     variables = {"PYTHONDONTWRITEBYTECODE": "1", "HOME": "/nonexistent"}
@@ -89,7 +91,7 @@ def as_nobody(image: Path, *command: str) -> subprocess.Popen[str]:
 
 @pytest.fixture(scope="module")
 def server(image: Path) -> Iterator[RunningServer]:
-    """The image's server, at another port."""
+    """The image's server, on another port."""
     entry = json.loads(instructions()["ENTRYPOINT"][0])
     assert entry[0] == "python"
     arguments = [str(image) + one if one.startswith("/") else one for one in entry[1:]]
@@ -111,7 +113,7 @@ def test_the_server_needs_no_more(base: FinishedRun, server: RunningServer) -> N
     assert said["predictions"][0]["class_name"] == "dog"
 
 
-def test_the_image_is_seen_to_be_well(image: Path, server: RunningServer) -> None:
+def test_the_health_check_passes(image: Path, server: RunningServer) -> None:
     check = json.loads(instructions()["HEALTHCHECK"][0].removeprefix("CMD "))
     code = check[2].replace("8000", str(server.port))
     process = as_nobody(image, "-c", code)

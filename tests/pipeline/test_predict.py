@@ -1,4 +1,4 @@
-"""python -m tench.predict: which files, what rows, what errors."""
+"""python -m tench.predict: its files, rows and errors."""
 
 import csv
 import json
@@ -92,7 +92,7 @@ def test_a_row_of_csv() -> None:
     }
 
 
-def test_below_the_least_confidence_nothing_is_decided() -> None:
+def test_below_the_minimum_confidence_images_are_undecided() -> None:
     undecided = prediction_row(Path("a.jpg"), ANSWER, 0.71, "")
     row = as_csv(csv_row(undecided, 2))
     assert (row["class"], row["flag"], row["class_1"]) == ("", "undecided", "fish")
@@ -102,7 +102,7 @@ def test_below_the_least_confidence_nothing_is_decided() -> None:
     assert prediction_row(Path("a.jpg"), ANSWER, 0.7, "").flag == ""
 
 
-def test_what_cannot_be_read_has_a_reason_in_a_row_as_long() -> None:
+def test_unreadable_files_have_a_reason_in_a_row_of_the_same_length() -> None:
     row = rejected_row(Path("a.jpg"), "the file is empty")
     assert as_csv(csv_row(row, 2))["reason"] == "the file is empty"
     assert json.loads(json_line(row, 2))["class"] is None
@@ -127,7 +127,7 @@ def test_no_path_is_a_formula(name: str) -> None:
         (Counts(1, 1, 1), "error: no image could be read"),
     ],
 )
-def test_a_folder_that_was_not_read_is_an_error(
+def test_an_unreadable_folder_is_an_error(
     counts: Counts, error: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "predict_files", lambda chosen: counts)
@@ -143,7 +143,7 @@ def predict(base: FinishedRun, *arguments: str) -> subprocess.CompletedProcess[s
     return run_command(base.folder, sys.executable, "-m", "tench.predict", *arguments)
 
 
-def test_a_folder_is_named_with_explanations(base: FinishedRun, tmp_path: Path) -> None:
+def test_a_folder_is_predicted_with_explanations(base: FinishedRun, tmp_path: Path) -> None:
     shown = tmp_path / "shown"
     files = base.folder / "data/sample/val/n01440764"
     said = predict(base, str(files), str(CHECKOUT / "README.md"), "--explain", str(shown))
@@ -196,7 +196,7 @@ def test_a_pipe_is_read_and_may_end_early(base: FinishedRun) -> None:
         ((".git",), 1, "no image could be read"),
     ],
 )
-def test_mistakes_are_one_error(
+def test_mistakes_give_one_error(
     base: FinishedRun, arguments: tuple[str, ...], code: int, words: str
 ) -> None:
     said = predict(base, *arguments)
@@ -214,7 +214,9 @@ def test_mistakes_are_one_error(
         (("a.jpg", "--runtime", "keras"), "'float32', 'int8', 'onnx'"),
     ],
 )
-def test_wrong_options_are_told(base: FinishedRun, arguments: tuple[str, ...], words: str) -> None:
+def test_wrong_options_give_usage_and_error(
+    base: FinishedRun, arguments: tuple[str, ...], words: str
+) -> None:
     said = predict(base, *arguments)
     assert said.returncode == 2
     assert "usage: python -m tench.predict" in said.stdout

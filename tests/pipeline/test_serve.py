@@ -1,4 +1,4 @@
-"""The server: its answers, what it refuses, and that it lives."""
+"""The server: its responses, what it refuses, and that it survives."""
 
 import io
 import json
@@ -35,7 +35,7 @@ def get(server: RunningServer, path: str) -> str:
         return str(answer.read().decode())
 
 
-def test_a_image_is_named(server: RunningServer, fish: bytes) -> None:
+def test_an_image_is_predicted(server: RunningServer, fish: bytes) -> None:
     code, said = post_body(server, fish, path="predict?top=2&explain=true")
     (one,) = said["predictions"]
     assert (code, one["class_name"], one["flag"], one["reason"]) == (200, "fish", None, None)
@@ -48,7 +48,7 @@ def test_a_image_is_named(server: RunningServer, fish: bytes) -> None:
         assert Image.open(io.BytesIO(small.read())).size == (96, 96)
 
 
-def test_many_images_are_named_in_their_order(base: FinishedRun, server: RunningServer) -> None:
+def test_many_images_are_predicted_in_order(base: FinishedRun, server: RunningServer) -> None:
     files, rows = zip(*read_scored_images(base.folder)[::4], strict=True)
     code, said = post_body(
         server, *encode_form(*((file.name, file.read_bytes()) for file in files))
@@ -122,7 +122,7 @@ def test_a_gigabyte_without_its_length_is_refused_on_the_way(server: RunningServ
     connection = open_raw_connection(server, lines)
     part = b"100000\r\n" + bytes(2**20) + b"\r\n"
     sent = 0
-    with connection, suppress(ConnectionError):  # which it closes
+    with connection, suppress(ConnectionError):  # the server closes it
         while sent < 1024:
             connection.sendall(part)
             sent += 1
@@ -131,8 +131,8 @@ def test_a_gigabyte_without_its_length_is_refused_on_the_way(server: RunningServ
 
 
 @pytest.mark.carried
-def test_slow_clients_are_let_go(server: RunningServer, fish: bytes) -> None:
-    """Both wait at the same time, for what they must."""
+def test_slow_clients_are_disconnected(server: RunningServer, fish: bytes) -> None:
+    """A slow body and slow headers, at the same time."""
     before = time.monotonic()
     body = open_raw_connection(server, request_headers(len(fish)), fish[:10])
     headers = open_raw_connection(server, b"POST /predict HTTP/1.1\r\nHost: a\r\n")
@@ -141,17 +141,17 @@ def test_slow_clients_are_let_go(server: RunningServer, fish: bytes) -> None:
     assert get(server, "health")
 
 
-def test_a_client_may_leave(server: RunningServer, fish: bytes) -> None:
+def test_a_client_may_disconnect(server: RunningServer, fish: bytes) -> None:
     for part in (fish[:100], fish):
         connection = open_raw_connection(server, request_headers(len(fish)), part)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        connection.close()  # a reset, not a goodbye
+        connection.close()  # a reset instead of a clean shutdown
     assert post_body(server, fish)[0] == 200
 
 
-def test_what_is_counted(server: RunningServer, fish: bytes) -> None:
+def test_metrics(server: RunningServer, fish: bytes) -> None:
     post_body(server, fish)
-    until = time.monotonic() + 30  # others may wait for theirs
+    until = time.monotonic() + 30  # requests of other tests may be in flight
     while "tench_waiting 0.0" not in (text := get(server, "metrics")):
         assert time.monotonic() < until, text
     for line in ('tench_requests_total{status="200"}', 'tench_images_total{flag="none"}'):
@@ -161,7 +161,7 @@ def test_what_is_counted(server: RunningServer, fish: bytes) -> None:
     assert "secret-name" not in text
 
 
-def test_the_addresses_are_described(server: RunningServer) -> None:
+def test_the_api_is_described(server: RunningServer) -> None:
     text = get(server, "openapi.json")
     for word in ("/predict", "multipart/form-data", "413", "class_name", "no such image"):
         assert word in text
@@ -172,20 +172,20 @@ def test_the_addresses_are_described(server: RunningServer) -> None:
     assert "https://" not in page  # no script of another server
 
 
-def test_no_other_neighbor_is_given(server: RunningServer) -> None:
+def test_other_neighbors_are_not_found(server: RunningServer) -> None:
     for path in ("neighbors/99999.webp", "neighbors/-1.webp", "neighbors/..%2fmodel.json"):
         with pytest.raises(urllib.error.HTTPError) as caught:
             get(server, path)
         assert caught.value.code in {404, 422}
 
 
-def test_it_says_where_it_is_once_it_answers(server: RunningServer) -> None:
+def test_the_url_is_printed_once_the_server_accepts_requests(server: RunningServer) -> None:
     assert server.log.read_text().startswith("Serving ")
     assert f" at {server.address} (Ctrl-C to stop)" in server.log.read_text()
 
 
 @pytest.mark.carried
-def test_what_keeps_it_from_starting_is_told_in_a_line(
+def test_a_failed_start_gives_one_line(
     base: FinishedRun, server: RunningServer, tmp_path: Path
 ) -> None:
     export, damaged = base.folder / "models/export", tmp_path / "export"

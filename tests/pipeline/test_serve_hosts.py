@@ -1,4 +1,4 @@
-"""Which hosts the server answers for: a page whose name leads here must get nothing."""
+"""Allowed hosts: a web page that points its name at the server must get nothing."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ from tench.deploy.serve.hosts import parse_host
 def answered(
     server: RunningServer, target: str, *headers: str, version: str = "1.1"
 ) -> tuple[int, str]:
-    """The status and the body that a request for a target gets, with these headers alone."""
+    """Status and body of the response to a request with only these headers."""
     lines = (f"GET {target} HTTP/{version}", *headers, "Connection: close", "", "")
     with (
         open_raw_connection(server, "\r\n".join(lines).encode()) as connection,
@@ -29,7 +29,7 @@ def answered(
 def everywhere(
     base: FinishedRun, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningServer]:
-    """A server that listens as in its container, and answers for one more host."""
+    """A server that listens on all addresses and allows one more host."""
     options = ("--host", "0.0.0.0", "--allowed-host", "Tench.example.org")
     folder = tmp_path_factory.mktemp("everywhere")
     with start_server(base.folder / "models/export", folder, *options) as one:
@@ -108,7 +108,7 @@ def test_a_star_allows_any_host(base: FinishedRun, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "*.example.org", "http://example.org", "a b", "[::1"])
-def test_what_is_no_host_cannot_be_allowed(name: str) -> None:
+def test_invalid_hosts_cannot_be_allowed(name: str) -> None:
     answer = run_command(CHECKOUT, sys.executable, "-m", "tench.serve", "--allowed-host", name)
     assert answer.returncode == 2
     assert "not a host name, an IP address or *" in answer.stdout
@@ -117,5 +117,5 @@ def test_what_is_no_host_cannot_be_allowed(name: str) -> None:
 @pytest.mark.parametrize(
     ("header", "host"), [("A.b:1", "a.b"), ("[FE80::1]:2", "fe80::1"), ("1.2.3.4", "1.2.3.4")]
 )
-def test_the_parse_host_a_header(header: str, host: str) -> None:
+def test_the_host_of_a_header(header: str, host: str) -> None:
     assert parse_host(header) == host

@@ -70,7 +70,7 @@ def test_the_keyboard_is_enough(base: FinishedRun, page: Page) -> None:
     assert page.get_attribute("#camera", "capture") == "environment"
 
 
-def test_a_image_can_be_dropped(base: FinishedRun, page: Page) -> None:
+def test_an_image_can_be_dropped(base: FinishedRun, page: Page) -> None:
     content = list(images(base)[0].read_bytes())
     page.evaluate(
         """content => {

@@ -1,4 +1,4 @@
-"""Names that a classifier in use is given: files, lists, uploads."""
+"""Hostile names: files, lists, uploads."""
 
 import csv
 import io
@@ -56,7 +56,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def classifier() -> Classifier:
-    """One that answers the same of every image."""
+    """A classifier with the same prediction for every image."""
     trust = Thresholds(None, 0.9, 1.0)
     exported = ExportedClassifier(Path(), ("x", "y"), 32, "squash", trust, {})
     shapes = (2,), (3,), (2, 2, 2)
@@ -67,7 +67,7 @@ def classifier() -> Classifier:
 
 
 def cells(path: str) -> list[str]:
-    """The row of an image, as whoever reads the CSV gets it."""
+    """Row of an image as a CSV reader parses it."""
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerow(
         csv_row(prediction_row(Path(path), ANSWER, 0, ""), 2)
@@ -82,7 +82,7 @@ def cells(path: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_row_is_one_line_without_a_formula_and_json_has_the_very_name(name: str) -> None:
+def test_a_row_is_one_line_without_formulas_and_json_has_the_exact_name(name: str) -> None:
     row = dict(zip(csv_columns(2), cells(name), strict=True))
     assert row["class"] == "x"
     line = json_line(prediction_row(Path(name), ANSWER, 0, ""), 2)
@@ -92,7 +92,7 @@ def test_a_row_is_one_line_without_a_formula_and_json_has_the_very_name(name: st
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_image_of_any_name_is_read_and_explained(name: str, folder: Path) -> None:
+def test_an_image_of_any_name_is_read_and_explained(name: str, folder: Path) -> None:
     Image.new("RGB", (9, 9)).save(folder / "plain.png")
     (folder / "plain.png").rename(name)
     (folder / "shown").mkdir()
@@ -107,7 +107,7 @@ def test_a_image_of_any_name_is_read_and_explained(name: str, folder: Path) -> N
     assert list(expand_arguments(["."])) == [Path(name), written.relative_to(folder)]
 
 
-def test_what_is_no_file_is_told_and_not_waited_for(folder: Path) -> None:
+def test_non_files_are_rejected_without_waiting(folder: Path) -> None:
     os.mkfifo("pipe.png")
     Path("loop").symlink_to("loop")
     Path("zero").symlink_to("/dev/zero")
@@ -132,7 +132,7 @@ def test_a_sparse_file_of_twenty_gigabytes_is_refused_unread(folder: Path) -> No
         assert row.reason == "more than 1,073,741,824 bytes"
 
 
-def test_no_pattern_goes_round_in_circles(folder: Path) -> None:
+def test_patterns_do_not_follow_cycles(folder: Path) -> None:
     (folder / "a/.git").mkdir(parents=True)
     for name in ("a/1.png", "a/.git/2.png", "3.png"):
         (folder / name).touch()
@@ -149,8 +149,8 @@ def test_no_pattern_goes_round_in_circles(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("argument", [".", "open", "**/*.png", "open/*/*.png", "open/**"])
-def test_a_folder_that_cannot_be_read_is_told(argument: str, folder: Path) -> None:
-    folder.chmod(0o755)  # for the user whom `unreadable` puts in root's place
+def test_an_unreadable_folder_is_reported(argument: str, folder: Path) -> None:
+    folder.chmod(0o755)  # for the user that `temporarily_unreadable` switches root to
     for name in ("open/closed/1.png", "open/2.png"):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).touch()
@@ -203,7 +203,7 @@ def test_a_list_of_anything_is_a_list_of_names(monkeypatch: pytest.MonkeyPatch) 
     assert not Path("mark").exists()
 
 
-def test_output_that_lacks_letters_escapes_them(
+def test_unencodable_characters_are_escaped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out = io.BytesIO()

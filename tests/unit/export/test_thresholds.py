@@ -1,4 +1,4 @@
-"""From when on an answer is doubted, and what is refused to be exported."""
+"""Thresholds of the flags, and the checks of exported models."""
 
 import numpy as np
 import pytest
@@ -30,21 +30,21 @@ def array(*values: float) -> NDArray[np.float32]:
 @pytest.mark.parametrize(
     ("right", "accuracy", "expected"),
     [
-        ([1, 1, 1, 0, 1], 1.0, 0.7),  # the three surest are right
+        ([1, 1, 1, 0, 1], 1.0, 0.7),  # the three most confident are correct
         ([1, 1, 1, 0, 1], 0.8, 0.5),  # four of five
         ([1, 1, 1, 1, 1], 1.0, 0.5),
-        ([0, 1, 1, 1, 0], 0.75, 0.6),  # three of the four surest
-        ([0, 1, 1, 1, 1], 1.0, None),  # the surest is wrong
+        ([0, 1, 1, 1, 0], 0.75, 0.6),  # three of the four most confident
+        ([0, 1, 1, 1, 1], 1.0, None),  # the most confident is wrong
     ],
 )
-def test_enough_is_the_lowest_confidence_that_is(
+def test_the_threshold_is_the_lowest_confidence_that_reaches_the_accuracy(
     right: list[int], accuracy: float, expected: float | None
 ) -> None:
     found = confidence_threshold(array(0.9, 0.8, 0.7, 0.6, 0.5), np.array(right, bool), accuracy)
     assert found == (expected and pytest.approx(expected))
 
 
-def test_equal_confidences_are_believed_together() -> None:
+def test_equal_confidences_are_accepted_together() -> None:
     confidence, right = array(0.9, 0.6, 0.6), np.array([True, True, False])
     assert confidence_threshold(confidence, right, 1.0) == pytest.approx(0.9)
 
@@ -59,13 +59,13 @@ def test_equal_confidences_are_believed_together() -> None:
         (None, 1.0, 0.1, LOW_CONFIDENCE),
     ],
 )
-def test_doubt(
+def test_flags(
     confidence: float | None, probability: float, distance: float, expected: str
 ) -> None:
     assert prediction_flag(Thresholds(confidence, 0.99, 0.3), probability, distance) == expected
 
 
-def test_trust_and_what_it_does() -> None:
+def test_thresholds_and_their_effect() -> None:
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 2, 400)
     sure = rng.uniform(0.5, 1, 400)
@@ -101,7 +101,7 @@ def test_nearest_neighbors_by_angle() -> None:
     assert normalize_vectors(array(0, 0)).tolist() == [0, 0]
 
 
-def test_heat_is_relative_to_its_strongest_place() -> None:
+def test_heat_maps_are_scaled_to_their_maximum() -> None:
     heat = array(-1, 2, 4, 0, -1, -2, -3, -4).reshape(2, 2, 2)
     assert class_heat_map(heat, 0).tolist() == [[0, 1], [0, 0]]
     assert class_heat_map(heat, 1).tolist() == [[1, 0], [0, 0]]
@@ -155,7 +155,7 @@ def test_a_model_that_is_not_what_was_scored_is_refused(
         ("float32", ModelComparison(0.9, 1e-5, 0.0, 0, 100)),
         ("int8", ModelComparison(0.9, 0.7, 0.02, 20, 1000)),
         ("int8", ModelComparison(0.9, 0.7, 0.1, 1, 10)),
-        ("int8", ModelComparison(0.9, 0.7, 2 / 21, 2, 21)),  # so few that two are luck
+        ("int8", ModelComparison(0.9, 0.7, 2 / 21, 2, 21)),  # not significant with so few images
         ("int8", ModelComparison(0.9, 0.7, -0.1, -1, 10)),
     ],
 )
@@ -163,6 +163,6 @@ def test_a_model_that_is_what_was_scored_passes(name: str, one: ModelComparison)
     check_models({name: one}, 0.02)
 
 
-def test_where_nothing_may_be_lost_a_single_image_is_too_many() -> None:
+def test_with_no_allowed_drop_a_single_error_is_refused() -> None:
     with pytest.raises(TenchError, match=r"export.max_accuracy_drop = 0.0:"):
         check_models({"int8": ModelComparison(0.9, 0.7, 0.1, 1, 10)}, 0.0)
