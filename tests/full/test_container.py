@@ -108,8 +108,8 @@ def test_the_image_is_built_and_serves_read_only_as_nobody(
     server = RunningServer(port, process, log)
     wait_until_ready(server)
     image = min((base.folder / "data/sample/val/n02102040").iterdir())
-    code, said = post_body(server, image.read_bytes())
-    assert (code, said["predictions"][0]["class_name"]) == (200, "dog")
+    code, response = post_body(server, image.read_bytes())
+    assert (code, response["predictions"][0]["class_name"]) == (200, "dog")
 
     (about,) = json.loads(podman.must("image", "inspect", "tench"))
     kind, *check = about["Healthcheck"]["Test"]

@@ -32,37 +32,37 @@ def workers(server: RunningServer) -> list[psutil.Process]:
 
 
 def test_a_process_that_dies_is_replaced_and_no_request_is_lost(server: RunningServer) -> None:
-    before, answers = workers(server), list[tuple[int, Any]]()
+    before, responses = workers(server), list[tuple[int, Any]]()
     assert len(before) == available_cores()
-    thread = threading.Thread(target=lambda: answers.append(post_body(server, *large(40))))
+    thread = threading.Thread(target=lambda: responses.append(post_body(server, *large(40))))
     thread.start()
     time.sleep(0.7)  # the request takes seconds
-    assert not answers
+    assert not responses
     for one in before:
         one.kill()
     thread.join(60)
-    code, said = answers[0]
+    code, response = responses[0]
     assert code == 200
-    assert all(one["class_name"] for one in said["predictions"])
+    assert all(one["class_name"] for one in response["predictions"])
     after = workers(server)
     assert len(after) == available_cores()
     assert not set(before) & set(after)
 
 
 def test_an_image_that_kills_two_processes_is_refused(server: RunningServer, fish: bytes) -> None:
-    answers: list[int] = []
-    thread = threading.Thread(target=lambda: answers.append(post_body(server, *large(40))[0]))
+    responses: list[int] = []
+    thread = threading.Thread(target=lambda: responses.append(post_body(server, *large(40))[0]))
     thread.start()
     time.sleep(0.7)  # the request takes seconds
     until = time.monotonic() + 60
-    while not answers:
+    while not responses:
         assert time.monotonic() < until
         for one in workers(server):
             with suppress(psutil.NoSuchProcess):
                 one.kill()
         time.sleep(0.05)
     thread.join()
-    assert answers == [503]
+    assert responses == [503]
     assert post_body(server, fish)[0] == 200
 
 
@@ -80,21 +80,21 @@ def test_with_one_core_there_is_one_worker(base: FinishedRun, tmp_path: Path, fi
 
 
 def test_requests_in_flight_are_answered_at_the_end(base: FinishedRun, tmp_path: Path) -> None:
-    answers: list[int] = []
+    responses: list[int] = []
     with start_server(base.folder / "models/export", tmp_path) as one:
         looking, bodies = workers(one), [large(8)] * 4
         some = [
-            threading.Thread(target=lambda sent=sent: answers.append(post_body(one, *sent)[0]))  # type: ignore[misc]
+            threading.Thread(target=lambda sent=sent: responses.append(post_body(one, *sent)[0]))  # type: ignore[misc]
             for sent in bodies
         ]
         for thread in some:
             thread.start()
         time.sleep(0.7)  # the requests have arrived and take seconds
-        assert not answers
+        assert not responses
         one.process.send_signal(signal.SIGTERM)
         for thread in some:
             thread.join(60)
-        assert answers == [200] * 4
+        assert responses == [200] * 4
         assert (
             one.process.wait(30) == -signal.SIGTERM
         )  # uvicorn raises the signal again after the shutdown

@@ -58,8 +58,8 @@ def test_a_stuck_process_is_replaced(
         assert post_body(server, *body)[0] == 200
         before, started = workers(server), time.monotonic()
         stop(server)
-        code, said = post_body(server, *body)
-        assert (code, f"not finished within {TIMEOUT} s" in str(said)) == (503, True)
+        code, response = post_body(server, *body)
+        assert (code, f"not finished within {TIMEOUT} s" in str(response)) == (503, True)
         assert time.monotonic() - started < TIMEOUT + 2
         assert answers_again(server, fish)
         until = time.monotonic() + 60
@@ -143,9 +143,9 @@ def test_a_process_killed_while_starting_gives_one_line(base: FinishedRun, name:
             assert time.monotonic() < until
             time.sleep(0.01)
         started[0].send_signal(getattr(signal, name))
-        said, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    (line,) = said.splitlines()
+    (line,) = output.splitlines()
     number = getattr(signal, name).value
     assert line.startswith("error: a worker process died while starting")
     assert f"killed by signal {number}" in line

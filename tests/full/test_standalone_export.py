@@ -101,16 +101,16 @@ def server(image: Path) -> Iterator[RunningServer]:
     wait_until_ready(one)
     yield one
     process.terminate()
-    said, _ = process.communicate(timeout=30)
-    assert process.returncode == -signal.SIGTERM, said
-    assert "Traceback" not in said
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGTERM, output
+    assert "Traceback" not in output
 
 
 def test_the_server_needs_no_more(base: FinishedRun, server: RunningServer) -> None:
     image = min((base.folder / "data/sample/val/n02102040").iterdir())
-    code, said = post_body(server, image.read_bytes(), path="predict?explain=true")
+    code, response = post_body(server, image.read_bytes(), path="predict?explain=true")
     assert code == 200
-    assert said["predictions"][0]["class_name"] == "dog"
+    assert response["predictions"][0]["class_name"] == "dog"
 
 
 def test_the_health_check_passes(image: Path, server: RunningServer) -> None:
@@ -124,9 +124,9 @@ def test_predict_needs_no_more(base: FinishedRun, image: Path) -> None:
     folder = base.folder / "data/sample/val/n02102040"
     model = str(image / "model")
     process = as_nobody(image, "-m", "tench.predict", "--model", model, str(folder))
-    said, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, said
-    named = [row.split(",")[1] for row in said.splitlines()[1:]]
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    named = [row.split(",")[1] for row in output.splitlines()[1:]]
     assert len(named) == 20
     assert named.count("dog") > 15
 

@@ -80,8 +80,8 @@ def ask(export: Path, runtime: str, files: list[Path]) -> NDArray[np.float64]:
     """Probabilities of an exported model, in the order of the classes."""
     exported = read_export(export)
     with open_classifier(exported, runtime) as classifier:
-        said = [dict(predict_image(classifier, read_image(file)).classes) for file in files]
-    return np.array([[one[name] for name in exported.classes] for one in said])
+        predictions = [dict(predict_image(classifier, read_image(file)).classes) for file in files]
+    return np.array([[one[name] for name in exported.classes] for one in predictions])
 
 
 def test_every_runtime_answers_as_keras_does(
@@ -108,9 +108,9 @@ def test_raw_test_images_get_the_probabilities_that_were_scored(
     base: FinishedRun, export: Path
 ) -> None:
     files, scored = zip(*read_scored_images(base.folder), strict=True)
-    said = predict(export, *map(str, files))
-    assert [one["class"] for one in said] == [row["prediction"] for row in scored]
-    found = [one["probability"] for one in said]
+    predictions = predict(export, *map(str, files))
+    assert [one["class"] for one in predictions] == [row["prediction"] for row in scored]
+    found = [one["probability"] for one in predictions]
     np.testing.assert_allclose(found, [float(row["probability"]) for row in scored], atol=1e-4)
 
 

@@ -29,7 +29,7 @@ from tench.deploy.runtime.predictor import Prediction
 NEAR = [Neighbor(3, "a.jpg", "fish", 0.25)]
 CLASSES = [("fish", 0.7), ("dog", 0.2), ("radio", 0.1)]
 IMAGE = np.zeros((4, 4, 3), np.uint8)
-ANSWER = Prediction(CLASSES, NEAR, "", IMAGE, np.zeros((2, 2), np.float32))
+PREDICTION = Prediction(CLASSES, NEAR, "", IMAGE, np.zeros((2, 2), np.float32))
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def as_csv(row: list[str]) -> dict[str, str]:
 
 
 def test_a_row_of_csv() -> None:
-    row = as_csv(csv_row(prediction_row(Path("a.jpg"), ANSWER, 0, "x.jpg"), 2))
+    row = as_csv(csv_row(prediction_row(Path("a.jpg"), PREDICTION, 0, "x.jpg"), 2))
     assert row == {
         "path": "a.jpg",
         "class": "fish",
@@ -93,13 +93,13 @@ def test_a_row_of_csv() -> None:
 
 
 def test_below_the_minimum_confidence_images_are_undecided() -> None:
-    undecided = prediction_row(Path("a.jpg"), ANSWER, 0.71, "")
+    undecided = prediction_row(Path("a.jpg"), PREDICTION, 0.71, "")
     row = as_csv(csv_row(undecided, 2))
     assert (row["class"], row["flag"], row["class_1"]) == ("", "undecided", "fish")
     content = json.loads(json_line(undecided, 2))
     assert content["class"] is None
     assert content["classes"][0] == {"class": "fish", "probability": 0.7}
-    assert prediction_row(Path("a.jpg"), ANSWER, 0.7, "").flag == ""
+    assert prediction_row(Path("a.jpg"), PREDICTION, 0.7, "").flag == ""
 
 
 def test_unreadable_files_have_a_reason_in_a_row_of_the_same_length() -> None:
@@ -146,13 +146,13 @@ def predict(base: FinishedRun, *arguments: str) -> subprocess.CompletedProcess[s
 def test_a_folder_is_predicted_with_explanations(base: FinishedRun, tmp_path: Path) -> None:
     shown = tmp_path / "shown"
     files = base.folder / "data/sample/val/n01440764"
-    said = predict(base, str(files), str(CHECKOUT / "README.md"), "--explain", str(shown))
-    assert said.returncode == 0
-    lines = [line for line in said.stdout.splitlines() if "," in line]
+    result = predict(base, str(files), str(CHECKOUT / "README.md"), "--explain", str(shown))
+    assert result.returncode == 0
+    lines = [line for line in result.stdout.splitlines() if "," in line]
     rows = list(csv.DictReader(lines))
     assert [row["class"] for row in rows[:-1]] == ["fish"] * (len(rows) - 1)
     assert "not an image in any of" in rows[-1]["reason"]
-    assert "1 of 21 files could not be read" in said.stdout
+    assert "1 of 21 files could not be read" in result.stdout
     written = {row["explanation"] for row in rows[:-1]}
     assert written == {str(file) for file in shown.iterdir()}
     assert len(written) == 20
@@ -182,10 +182,10 @@ def test_a_pipe_is_read_and_may_end_early(base: FinishedRun) -> None:
         "find data/sample/val -name '*.jpg' | sort | "
         f"{sys.executable} -m tench.predict - --runtime int8 --top 1 | head -3"
     )
-    said = run_command(base.folder, "bash", "-c", command)
-    assert said.stdout.splitlines()[0].startswith("path,class,probability")
-    assert "Traceback" not in said.stdout
-    assert len(said.stdout.splitlines()) == 3
+    result = run_command(base.folder, "bash", "-c", command)
+    assert result.stdout.splitlines()[0].startswith("path,class,probability")
+    assert "Traceback" not in result.stdout
+    assert len(result.stdout.splitlines()) == 3
 
 
 @pytest.mark.parametrize(
@@ -199,10 +199,10 @@ def test_a_pipe_is_read_and_may_end_early(base: FinishedRun) -> None:
 def test_mistakes_give_one_error(
     base: FinishedRun, arguments: tuple[str, ...], code: int, words: str
 ) -> None:
-    said = predict(base, *arguments)
-    assert said.returncode == code
-    assert words in error_line(said.stdout)
-    assert "Traceback" not in said.stdout
+    result = predict(base, *arguments)
+    assert result.returncode == code
+    assert words in error_line(result.stdout)
+    assert "Traceback" not in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -217,13 +217,13 @@ def test_mistakes_give_one_error(
 def test_wrong_options_give_usage_and_error(
     base: FinishedRun, arguments: tuple[str, ...], words: str
 ) -> None:
-    said = predict(base, *arguments)
-    assert said.returncode == 2
-    assert "usage: python -m tench.predict" in said.stdout
-    assert words in said.stdout
+    result = predict(base, *arguments)
+    assert result.returncode == 2
+    assert "usage: python -m tench.predict" in result.stdout
+    assert words in result.stdout
 
 
 def test_a_pipe_with_a_name_does_not_hang(base: FinishedRun, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
-    said = predict(base, str(tmp_path / "pipe.jpg"))
-    assert "not a file" in said.stdout
+    result = predict(base, str(tmp_path / "pipe.jpg"))
+    assert "not a file" in result.stdout

@@ -36,8 +36,8 @@ def get(server: RunningServer, path: str) -> str:
 
 
 def test_an_image_is_predicted(server: RunningServer, fish: bytes) -> None:
-    code, said = post_body(server, fish, path="predict?top=2&explain=true")
-    (one,) = said["predictions"]
+    code, response = post_body(server, fish, path="predict?top=2&explain=true")
+    (one,) = response["predictions"]
     assert (code, one["class_name"], one["flag"], one["reason"]) == (200, "fish", None, None)
     assert one["classes"][0]["class_name"] == "fish"
     assert len(one["classes"]) == 2
@@ -50,22 +50,24 @@ def test_an_image_is_predicted(server: RunningServer, fish: bytes) -> None:
 
 def test_many_images_are_predicted_in_order(base: FinishedRun, server: RunningServer) -> None:
     files, rows = zip(*read_scored_images(base.folder)[::4], strict=True)
-    code, said = post_body(
+    code, response = post_body(
         server, *encode_form(*((file.name, file.read_bytes()) for file in files))
     )
     assert code == 200
-    answers = said["predictions"]
-    assert [one["name"] for one in answers] == [file.name for file in files]
-    assert [one["class_name"] for one in answers] == [row["prediction"] for row in rows]
-    found = [one["probability"] for one in answers]
+    predictions = response["predictions"]
+    assert [one["name"] for one in predictions] == [file.name for file in files]
+    assert [one["class_name"] for one in predictions] == [row["prediction"] for row in rows]
+    found = [one["probability"] for one in predictions]
     np.testing.assert_allclose(found, [float(row["probability"]) for row in rows], atol=1e-4)
 
 
 def test_one_unreadable_among_many_has_its_reason(server: RunningServer, fish: bytes) -> None:
-    code, said = post_body(server, *encode_form(("a.jpg", fish), ("secret-name.jpg", b"no image")))
+    code, response = post_body(
+        server, *encode_form(("a.jpg", fish), ("secret-name.jpg", b"no image"))
+    )
     assert code == 200
-    assert [one["class_name"] for one in said["predictions"]] == ["fish", None]
-    assert "not an image" in said["predictions"][1]["reason"]
+    assert [one["class_name"] for one in response["predictions"]] == ["fish", None]
+    assert "not an image" in response["predictions"][1]["reason"]
 
 
 def bomb() -> bytes:
@@ -100,9 +102,9 @@ def bomb() -> bytes:
 def test_bad_input_gets_its_status(
     server: RunningServer, body: bytes, kind: str, code: int, words: str
 ) -> None:
-    found, said = post_body(server, body, kind)
+    found, response = post_body(server, body, kind)
     assert found == code
-    assert words in str(said)
+    assert words in str(response)
     assert get(server, "health")
 
 
@@ -165,8 +167,8 @@ def test_the_api_is_described(server: RunningServer) -> None:
     text = get(server, "openapi.json")
     for word in ("/predict", "multipart/form-data", "413", "class_name", "no such image"):
         assert word in text
-    told = json.loads(text)["paths"]
-    form = told["/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    described = json.loads(text)["paths"]
+    form = described["/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["required"] == ["images"]
     page = get(server, "docs")
     assert "https://" not in page  # no script of another server
@@ -201,7 +203,7 @@ def test_a_failed_start_gives_one_line(
         (export, server.port, "address already in use"),
     ):
         options = ("--model", str(model), "--port", str(port))
-        said = run_command(CHECKOUT, sys.executable, "-m", "tench.serve", *options)
-        assert said.returncode != 0
-        (line,) = said.stdout.splitlines()
+        result = run_command(CHECKOUT, sys.executable, "-m", "tench.serve", *options)
+        assert result.returncode != 0
+        (line,) = result.stdout.splitlines()
         assert words.format(model) in line

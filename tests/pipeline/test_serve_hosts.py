@@ -12,7 +12,7 @@ from pipeline_clones import CHECKOUT, FinishedRun, run_command
 from tench.deploy.serve.hosts import parse_host
 
 
-def answered(
+def get_response(
     server: RunningServer, target: str, *headers: str, version: str = "1.1"
 ) -> tuple[int, str]:
     """Status and body of the response to a request with only these headers."""
@@ -26,7 +26,7 @@ def answered(
 
 
 @pytest.fixture(scope="module")
-def everywhere(
+def all_addresses(
     base: FinishedRun, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningServer]:
     """A server that listens on all addresses and allows one more host."""
@@ -40,8 +40,8 @@ def everywhere(
     "host", ["localhost", "LocalHost:80", HOST, f"{HOST}:8000", "[::1]", "[::1]:8000"]
 )
 def test_the_server_answers_for_this_machine(server: RunningServer, host: str) -> None:
-    assert answered(server, "/neighbors/0.webp", f"Host: {host}")[0] == 200
-    assert answered(server, f"http://{host}/health", "Host: evil.example")[0] == 200
+    assert get_response(server, "/neighbors/0.webp", f"Host: {host}")[0] == 200
+    assert get_response(server, f"http://{host}/health", "Host: evil.example")[0] == 200
 
 
 FOREIGN = ["evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1.evil.example"]
@@ -51,7 +51,7 @@ FOREIGN = ["evil.example", "evil.example:8000", "localhost.evil.example", "127.0
 @pytest.mark.parametrize("path", ["/", "/health", "/neighbors/0.webp", "/openapi.json", "/none"])
 def test_foreign_hosts_get_nothing(server: RunningServer, host: str, path: str) -> None:
     for request in ((path, f"Host: {host}"), (f"http://{host}{path}", f"Host: {HOST}")):
-        code, body = answered(server, *request)
+        code, body = get_response(server, *request)
         assert code == 421
         assert "--allowed-host NAME" in json.loads(body)["detail"]
 
@@ -77,34 +77,34 @@ def test_foreign_hosts_get_nothing(server: RunningServer, host: str, path: str) 
 def test_a_request_without_one_valid_host_is_refused(
     server: RunningServer, headers: tuple[str, ...], version: str
 ) -> None:
-    code, body = answered(server, "/health", *headers, version=version)
+    code, body = get_response(server, "/health", *headers, version=version)
     assert code == 400
     assert "classes" not in body
 
 
 @pytest.mark.parametrize("host", ["tench.example.org", "TENCH.example.org:443", "localhost"])
-def test_named_hosts_are_answered(everywhere: RunningServer, host: str) -> None:
-    assert answered(everywhere, "/health", f"Host: {host}")[0] == 200
+def test_named_hosts_are_answered(all_addresses: RunningServer, host: str) -> None:
+    assert get_response(all_addresses, "/health", f"Host: {host}")[0] == 200
 
 
 @pytest.mark.parametrize("host", [HOST, "192.0.2.1:8000", "[2001:db8::1]"])
 def test_listening_everywhere_it_answers_for_any_address(
-    everywhere: RunningServer, host: str
+    all_addresses: RunningServer, host: str
 ) -> None:
-    assert answered(everywhere, "/health", f"Host: {host}")[0] == 200
+    assert get_response(all_addresses, "/health", f"Host: {host}")[0] == 200
 
 
 @pytest.mark.parametrize("host", [*FOREIGN, "example.org", "1.2.3", "0x7f000001.example"])
 def test_listening_everywhere_it_answers_for_no_other_name(
-    everywhere: RunningServer, host: str
+    all_addresses: RunningServer, host: str
 ) -> None:
-    assert answered(everywhere, "/health", f"Host: {host}")[0] == 421
+    assert get_response(all_addresses, "/health", f"Host: {host}")[0] == 421
 
 
 def test_a_star_allows_any_host(base: FinishedRun, tmp_path: Path) -> None:
     with start_server(base.folder / "models/export", tmp_path, "--allowed-host", "*") as server:
         for headers in (("Host: evil.example",), ()):
-            assert answered(server, "/health", *headers)[0] == 200
+            assert get_response(server, "/health", *headers)[0] == 200
 
 
 @pytest.mark.parametrize("name", ["", "*.example.org", "http://example.org", "a b", "[::1"])

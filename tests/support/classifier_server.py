@@ -77,10 +77,10 @@ def post_body(
     """POST a body; return the status and the parsed JSON."""
     connection = http.client.HTTPConnection(HOST, server.port, timeout=60)
     connection.request("POST", f"/{path}", body, {"Content-Type": kind} if kind else {})
-    answer = connection.getresponse()
-    said = json.loads(answer.read())
+    response = connection.getresponse()
+    parsed = json.loads(response.read())
     connection.close()
-    return answer.status, said
+    return response.status, parsed
 
 
 def encode_form(*files: tuple[str, bytes]) -> tuple[bytes, str]:
@@ -118,5 +118,5 @@ def request_headers(length: int, kind: str = "image/jpeg") -> bytes:
 
 def read_status(connection: socket.socket) -> int:
     """Status of the response on a connection."""
-    with connection, connection.makefile("rb") as answer:
-        return int(answer.readline().split()[1])
+    with connection, connection.makefile("rb") as file:
+        return int(file.readline().split()[1])

@@ -59,8 +59,10 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' blob: data:; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
 )
-API_DESCRIPTION = """Send one image as the body, or several as files of a form. Images are decoded \
-and resized as for training. They are not stored."""
+API_DESCRIPTION = (
+    "Send one image as the body, or several as files of a form. Images are decoded and resized as "
+    "for training. They are not stored."
+)
 
 
 def make_app(

@@ -45,7 +45,7 @@ NAMES = (
     *("\udcff.png", "\N{FISH}\u200f.png", "$(x)`x`${x}.png", "%s{0}.png", "\u00e9" * 125 + ".png"),
 )
 SEEN = np.zeros((4, 4, 3), np.uint8), np.zeros((2, 2), np.float32)
-ANSWER = Prediction([("x", 0.9), ("y", 0.1)], [Neighbor(0, "a", "x", 0.2)], "", *SEEN)
+PREDICTION = Prediction([("x", 0.9), ("y", 0.1)], [Neighbor(0, "a", "x", 0.2)], "", *SEEN)
 
 
 @pytest.fixture(autouse=True)
@@ -57,20 +57,20 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def classifier() -> Classifier:
     """A classifier with the same prediction for every image."""
-    trust = Thresholds(None, 0.9, 1.0)
-    exported = ExportedClassifier(Path(), ("x", "y"), 32, "squash", trust, {})
+    thresholds = Thresholds(None, 0.9, 1.0)
+    exported = ExportedClassifier(Path(), ("x", "y"), 32, "squash", thresholds, {})
     shapes = (2,), (3,), (2, 2, 2)
-    said = ModelOutput(*(np.ones(shape, np.float32) for shape in shapes))
+    output = ModelOutput(*(np.ones(shape, np.float32) for shape in shapes))
     rows = [{"path": "a", "class_name": "x"}]
     known = ReferenceSet(np.ones((1, 3), np.float32), rows, None)
-    return Classifier(exported, lambda _: said, known)
+    return Classifier(exported, lambda _: output, known)
 
 
 def cells(path: str) -> list[str]:
     """Row of an image as a CSV reader parses it."""
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerow(
-        csv_row(prediction_row(Path(path), ANSWER, 0, ""), 2)
+        csv_row(prediction_row(Path(path), PREDICTION, 0, ""), 2)
     )
     text = out.getvalue()
     text.encode()  # UTF-8
@@ -85,7 +85,7 @@ def cells(path: str) -> list[str]:
 def test_a_row_is_one_line_without_formulas_and_json_has_the_exact_name(name: str) -> None:
     row = dict(zip(csv_columns(2), cells(name), strict=True))
     assert row["class"] == "x"
-    line = json_line(prediction_row(Path(name), ANSWER, 0, ""), 2)
+    line = json_line(prediction_row(Path(name), PREDICTION, 0, ""), 2)
     line.encode()
     assert "\n" not in line
     assert Path(json.loads(line)["path"]) == Path(name)

@@ -32,11 +32,11 @@ def images() -> NDArray[np.uint8]:
 
 
 def test_probabilities_equal_the_classifiers(classifier: Any, images: NDArray[np.uint8]) -> None:
-    said = exported_function(classifier)(images.astype(np.float32))
+    outputs = exported_function(classifier)(images.astype(np.float32))
     expected = classifier(images.astype(np.float32), training=False)
-    np.testing.assert_allclose(said["probabilities"], expected, atol=1e-6)
+    np.testing.assert_allclose(outputs["probabilities"], expected, atol=1e-6)
     assert np.ptp(expected) > 0.01
-    assert said["pooled"].shape == (4, 1280)
+    assert outputs["pooled"].shape == (4, 1280)
 
 
 def test_heat_equals_grad_cam(classifier: Any, images: NDArray[np.uint8]) -> None:

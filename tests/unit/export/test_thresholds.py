@@ -68,20 +68,22 @@ def test_flags(
 def test_thresholds_and_their_effect() -> None:
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 2, 400)
-    sure = rng.uniform(0.5, 1, 400)
-    said = np.where(rng.uniform(size=400) < sure, labels, 1 - labels)  # calibrated
-    probabilities = np.where(said[:, None] == [0, 1], sure[:, None], 1 - sure[:, None])
+    confidences = rng.uniform(0.5, 1, 400)
+    predicted = np.where(rng.uniform(size=400) < confidences, labels, 1 - labels)  # calibrated
+    probabilities = np.where(
+        predicted[:, None] == [0, 1], confidences[:, None], 1 - confidences[:, None]
+    )
     probabilities = probabilities.astype(np.float32)
-    far = rng.uniform(0, 1, 400).astype(np.float32)
-    trust = fit_thresholds(probabilities, labels, far, 0.9)
+    distances = rng.uniform(0, 1, 400).astype(np.float32)
+    trust = fit_thresholds(probabilities, labels, distances, 0.9)
     assert trust.confidence is not None
     assert 0.6 < trust.confidence < 0.95
     assert trust.distance == pytest.approx(0.99, abs=0.02)
-    found = evaluate_thresholds(trust, probabilities, labels, far)["test"]
+    found = evaluate_thresholds(trust, probabilities, labels, distances)["test"]
     shares = [found[key] for key in ("accepted", "low_confidence", "out_of_distribution")]
     assert sum(shares) == pytest.approx(1)
     assert found["accuracy"] >= 0.88
-    none = evaluate_thresholds(Thresholds(None, 0.9, 2.0), probabilities, labels, far)["test"]
+    none = evaluate_thresholds(Thresholds(None, 0.9, 2.0), probabilities, labels, distances)["test"]
     assert none == {"out_of_distribution": 0.0, "low_confidence": 1.0, "accepted": 0.0}
 
 
@@ -113,8 +115,8 @@ ROWS = [Row(f"{n}.webp", "test", n % 2, "ab"[n % 2], "", "", "", 0, n) for n in 
 
 def test_models_are_compared_on_the_same_images() -> None:
     scored = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.6, 0.4]], np.float32)
-    said = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7], [0.4, 0.6]], np.float32)
-    found = compare_with_keras(said, scored, ROWS)
+    predicted = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7], [0.4, 0.6]], np.float32)
+    found = compare_with_keras(predicted, scored, ROWS)
     assert found == ModelComparison(
         accuracy=0.5,
         max_difference=pytest.approx(0.4),
