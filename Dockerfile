@@ -1,4 +1,4 @@
-# The server for the exported classifier, after `dvc repro` or `dvc pull models/export`:
+# HTTP server for the exported classifier in models/export (`dvc repro`, `dvc pull models/export`):
 #   docker build -t tench . && docker run --read-only -p 127.0.0.1:8000:8000 tench
 FROM python:3.13-slim
 

@@ -85,10 +85,10 @@ def export_classifier(
     }
     accuracy = read_json(SCORES)["finetuned"]["accuracy"]
     metrics[KERAS_MODEL] = {"accuracy": accuracy, "difference": 0.0, "bytes": sizes[KERAS_MODEL]}
-    metrics["trust"] = flags
+    metrics["thresholds"] = flags
     write_card(params, description["classes"], thresholds, metrics, folder)
     write_description(description, folder, thresholds)
-    return metrics, {name: output.speed for name, output in outputs.items()}
+    return metrics, {name: output.images_per_second for name, output in outputs.items()}
 
 
 def main() -> dict[str, str]:

@@ -1,1 +1,1 @@
-"""An exported classifier in use. Never imports TensorFlow."""
+"""Use an exported classifier: runtime, command line and HTTP server. Never imports TensorFlow."""

@@ -1,1 +1,1 @@
-"""Write the classifier for other runtimes, score each of them, and describe it."""
+"""Export the classifier for other runtimes, verify each model, and describe the export."""

@@ -1,7 +1,7 @@
-"""An ONNX model whose bytes follow from what it computes.
+"""A canonical form of ONNX models, so that equal models have equal bytes.
 
-tf2onnx orders and names what it makes by Python's hashes, which differ from process to process. A
-fixed PYTHONHASHSEED does not help: three runs with the same seed gave three different files.
+tf2onnx orders and names nodes by Python's hashes, which differ between processes. A fixed
+PYTHONHASHSEED does not help: three runs with the same seed gave three different files.
 """
 
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ from typing import Any
 
 
 def topological_order(graph: Any) -> Iterator[Any]:
-    """A graph's nodes, each behind those that it needs, as they are met from the outputs on."""
-    maker = {name: node for node in graph.node for name in node.output}
+    """Iterate over a graph's nodes depth-first from its outputs, inputs before their users."""
+    producers = {name: node for node in graph.node for name in node.output}
     done: set[int] = set()
-    stack = [(maker[output.name], False) for output in reversed(graph.output)]
+    stack = [(producers[output.name], False) for output in reversed(graph.output)]
     while stack:
         node, ready = stack.pop()
         if id(node) in done:
@@ -22,39 +22,41 @@ def topological_order(graph: Any) -> Iterator[Any]:
             yield node
             continue
         stack.append((node, True))
-        needed = (maker[name] for name in reversed(node.input) if name in maker)
-        stack += [(one, False) for one in needed]
+        needed = (producers[name] for name in reversed(node.input) if name in producers)
+        stack += [(producer, False) for producer in needed]
 
 
 def canonicalize(model: Any) -> Any:
-    """The model with its nodes in that order, and tensors, constants and nodes numbered in it; the
-    names of inputs and outputs stay, and their first dimension is called n. The model must have no
-    subgraphs."""
+    """Put a model's nodes in topological order and number its nodes, tensors and constants.
+
+    The names of inputs and outputs stay; their first dimension is called n. The model must have no
+    subgraphs. It is changed in place and returned.
+    """
     graph = model.graph
-    fixed = {one.name for one in (*graph.input, *graph.output)}
-    constants = {one.name: one for one in graph.initializer}
+    fixed = {value.name for value in (*graph.input, *graph.output)}
+    constants = {constant.name: constant for constant in graph.initializer}
     nodes = list(topological_order(graph))
     names: dict[str, str] = {name: name for name in fixed}
     for node in nodes:
         for name in (*node.input, *node.output):
             if name:
-                what = "constant" if name in constants else "tensor"
-                names.setdefault(name, f"{what}_{len(names)}")
+                kind = "constant" if name in constants else "tensor"
+                names.setdefault(name, f"{kind}_{len(names)}")
     for number, node in enumerate(nodes):
         node.name = f"{node.op_type}_{number}"
         node.input[:] = [names.get(name, "") for name in node.input]
         node.output[:] = [names[name] for name in node.output]
-    kept = [constants[old] for old in names if old in constants]
-    for one in kept:
-        one.name = names[one.name]
-    for one in (*graph.input, *graph.output):
-        one.type.tensor_type.shape.dim[0].dim_param = "n"
-    attributes = [sorted(node.attribute, key=lambda one: one.name) for node in nodes]
-    for node, some in zip(nodes, attributes, strict=True):
+    used = [constants[old] for old in names if old in constants]
+    for constant in used:
+        constant.name = names[constant.name]
+    for value in (*graph.input, *graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "n"
+    for node in nodes:
+        attributes = sorted(node.attribute, key=lambda attribute: attribute.name)
         node.ClearField("attribute")
-        node.attribute.extend(some)
-    for field, content in {"node": nodes, "initializer": kept, "value_info": []}.items():
-        copies = [type(one).FromString(one.SerializeToString()) for one in content]
+        node.attribute.extend(attributes)
+    for field, content in {"node": nodes, "initializer": used, "value_info": []}.items():
+        copies = [type(item).FromString(item.SerializeToString()) for item in content]
         graph.ClearField(field)
         getattr(graph, field).extend(copies)
     return model

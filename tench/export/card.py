@@ -1,6 +1,6 @@
-"""The model card, README.md of an export: filled from the run, the same for the same results.
+"""The model card: README.md of an export, filled in from the run's metrics.
 
-Its metadata follow Hugging Face's model cards: https://huggingface.co/docs/hub/model-cards
+Its front matter follows Hugging Face's model cards: https://huggingface.co/docs/hub/model-cards
 """
 
 import inspect
@@ -32,9 +32,9 @@ from tench.deploy.runtime.export_folder import MODEL_FILES, Thresholds
 from tench.run.packages import pinned_versions
 
 TEMPLATES = Path(__file__).parent / "templates"
-MAX_CLASSES_LISTED = 100  # classes in the list of them
-WEAKEST_CLASSES = 5  # classes in the table of the weakest
-# Of the pinned packages those that the stage depends on: others may change without its running.
+MAX_CLASSES_LISTED = 100  # larger models refer to model.json
+WEAKEST_CLASSES = 5  # rows of the table of the weakest classes
+# Only packages that the export stage depends on: others may change without rerunning it.
 LISTED_PACKAGES = (
     *("ai-edge-litert", "ai-edge-quantizer", "jinja2", "keras", "numpy", "onnx", "onnxruntime"),
     *("pillow", "scipy", "tensorflow", "tf2onnx"),
@@ -44,54 +44,54 @@ GROUP_TITLES = {
     "seen": "those the backbone was trained on",
     "unseen": "those the backbone has not seen",
 }
-GUESSED = {  # where names alone say so
+GUESSED_GROUP_TITLES = {  # the groups follow from file names alone
     "all": "all",
     "seen": "named like those the backbone was trained on",
     "unseen": "the others",
 }
 IMAGE_LICENSES = {
-    str(IMAGENETTE): "Images of ImageNet, whose terms allow research and teaching that is not "
-    "commercial; Imagenette's own files (https://github.com/fastai/imagenette) are Apache-2.0.",
+    str(IMAGENETTE): "ImageNet images, for non-commercial research and teaching only; "
+    "Imagenette itself (https://github.com/fastai/imagenette) is Apache-2.0.",
     str(SAMPLE): "Drawn by Tench itself: Apache-2.0.",
 }
 WEIGHT_LICENSES = {
-    "random": "None were used.",
-    "imagenet": "Keras's, Apache-2.0 (https://keras.io/api/applications); trained on ImageNet, "
-    "whose images are for research and teaching that is not commercial.",
+    "random": "None used.",
+    "imagenet": "From Keras, Apache-2.0 (https://keras.io/api/applications); trained on ImageNet, "
+    "whose images are for non-commercial research and teaching only.",
 }
 
 
 def escape_markdown(value: object) -> str:
-    """A value as text that neither Markdown nor HTML takes for anything else."""
+    """Escape a value so that neither Markdown nor HTML interprets it."""
     text = escape(
         escape_control_characters(" ".join(str(value).split()), BIDI_CONTROLS), quote=False
     )
-    return "".join(f"\\{one}" if one in "\\`*_[]|#~" else one for one in text)
+    return "".join(f"\\{char}" if char in "\\`*_[]|#~" else char for char in text)
 
 
 def format_percent(share: float) -> str:
-    """A share as a percentage with one place."""
+    """Format a share in 0 to 1 as a percentage with one decimal."""
     return f"{100 * share:.1f} %"
 
 
 def images_license(raw: str) -> str:
-    """What is known of the license of the images in a folder."""
+    """License of the images in `data.raw`, as far as it is known."""
     return IMAGE_LICENSES.get(
-        str(Path(raw)), "Not recorded in the repository: it is that of whoever gave the images."
+        str(Path(raw)), "Not recorded in the repository; ask whoever provided the images."
     )
 
 
 def weights_license(weights: str) -> str:
-    """What is known of the license of the weights that `backbone.weights` names."""
+    """License of the weights that `backbone.weights` names, as far as it is known."""
     if weights.endswith(".weights.h5"):
-        return f"Not recorded in the repository: it is that of whoever made `{escape_markdown(weights)}`."
+        return f"Not recorded in the repository; ask whoever made `{escape_markdown(weights)}`."
     return WEIGHT_LICENSES.get(weights, WEIGHT_LICENSES["imagenet"])
 
 
 def card_metadata(params: Params, scores: Mapping[str, Any]) -> str:
-    """The YAML in front of the card."""
+    """The YAML front matter of the card."""
     data = Path(params.data.raw).name
-    measured = {"accuracy": scores["finetuned"]["accuracy"], "f1": scores["macro_f1"]}
+    values = {"accuracy": scores["finetuned"]["accuracy"], "f1": scores["macro_f1"]}
     names = {"accuracy": "accuracy", "f1": "macro F1"}
     content = {
         "library_name": "keras",
@@ -99,7 +99,7 @@ def card_metadata(params: Params, scores: Mapping[str, Any]) -> str:
         "license": "other",
         "license_name": "see-licenses-below",
         "tags": ["image-classification", "transfer-learning", "litert", "onnx", "tench"],
-        "metrics": list(measured),
+        "metrics": list(values),
         "model-index": [
             {
                 "name": f"{params.backbone.name} on {data}",
@@ -109,7 +109,7 @@ def card_metadata(params: Params, scores: Mapping[str, Any]) -> str:
                         "dataset": {"name": data, "type": "imagefolder", "split": "test"},
                         "metrics": [
                             {"type": kind, "name": names[kind], "value": round(value, 4)}
-                            for kind, value in measured.items()
+                            for kind, value in values.items()
                         ],
                     }
                 ],
@@ -123,42 +123,42 @@ def card_metadata(params: Params, scores: Mapping[str, Any]) -> str:
     return out.getvalue()
 
 
-def flatten_settings(content: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Nested settings by dotted key."""
-    found: dict[str, Any] = {}
+def flatten_settings(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flatten nested settings to dotted keys."""
+    flat: dict[str, Any] = {}
     for key, value in content.items():
-        name = f"{before}{key}"
-        found |= flatten_settings(value, f"{name}.") if isinstance(value, dict) else {name: value}
-    return found
+        name = f"{prefix}{key}"
+        flat |= flatten_settings(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return flat
 
 
 def card_contents(
-    params: Params, classes: Sequence[str], trust: Thresholds, figures: Mapping[str, Any]
+    params: Params, classes: Sequence[str], thresholds: Thresholds, metrics: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """All that the template shows.
+    """Variables of the template.
 
     Args:
-        params: of the run.
-        classes: their names.
-        trust: from when on to doubt.
-        figures: the content of metrics/export.json.
+        params: Parameters of the run.
+        classes: Class names, in the order of the probabilities.
+        thresholds: Thresholds of the flags.
+        metrics: Content of metrics/export.json.
     """
     scores, counts, audit = read_json(SCORES), read_json(SPLIT_METRICS), read_json(AUDIT_METRICS)
-    tuned = scores["finetuned"]
-    groups = {"all": tuned} | {name: tuned[name] for name in ("seen", "unseen") if name in tuned}
+    final = scores["finetuned"]
+    groups = {"all": final} | {name: final[name] for name in ("seen", "unseen") if name in final}
     learned, verified = learned_from_imagenet(params.backbone.weights), is_imagenette()
-    titles = GROUP_TITLES if verified else GUESSED
+    titles = GROUP_TITLES if verified else GUESSED_GROUP_TITLES
     per_class = sorted(read_csv(PER_CLASS), key=lambda row: (float(row["f1"]), row["class_name"]))
     return {
         "metadata": card_metadata(params, scores),
         "backbone": params.backbone.name,
-        "known": BACKBONES[params.backbone.name],
+        "backbone_spec": BACKBONES[params.backbone.name],
         "classes": classes,
-        "named": MAX_CLASSES_LISTED,
-        "groups": [(titles[name], one) for name, one in groups.items()],
+        "max_classes": MAX_CLASSES_LISTED,
+        "groups": [(titles[name], group) for name, group in groups.items()],
         "scores": scores,
-        "trust": trust,
-        "figures": figures,
+        "thresholds": thresholds,
+        "metrics": metrics,
         "files": MODEL_FILES,
         "counts": {split: counts[split]["images"] for split in SPLITS},
         "seen": counts["test"]["seen_by_backbone"] if learned else 0,
@@ -180,7 +180,7 @@ def card_contents(
 
 
 def card_templates() -> Environment:
-    """The templates for Markdown and configurations; what is missing is an error."""
+    """Jinja environment of the card and the server configurations; undefined names are errors."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=False,
@@ -196,10 +196,10 @@ def card_templates() -> Environment:
 def write_card(
     params: Params,
     classes: Sequence[str],
-    trust: Thresholds,
-    figures: Mapping[str, Any],
+    thresholds: Thresholds,
+    metrics: Mapping[str, Any],
     folder: Path,
 ) -> None:
-    """Write README.md, of `contents`, into an export's folder."""
-    shown = card_contents(params, classes, trust, figures)
-    write_text(card_templates().get_template("card.md").render(shown), folder / "README.md")
+    """Write the model card, README.md, to an export folder; arguments as in `card_contents`."""
+    contents = card_contents(params, classes, thresholds, metrics)
+    write_text(card_templates().get_template("card.md").render(contents), folder / "README.md")

@@ -1,4 +1,4 @@
-"""What an exported classifier wants and says, in words and figures for a program."""
+"""model.json: machine-readable description of an exported classifier."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,19 +15,19 @@ from tench.deploy.runtime.export_folder import (
 from tench.export.graph import INPUT_NAME
 
 DECODING_TEXT = (
-    "the first frame; upright by its EXIF orientation; transparency on white; CMYK, gray and 16 "
-    "bits a channel as 8-bit RGB; resized bicubically with antialiasing"
+    "first frame; rotated upright by the EXIF orientation; transparency on white; CMYK, gray and "
+    "16 bits per channel converted to 8-bit RGB; resized bicubically with antialiasing"
 )
 RESIZE_TEXTS = {
-    "squash": "to a square, whatever the aspect ratio",
-    "crop": "so that the shorter side fits, the middle of the longer one",
-    "pad": "so that the longer side fits, in the middle of a gray square (127, 127, 127)",
+    "squash": "to a square, without keeping the aspect ratio",
+    "crop": "so that the shorter side fits, then center-cropped",
+    "pad": "so that the longer side fits, centered on a gray square (127, 127, 127)",
 }
 
 
 def describe_model(params: Params, classes: Sequence[str]) -> dict[str, Any]:
-    """What goes into the metadata of every format."""
-    size, how = params.data.image_size, params.data.resize
+    """Describe input, outputs and classes, for model.json and the metadata of every model."""
+    size, resize = params.data.image_size, params.data.resize
     return {
         "format": FORMAT_VERSION,
         "backbone": params.backbone.name,
@@ -35,29 +35,29 @@ def describe_model(params: Params, classes: Sequence[str]) -> dict[str, Any]:
         "image": {
             "input": INPUT_NAME,
             "size": size,
-            "resize": how,
+            "resize": resize,
             "shape": ["n", size, size, 3],
             "dtype": "float32",
             "channels": "RGB",
             "range": [0, 255],
             "scaling": "inside the model",
-            "reading": f"{DECODING_TEXT}, {RESIZE_TEXTS[how]}",
+            "reading": f"{DECODING_TEXT}, {RESIZE_TEXTS[resize]}",
         },
         "outputs": {
-            "probabilities": "(n, classes), they sum to 1",
-            "pooled": "(n, channels), the pooled features",
+            "probabilities": "(n, classes), each row sums to 1",
+            "pooled": "(n, channels), pooled features",
             "heat": "(n, h, w, classes), Grad-CAM before its ReLU",
         },
     }
 
 
-def write_description(description: dict[str, Any], folder: Path, trust: Thresholds) -> None:
-    """Write DESCRIPTION into a folder, with trust, the digests of all other files, and its own."""
+def write_description(description: dict[str, Any], folder: Path, thresholds: Thresholds) -> None:
+    """Write model.json: the description, thresholds, the digest of every other file and its own."""
     files = sorted(
         file for file in folder.rglob("*") if file.is_file() and file.name != DESCRIPTION_FILE
     )
     content = description | {
-        "trust": trust._asdict(),
+        "thresholds": thresholds._asdict(),
         "files": {
             file.relative_to(folder).as_posix(): {
                 "sha256": file_sha256(file),

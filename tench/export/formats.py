@@ -1,5 +1,7 @@
-"""A classifier as LiteRT in floats and in 8-bit integers, as ONNX and as Keras, each with its
-description in its metadata. The same classifier gives the same bytes."""
+"""Convert a classifier to LiteRT (float32 and int8), ONNX and Keras.
+
+Every file carries the description in its own metadata. The same classifier gives the same bytes.
+"""
 
 import io
 import json
@@ -21,21 +23,21 @@ from tench.model.network.classifier import classifier_parts
 from tench.model.network.keras_setup import tf
 from tench.run.silence import silenced_stderr
 
-METADATA_NAME = "tench.json"  # in every format's own metadata
-OPSET = 18  # of ONNX: known to all runtimes of the last years
+METADATA_NAME = "tench.json"  # key of the description in each format's metadata
+OPSET = 18  # ONNX operator set: supported by runtimes since ONNX Runtime 1.14 (2023)
 
 ImageArrays = Sequence[NDArray[np.uint8]]  # each (size, size, 3)
 
 
 def export_litert(classifier: Any) -> bytes:
-    """LiteRT, float32, an image at a time."""
+    """Convert a classifier to LiteRT, float32, batch size 1."""
     from tensorflow.python.framework import convert_to_constants
 
     call, inputs = exported_function(classifier), input_signature(classifier, 1)
     traced = tf.function(call, inputs).get_concrete_function()
     folded = convert_to_constants.convert_variables_to_constants_v2(traced)
-    names = sorted(traced.structured_outputs)  # as TensorFlow flattens them
-    module = tf.Module()  # gives the model a signature with names
+    names = sorted(traced.structured_outputs)  # the order in which TensorFlow flattens a dict
+    module = tf.Module()  # for a signature with named inputs and outputs
     module.call = tf.function(lambda image: dict(zip(names, folded(image), strict=True)), inputs)
     concrete = module.call.get_concrete_function()
     with silenced_stderr():
@@ -43,11 +45,16 @@ def export_litert(classifier: Any) -> bytes:
 
 
 def quantize_int8(content: bytes, classifier: Any, images: ImageArrays) -> bytes:
-    """A float32 LiteRT model with the backbone in 8-bit integers; its metadata stay.
+    """Quantize the backbone of a float32 LiteRT model to 8-bit integers, keeping its metadata.
 
-    Weights a channel each, activations a tensor each with the range they take on `images`. What
-    lies behind the backbone, a hundredth of the work, stays in floats: a softmax in 8 bits would
-    know probabilities in steps of 1/256.
+    Weights are quantized per channel, activations per tensor with the range they take on `images`.
+    The layers after the backbone, 1 % of the work, stay in float32: an 8-bit softmax would round
+    probabilities to multiples of 1/256.
+
+    Args:
+        content: The float32 model.
+        classifier: The Keras model that it was converted from.
+        images: Calibration images.
     """
     from ai_edge_quantizer import quantizer, recipe
 
@@ -56,13 +63,13 @@ def quantize_int8(content: bytes, classifier: Any, images: ImageArrays) -> bytes
     quantizing = quantizer.Quantizer(bytearray(content), steps)
     inputs = [{INPUT_NAME: image[None].astype(np.float32)} for image in images]
     with silenced_stderr(), redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # channels of zeros have no scale
+        warnings.simplefilter("ignore")  # about channels of zeros, which have no scale
         ranges = quantizing.calibrate({"serving_default": inputs}, num_threads=available_cores())
         return bytes(quantizing.quantize(ranges).quantized_model)
 
 
 def add_litert_metadata(content: bytes, description: Mapping[str, Any]) -> bytes:
-    """A LiteRT model with a description in its metadata."""
+    """Add a description to the metadata of a LiteRT model."""
     from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.tools import flatbuffer_utils
 
@@ -76,7 +83,7 @@ def add_litert_metadata(content: bytes, description: Mapping[str, Any]) -> bytes
 
 
 def export_onnx(classifier: Any, description: Mapping[str, Any]) -> bytes:
-    """ONNX, float32, for any number of images at a time."""
+    """Convert a classifier to ONNX, float32, any batch size."""
     import onnx
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
@@ -93,7 +100,7 @@ def export_onnx(classifier: Any, description: Mapping[str, Any]) -> bytes:
 
 
 def export_keras(file: Path, description: Mapping[str, Any], target: Path) -> None:
-    """A copy of a .keras file with a description beside Keras's own entries."""
+    """Copy a .keras file and add a description to the archive."""
     with zipfile.ZipFile(file) as source, zipfile.ZipFile(target, "w") as archive:
         for name in source.namelist():
             archive.writestr(zipfile.ZipInfo(name), source.read(name))

@@ -1,4 +1,4 @@
-"""The training images that an export carries along, to tell how far others lie from them."""
+"""The reference set of an export: training images to find nearest neighbors among."""
 
 import io
 from collections.abc import Sequence
@@ -23,32 +23,32 @@ from tench.deploy.runtime.export_folder import (
 from tench.deploy.runtime.neighbors import ReferenceSet, normalize_vectors
 from tench.export.verify import predict_rows
 
-REFERENCE_IMAGE_SIZE = 96  # pixels of their small images
+REFERENCE_IMAGE_SIZE = 96  # pixels, width and height of a thumbnail
 
 
 def encode_small_image(row: Row) -> bytes:
-    """A prepared image at SIDE pixels a side, WebP."""
+    """Encode a prepared image as a WebP thumbnail."""
     out = io.BytesIO()
     image = resize(Image.fromarray(read_eval_image(row)), REFERENCE_IMAGE_SIZE)
     image.save(out, "WEBP", quality=70, method=0)
     return out.getvalue()
 
 
-def write_reference_set(rows: Sequence[Row], ask: RunModel, folder: Path) -> ReferenceSet:
-    """Write the features, names and small images of training images to an export's folder.
+def write_reference_set(rows: Sequence[Row], run_model: RunModel, folder: Path) -> ReferenceSet:
+    """Write features, names and thumbnails of up to REFERENCE_IMAGES training images.
 
     Args:
-        rows: of the index.
-        ask: the exported classifier.
-        folder: of the export.
+        rows: Rows of the index.
+        run_model: The exported classifier.
+        folder: The export folder.
     """
-    kept = evenly_spaced_rows(rows_in_split(rows, "train"), REFERENCE_IMAGES)
-    _, pooled = predict_rows(kept, ask, "export known")
+    chosen = evenly_spaced_rows(rows_in_split(rows, "train"), REFERENCE_IMAGES)
+    _, pooled = predict_rows(chosen, run_model, "export reference set")
     features = normalize_vectors(pooled).astype(np.float16)
     np.save(folder / REFERENCE_FEATURES_FILE, features)
-    names = [{"path": row.source, "class_name": row.class_name} for row in kept]
+    names = [{"path": row.source, "class_name": row.class_name} for row in chosen]
     write_csv(names[0], (name.values() for name in names), folder / REFERENCE_ROWS_FILE)
     with ZipFile(folder / REFERENCE_IMAGES_FILE, "w") as archive:
-        for place, content in enumerate(map_in_threads(encode_small_image, kept)):
-            archive.writestr(ZipInfo(f"{place}.webp"), content)
+        for index, content in enumerate(map_in_threads(encode_small_image, chosen)):
+            archive.writestr(ZipInfo(f"{index}.webp"), content)
     return ReferenceSet(features.astype(np.float32), names, folder / REFERENCE_IMAGES_FILE)

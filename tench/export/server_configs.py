@@ -1,4 +1,4 @@
-"""Configurations for servers of others, written for this classifier."""
+"""Configurations for other model servers: Triton, KServe, TensorFlow Serving."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,28 +7,29 @@ from tench.core.files import write_text
 from tench.deploy.runtime.backends import ModelOutput
 from tench.export.card import TEMPLATES, card_templates
 
-CONFIG_FOLDER = "serving"
+CONFIG_FOLDER = "serving"  # in an export
+TEMPLATE_FOLDER = "server_configs"  # in TEMPLATES
 
 
-def write_server_configs(said: ModelOutput, size: int, folder: Path) -> None:
-    """Write a configuration for every server of docs/serving.md into an export's folder.
+def write_server_configs(output: ModelOutput, size: int, folder: Path) -> None:
+    """Write a configuration for every server in docs/serving.md.
 
     Args:
-        said: an answer, for the shapes.
-        size: pixels a side.
-        folder: of the export.
+        output: Any output of the classifier, for its shapes.
+        size: Width and height of the input in pixels.
+        folder: The export folder.
     """
     shapes = {
         "size": size,
-        "classes": len(said.probabilities),
-        "channels": len(said.pooled),
-        "heat": said.heat.shape,
+        "classes": len(output.probabilities),
+        "channels": len(output.pooled),
+        "heat": output.heat.shape,
     }
     for template in list_server_configs():
-        text = card_templates().get_template(f"{CONFIG_FOLDER}/{template}").render(shapes)
+        text = card_templates().get_template(f"{TEMPLATE_FOLDER}/{template}").render(shapes)
         write_text(text, folder / CONFIG_FOLDER / template)
 
 
 def list_server_configs() -> Sequence[str]:
-    """The names of the configurations, sorted."""
-    return sorted(file.name for file in (TEMPLATES / CONFIG_FOLDER).iterdir())
+    """List the names of the configurations, sorted."""
+    return sorted(file.name for file in (TEMPLATES / TEMPLATE_FOLDER).iterdir())

@@ -1,4 +1,4 @@
-"""From when on an answer is to be doubted, by validation images; and whether that holds."""
+"""Thresholds of the prediction flags: fit on validation images, evaluated on test images."""
 
 from typing import Any
 
@@ -9,70 +9,81 @@ from tench.deploy.runtime.export_folder import Thresholds
 from tench.deploy.runtime.neighbors import ReferenceSet, normalize_vectors
 from tench.deploy.runtime.predictor import LOW_CONFIDENCE, OUT_OF_DISTRIBUTION, prediction_flag
 
-IN_DISTRIBUTION_SHARE = 0.99  # of the validation images lie nearer than a stranger
+IN_DISTRIBUTION_SHARE = 0.99  # share of validation images within the distance threshold
 
 Array = NDArray[np.float32]
 
 
-def reference_distances(known: ReferenceSet, pooled: Array) -> Array:
-    """How far images (n, channels) lie from the nearest known one, (n,), 0 ... 2."""
+def reference_distances(reference_set: ReferenceSet, pooled: Array) -> Array:
+    """Cosine distances of pooled features (n, channels) to the nearest reference image, (n,)."""
+    vectors = normalize_vectors(pooled)
     return np.asarray(
-        [1 - (known.features @ one).max() for one in normalize_vectors(pooled)], np.float32
+        [1 - (reference_set.features @ vector).max() for vector in vectors], np.float32
     )
 
 
 def confidence_threshold(
-    confidence: Array, right: NDArray[np.bool_], accuracy: float
+    confidence: Array, correct: NDArray[np.bool_], accuracy: float
 ) -> float | None:
-    """The lowest confidence such that of the images with at least as much the share `accuracy` is
-    right; None if there is none.
+    """Lowest confidence at or above which predictions reach an accuracy; None if none does.
 
     Source: the risk-coverage curve of El-Yaniv and Wiener, On the Foundations of Noise-free
     Selective Classification (JMLR 2010), without a bound on the risk.
+
+    Args:
+        confidence: Probability of the predicted class, (n,).
+        correct: Whether each prediction is correct, (n,).
+        accuracy: Accuracy to reach, 0 to 1.
     """
     order = np.argsort(-confidence, kind="stable")
-    shares = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    last = np.append(confidence[order][1:] != confidence[order][:-1], True)  # of equal ones
-    good = np.flatnonzero(last & (shares >= accuracy))
-    return float(confidence[order[good[-1]]]) if len(good) else None
+    accuracies = np.cumsum(correct[order]) / np.arange(1, len(order) + 1)
+    # equal confidences are accepted together: only the last of them counts
+    last = np.append(confidence[order][1:] != confidence[order][:-1], True)
+    candidates = np.flatnonzero(last & (accuracies >= accuracy))
+    return float(confidence[order[candidates[-1]]]) if len(candidates) else None
 
 
 def fit_thresholds(
-    probabilities: Array, labels: NDArray[np.integer[Any]], far: Array, accuracy: float
+    probabilities: Array, labels: NDArray[np.integer[Any]], distances: Array, accuracy: float
 ) -> Thresholds:
-    """From when on to doubt, so that `accuracy` of what is believed is right.
+    """Fit the thresholds on validation images.
 
     Args:
-        probabilities: of validation images, (n, classes).
-        labels: theirs, (n,).
-        far: their distances, (n,).
-        accuracy: export.target_accuracy.
+        probabilities: Predicted probabilities, (n, classes).
+        labels: True labels, (n,).
+        distances: Distances to the reference set, (n,).
+        accuracy: Accuracy that confident predictions must reach (export.target_accuracy).
     """
-    right = probabilities.argmax(axis=1) == labels
+    correct = probabilities.argmax(axis=1) == labels
     return Thresholds(
-        confidence=confidence_threshold(probabilities.max(axis=1), right, accuracy),
+        confidence=confidence_threshold(probabilities.max(axis=1), correct, accuracy),
         accuracy=accuracy,
-        distance=float(np.quantile(far, IN_DISTRIBUTION_SHARE)),
+        distance=float(np.quantile(distances, IN_DISTRIBUTION_SHARE)),
     )
 
 
 def evaluate_thresholds(
-    trust: Thresholds, probabilities: Array, labels: NDArray[np.integer[Any]], far: Array
+    thresholds: Thresholds,
+    probabilities: Array,
+    labels: NDArray[np.integer[Any]],
+    distances: Array,
 ) -> dict[str, Any]:
-    """What trust does on the test images: shares that are strangers, unsure and believed, and the
-    accuracy of the believed; no accuracy where none is."""
-    right = probabilities.argmax(axis=1) == labels
-    pairs = zip(probabilities.max(axis=1), far, strict=True)
-    doubts = np.array([prediction_flag(trust, float(p), float(d)) for p, d in pairs])
-    believed = doubts == ""
-    accuracy = {"accuracy": float(right[believed].mean())} if believed.any() else {}
+    """Share of test images with each flag and without one, and the accuracy of the latter.
+
+    Shapes as in `fit_thresholds`. `accuracy` is missing if no prediction is accepted.
+    """
+    correct = probabilities.argmax(axis=1) == labels
+    pairs = zip(probabilities.max(axis=1), distances, strict=True)
+    flags = np.array([prediction_flag(thresholds, float(p), float(d)) for p, d in pairs])
+    accepted = flags == ""
+    accuracy = {"accuracy": float(correct[accepted].mean())} if accepted.any() else {}
     return {
-        "confidence": trust.confidence,
-        "distance": trust.distance,
+        "confidence": thresholds.confidence,
+        "distance": thresholds.distance,
         "test": {
-            "strangers": float((doubts == OUT_OF_DISTRIBUTION).mean()),
-            "unsure": float((doubts == LOW_CONFIDENCE).mean()),
-            "believed": float(believed.mean()),
+            OUT_OF_DISTRIBUTION: float((flags == OUT_OF_DISTRIBUTION).mean()),
+            LOW_CONFIDENCE: float((flags == LOW_CONFIDENCE).mean()),
+            "accepted": float(accepted.mean()),
             **accuracy,
         },
     }

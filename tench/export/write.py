@@ -1,4 +1,4 @@
-"""All models of an export: writing them, and asking each by its own runtime."""
+"""Write the models of an export, and predict the test images with each in its own runtime."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,29 +21,31 @@ from tench.export.verify import Array, predict_rows
 
 
 class ModelPredictions(NamedTuple):
-    """What a model says of the test images."""
+    """Predictions of a model for the test images."""
 
-    probabilities: Array
-    pooled: Array
-    speed: float  # images/s on all cores, without reading them
+    probabilities: Array  # (images, classes)
+    pooled: Array  # (images, channels)
+    images_per_second: float  # on all cores, without reading images
 
 
 def write_models(
     classifier: Any, train: Sequence[Row], description: Mapping[str, Any], folder: Path
 ) -> None:
-    """Write all of MODELS into a folder.
+    """Write all of MODEL_FILES.
 
     Args:
-        classifier: assembled, as CLASSIFIER holds it.
-        train: the training images.
-        description: for the models' metadata.
-        folder: of the export.
+        classifier: The Keras model in CLASSIFIER.
+        train: Training rows; some calibrate the quantization.
+        description: Metadata of every model.
+        folder: The export folder.
     """
-    few = [read_eval_image(row) for row in evenly_spaced_rows(train, CALIBRATION_IMAGES)]
-    floats = add_litert_metadata(export_litert(classifier), description)
+    calibration_images = [
+        read_eval_image(row) for row in evenly_spaced_rows(train, CALIBRATION_IMAGES)
+    ]
+    float32 = add_litert_metadata(export_litert(classifier), description)
     contents = {
-        "float32": floats,
-        "int8": quantize_int8(floats, classifier, few),
+        "float32": float32,
+        "int8": quantize_int8(float32, classifier, calibration_images),
         "onnx": export_onnx(classifier, description),
     }
     for name, content in contents.items():
@@ -52,11 +54,11 @@ def write_models(
 
 
 def predict_with_models(test: Sequence[Row], folder: Path) -> dict[str, ModelPredictions]:
-    """What every model of RUNTIMES says of the test images."""
-    asked = {}
+    """Predict the test images with every model in RUNTIMES, each in its own runtime."""
+    predictions = {}
     for name in RUNTIMES:
         seconds: list[float] = []
-        with open_runtime(name, folder / MODEL_FILES[name]) as ask:
-            said = predict_rows(test, ask, f"export {name}", seconds)
-        asked[name] = ModelPredictions(*said, len(test) / sum(seconds))
-    return asked
+        with open_runtime(name, folder / MODEL_FILES[name]) as run_model:
+            outputs = predict_rows(test, run_model, f"export {name}", seconds)
+        predictions[name] = ModelPredictions(*outputs, len(test) / sum(seconds))
+    return predictions

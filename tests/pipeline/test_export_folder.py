@@ -1,4 +1,4 @@
-"""The export of the sample's pipeline, carried away and used."""
+"""The export of the sample's pipeline, copied elsewhere and used."""
 
 import json
 import shutil
@@ -32,14 +32,14 @@ from tench.deploy.runtime.predictor import open_classifier, predict_image
 
 @pytest.fixture(scope="module")
 def export(finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The export, carried away from its project."""
+    """A copy of the export outside its project."""
     target = tmp_path_factory.mktemp("away") / "model"
     return Path(shutil.copytree(finished_run.folder / "models/export", target))
 
 
 @pytest.fixture(scope="module")
 def photographs(finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Images as people have them: large, rotated, with alpha, CMYK, gray in 16 bits."""
+    """Realistic images: large, rotated, with alpha, CMYK, 16-bit gray."""
     folder = tmp_path_factory.mktemp("photographs")
     files = sorted((finished_run.folder / "data/sample/val").glob("*/*.jpg"))[::16][:6]
     images = [Image.open(file).convert("RGB").resize((1500, 1000)) for file in files]
@@ -57,8 +57,8 @@ def photographs(finished_run: FinishedRun, tmp_path_factory: pytest.TempPathFact
     return sorted(folder.iterdir())
 
 
-def keras_says(base: FinishedRun, files: list[Path], size: int) -> NDArray[np.float32]:
-    """What the classifier says in plain Keras, of images read by hand."""
+def keras_probabilities(base: FinishedRun, files: list[Path], size: int) -> NDArray[np.float32]:
+    """Predictions of the classifier in plain Keras, for images decoded by hand."""
     from tench.model.network.keras_setup import keras
 
     white, shown = (255, 255, 255, 255), []
@@ -77,18 +77,18 @@ def keras_says(base: FinishedRun, files: list[Path], size: int) -> NDArray[np.fl
 
 
 def ask(export: Path, runtime: str, files: list[Path]) -> NDArray[np.float64]:
-    """What an exported model says, in the order of the classes."""
+    """Probabilities of an exported model, in the order of the classes."""
     exported = read_export(export)
     with open_classifier(exported, runtime) as classifier:
-        said = [dict(predict_image(classifier, read_image(file)).classes) for file in files]
-    return np.array([[one[name] for name in exported.classes] for one in said])
+        predictions = [dict(predict_image(classifier, read_image(file)).classes) for file in files]
+    return np.array([[one[name] for name in exported.classes] for one in predictions])
 
 
 def test_every_runtime_predicts_as_keras_does(
     finished_run: FinishedRun, export: Path, photographs: list[Path]
 ) -> None:
     size = read_export(export).image_size
-    expected = keras_says(finished_run, photographs, size)
+    expected = keras_probabilities(finished_run, photographs, size)
     for runtime in ("float32", "onnx"):
         np.testing.assert_allclose(ask(export, runtime, photographs), expected, atol=1e-4)
     assert np.abs(ask(export, "int8", photographs) - expected).mean() < 0.05
@@ -96,7 +96,7 @@ def test_every_runtime_predicts_as_keras_does(
 
 
 def predict(export: Path, *arguments: str) -> list[dict[str, Any]]:
-    """The lines of `tench.predict`, run where there is no project."""
+    """Output lines of `tench.predict`, run outside any project."""
     command = (sys.executable, "-m", "tench.predict", "--model", str(export), "--format", "json")
     answer = run_command(export.parent, *command, *arguments, PYTHONPATH=str(CHECKOUT))
     lines = [line for line in answer.stdout.splitlines() if line.startswith("{")]
@@ -108,21 +108,21 @@ def test_raw_test_images_get_the_probabilities_that_were_scored(
     finished_run: FinishedRun, export: Path
 ) -> None:
     files, scored = zip(*read_scored_images(finished_run.folder), strict=True)
-    said = predict(export, *map(str, files))
-    assert [one["class"] for one in said] == [row["prediction"] for row in scored]
-    found = [one["probability"] for one in said]
+    predictions = predict(export, *map(str, files))
+    assert [one["class"] for one in predictions] == [row["prediction"] for row in scored]
+    found = [one["probability"] for one in predictions]
     np.testing.assert_allclose(found, [float(row["probability"]) for row in scored], atol=1e-4)
 
 
 @pytest.mark.parametrize("module", ["tench.deploy.predict.command", "tench.deploy.serve.server"])
-def test_in_use_nothing_of_the_pipeline_is_imported(module: str) -> None:
+def test_deployment_imports_nothing_of_the_pipeline(module: str) -> None:
     heavy = ("tensorflow", "keras", "dvc", "sklearn", "scipy", "matplotlib", "ruamel", "onnx")
     code = f"import sys, {module}; print([one for one in {heavy!r} if one in sys.modules])"
     assert run_command(CHECKOUT, sys.executable, "-c", code).stdout.strip() == "[]"
 
 
 def metadata(file: Path) -> Any:
-    """The description in a model's own metadata."""
+    """Description in the metadata of a model file."""
     if file.suffix == ".onnx":
         (one,) = onnx.load(file).metadata_props
         return json.loads(one.value)
@@ -152,7 +152,7 @@ def test_the_keras_export_is_the_classifier(finished_run: FinishedRun, export: P
             assert exported.read(name) == scored.read(name)
 
 
-def test_figures_are_of_the_whole_test_set(finished_run: FinishedRun, export: Path) -> None:
+def test_metrics_cover_the_whole_test_set(finished_run: FinishedRun, export: Path) -> None:
     figures = read_json(finished_run.folder / "metrics/export.json")
     accuracy = read_json(finished_run.folder / "metrics/evaluate.json")["finetuned"]["accuracy"]
     for name in ("float32", "onnx", "keras"):
@@ -167,7 +167,7 @@ def test_noise_is_out_of_distribution(export: Path, tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (200, 300, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.png")
     (one,) = predict(export, str(tmp_path / "noise.png"))
-    assert one["doubt"] == "stranger"
+    assert one["flag"] == "out_of_distribution"
 
 
 def test_the_card_is_filled(finished_run: FinishedRun, export: Path) -> None:
@@ -180,8 +180,8 @@ def test_the_card_is_filled(finished_run: FinishedRun, export: Path) -> None:
     assert result["metrics"][0]["value"] == round(scores["finetuned"]["accuracy"], 4)
     headings = [line for line in card.splitlines() if line.startswith("## ")]
     assert headings == [
-        *("## Use", "## What it is for, and what not", "## Scores", "## Data"),
-        *("## Training", "## Licenses", "## Getting it again"),
+        *("## Use", "## Intended use and limitations", "## Scores", "## Data"),
+        *("## Training", "## Licenses", "## Reproduce"),
     ]
     for word in ("TODO", "None.", "nan", "{{", "[More", "baseline."):
         assert word not in card
@@ -213,11 +213,11 @@ def test_a_damaged_export_is_refused(export: Path, tmp_path: Path, harm: Any, wo
         pass
 
 
-def test_without_the_small_images_it_works(export: Path, tmp_path: Path) -> None:
+def test_thumbnails_are_optional(export: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(export, tmp_path / "model"))
     (folder / "neighbors.zip").unlink()
     with open_classifier(read_export(folder), "int8") as classifier:
-        assert classifier.neighbors.images is None
+        assert classifier.reference_set.images is None
 
 
 def test_runtimes_are_models() -> None:

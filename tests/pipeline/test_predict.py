@@ -1,4 +1,4 @@
-"""python -m tench.predict: which files, what rows, what errors."""
+"""python -m tench.predict: its files, rows and errors."""
 
 import csv
 import json
@@ -29,7 +29,7 @@ from tench.deploy.runtime.predictor import Prediction
 NEAR = [Neighbor(3, "a.jpg", "fish", 0.25)]
 CLASSES = [("fish", 0.7), ("dog", 0.2), ("radio", 0.1)]
 IMAGE = np.zeros((4, 4, 3), np.uint8)
-ANSWER = Prediction(CLASSES, NEAR, "", IMAGE, np.zeros((2, 2), np.float32))
+PREDICTION = Prediction(CLASSES, NEAR, "", IMAGE, np.zeros((2, 2), np.float32))
 
 
 @pytest.fixture
@@ -76,12 +76,12 @@ def as_csv(row: list[str]) -> dict[str, str]:
 
 
 def test_a_row_of_csv() -> None:
-    row = as_csv(csv_row(prediction_row(Path("a.jpg"), ANSWER, 0, "x.jpg"), 2))
+    row = as_csv(csv_row(prediction_row(Path("a.jpg"), PREDICTION, 0, "x.jpg"), 2))
     assert row == {
         "path": "a.jpg",
         "class": "fish",
         "probability": "0.700000",
-        "doubt": "",
+        "flag": "",
         "distance": "0.250000",
         "class_1": "fish",
         "probability_1": "0.700000",
@@ -92,17 +92,17 @@ def test_a_row_of_csv() -> None:
     }
 
 
-def test_below_the_least_confidence_nothing_is_decided() -> None:
-    undecided = prediction_row(Path("a.jpg"), ANSWER, 0.71, "")
+def test_below_the_minimum_confidence_images_are_undecided() -> None:
+    undecided = prediction_row(Path("a.jpg"), PREDICTION, 0.71, "")
     row = as_csv(csv_row(undecided, 2))
-    assert (row["class"], row["doubt"], row["class_1"]) == ("", "undecided", "fish")
+    assert (row["class"], row["flag"], row["class_1"]) == ("", "undecided", "fish")
     content = json.loads(json_line(undecided, 2))
     assert content["class"] is None
     assert content["classes"][0] == {"class": "fish", "probability": 0.7}
-    assert prediction_row(Path("a.jpg"), ANSWER, 0.7, "").flag == ""
+    assert prediction_row(Path("a.jpg"), PREDICTION, 0.7, "").flag == ""
 
 
-def test_what_cannot_be_read_has_a_reason_in_a_row_as_long() -> None:
+def test_unreadable_files_have_a_reason_in_a_row_of_the_same_length() -> None:
     row = rejected_row(Path("a.jpg"), "the file is empty")
     assert as_csv(csv_row(row, 2))["reason"] == "the file is empty"
     assert json.loads(json_line(row, 2))["class"] is None
@@ -118,13 +118,16 @@ def test_no_path_is_a_formula(name: str) -> None:
     [
         (Counts(9, 0, 0), None),
         (Counts(9, 1, 0), None),
-        (Counts(9, 9, 0), "error: no image was read"),
-        (Counts(0, 0, 0), "error: no image there"),
-        (Counts(9, 2, 1), "error: folders that could not be read: 1; allow it, and run this again"),
-        (Counts(1, 1, 1), "error: no image was read"),
+        (Counts(9, 9, 0), "error: no image could be read"),
+        (Counts(0, 0, 0), "error: no images found"),
+        (
+            Counts(9, 2, 1),
+            "error: folders that could not be read: 1. Make them readable and retry",
+        ),
+        (Counts(1, 1, 1), "error: no image could be read"),
     ],
 )
-def test_a_folder_that_was_not_read_is_an_error(
+def test_an_unreadable_folder_is_an_error(
     counts: Counts, error: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "predict_files", lambda chosen: counts)
@@ -140,16 +143,16 @@ def predict(base: FinishedRun, *arguments: str) -> subprocess.CompletedProcess[s
     return run_command(base.folder, sys.executable, "-m", "tench.predict", *arguments)
 
 
-def test_a_folder_is_named_with_explanations(finished_run: FinishedRun, tmp_path: Path) -> None:
+def test_a_folder_is_predicted_with_explanations(finished_run: FinishedRun, tmp_path: Path) -> None:
     shown = tmp_path / "shown"
     files = finished_run.folder / "data/sample/val/n01440764"
-    said = predict(finished_run, str(files), str(CHECKOUT / "README.md"), "--explain", str(shown))
-    assert said.returncode == 0
-    lines = [line for line in said.stdout.splitlines() if "," in line]
+    result = predict(finished_run, str(files), str(CHECKOUT / "README.md"), "--explain", str(shown))
+    assert result.returncode == 0
+    lines = [line for line in result.stdout.splitlines() if "," in line]
     rows = list(csv.DictReader(lines))
     assert [row["class"] for row in rows[:-1]] == ["fish"] * (len(rows) - 1)
     assert "not an image in any of" in rows[-1]["reason"]
-    assert "1 of 21 files could not be read" in said.stdout
+    assert "1 of 21 files could not be read" in result.stdout
     written = {row["explanation"] for row in rows[:-1]}
     assert written == {str(file) for file in shown.iterdir()}
     assert len(written) == 20
@@ -179,27 +182,27 @@ def test_a_pipe_is_read_and_may_end_early(finished_run: FinishedRun) -> None:
         "find data/sample/val -name '*.jpg' | sort | "
         f"{sys.executable} -m tench.predict - --runtime int8 --top 1 | head -3"
     )
-    said = run_command(finished_run.folder, "bash", "-c", command)
-    assert said.stdout.splitlines()[0].startswith("path,class,probability")
-    assert "Traceback" not in said.stdout
-    assert len(said.stdout.splitlines()) == 3
+    result = run_command(finished_run.folder, "bash", "-c", command)
+    assert result.stdout.splitlines()[0].startswith("path,class,probability")
+    assert "Traceback" not in result.stdout
+    assert len(result.stdout.splitlines()) == 3
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
         (("a.jpg", "--model", "nowhere"), 1, "nowhere: no exported classifier there"),
-        (("no.jpg",), 1, "no image was read"),
-        ((".git",), 1, "no image was read"),
+        (("no.jpg",), 1, "no image could be read"),
+        ((".git",), 1, "no image could be read"),
     ],
 )
-def test_mistakes_are_one_error(
+def test_mistakes_give_one_error(
     finished_run: FinishedRun, arguments: tuple[str, ...], code: int, words: str
 ) -> None:
-    said = predict(finished_run, *arguments)
-    assert said.returncode == code
-    assert words in error_line(said.stdout)
-    assert "Traceback" not in said.stdout
+    result = predict(finished_run, *arguments)
+    assert result.returncode == code
+    assert words in error_line(result.stdout)
+    assert "Traceback" not in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -211,16 +214,16 @@ def test_mistakes_are_one_error(
         (("a.jpg", "--runtime", "keras"), "'float32', 'int8', 'onnx'"),
     ],
 )
-def test_wrong_options_are_reported(
+def test_wrong_options_give_usage_and_error(
     finished_run: FinishedRun, arguments: tuple[str, ...], words: str
 ) -> None:
-    said = predict(finished_run, *arguments)
-    assert said.returncode == 2
-    assert "usage: python -m tench.predict" in said.stdout
-    assert words in said.stdout
+    result = predict(finished_run, *arguments)
+    assert result.returncode == 2
+    assert "usage: python -m tench.predict" in result.stdout
+    assert words in result.stdout
 
 
 def test_a_pipe_with_a_name_does_not_hang(finished_run: FinishedRun, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
-    said = predict(finished_run, str(tmp_path / "pipe.jpg"))
-    assert "not a file" in said.stdout
+    result = predict(finished_run, str(tmp_path / "pipe.jpg"))
+    assert "not a file" in result.stdout

@@ -1,4 +1,4 @@
-"""The server's page in a real browser: images in, answers out; keyboard and phone."""
+"""The server's page in a real browser: images in, predictions out; keyboard and phone."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,22 +11,22 @@ from playwright.sync_api import Browser, Page, expect
 
 @pytest.fixture(params=[(1200, 900), (360, 740)], ids=["desk", "phone"])
 def page(browser: Browser, server: RunningServer, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """The page on a screen; nothing goes wrong on it, and nothing is asked of other servers."""
+    """The page on a screen. Fails on script errors and on requests to other servers."""
     width, height = request.param
-    one = browser.new_page(viewport={"width": width, "height": height})
-    wrong: list[str] = []
-    told = "422"  # the browser's own note of an image that cannot be read
-    one.on("console", lambda said: None if told in said.text else wrong.append(said.text))
-    one.on("pageerror", lambda error: wrong.append(str(error)))
-    ours = (server.address, "data:", "blob:")
-    one.on("request", lambda sent: None if sent.url.startswith(ours) else wrong.append(sent.url))
-    # From here on the browser hands file choosers over. Asked for at the key's press alone, it may
-    # have opened one by itself before: playwright does not wait for its answer.
-    one.on("filechooser", lambda chooser: None)
-    one.goto(server.address)
-    yield one
-    one.close()
-    assert wrong == []
+    page = browser.new_page(viewport={"width": width, "height": height})
+    errors: list[str] = []
+    expected = "422"  # the browser logs the status of an unreadable image
+    page.on("console", lambda log: None if expected in log.text else errors.append(log.text))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    own = (server.address, "data:", "blob:")
+    page.on("request", lambda sent: None if sent.url.startswith(own) else errors.append(sent.url))
+    # With a listener from the start, the browser never opens a file chooser of its own: playwright
+    # does not wait for the browser to confirm a listener that is added later.
+    page.on("filechooser", lambda chooser: None)
+    page.goto(server.address)
+    yield page
+    page.close()
+    assert errors == []
 
 
 def images(base: FinishedRun) -> list[Path]:
@@ -38,18 +38,18 @@ def test_images_are_predicted(finished_run: FinishedRun, page: Page, tmp_path: P
     broken = tmp_path / "broken <b>.jpg"
     broken.write_bytes(b"no image")
     page.set_input_files("#files", [*images(finished_run), broken])
-    answers = page.locator("article")
-    expect(answers).to_have_count(3)
-    expect(page.locator("#status")).to_have_text("3 looked at.")
-    expect(answers.nth(2).locator("h2")).to_contain_text("fish, ")
-    expect(answers.nth(1).locator("h2")).to_contain_text("dog, ")
-    expect(answers.nth(0).locator("h2")).to_have_text("Not readable")
-    expect(answers.nth(0).locator(".doubt")).to_contain_text("not an image in any of")
-    expect(answers.nth(0).locator("figcaption").first).to_have_text(broken.name)
-    fish = answers.nth(2)
-    expect(fish.locator(".likely li")).to_have_count(5)
-    expect(fish.locator(".near img")).to_have_count(4)
-    for image in (".seen img", ".explained img", ".near img"):
+    predictions = page.locator("article")
+    expect(predictions).to_have_count(3)
+    expect(page.locator("#status")).to_have_text("3 images done.")
+    expect(predictions.nth(2).locator("h2")).to_contain_text("fish, ")
+    expect(predictions.nth(1).locator("h2")).to_contain_text("dog, ")
+    expect(predictions.nth(0).locator("h2")).to_have_text("Unreadable image")
+    expect(predictions.nth(0).locator(".warning")).to_contain_text("not an image in any of")
+    expect(predictions.nth(0).locator("figcaption").first).to_have_text(broken.name)
+    fish = predictions.nth(2)
+    expect(fish.locator(".classes li")).to_have_count(5)
+    expect(fish.locator(".nearest img")).to_have_count(4)
+    for image in (".upload img", ".explanation img", ".nearest img"):
         loaded = "one => one.complete && one.naturalWidth"
         assert fish.locator(image).first.evaluate(loaded) > 0
     wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")

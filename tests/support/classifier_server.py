@@ -1,4 +1,4 @@
-"""A server under test, and requests to it byte by byte."""
+"""Start a server under test, and send it raw requests."""
 
 import http.client
 import json
@@ -18,12 +18,12 @@ from pipeline_clones import CHECKOUT
 from benchmarks.listening import wait_until_listening
 
 HOST = "127.0.0.1"
-CLOSED_PORT = 1  # where nothing listens (tcpmux, which nobody runs)
+CLOSED_PORT = 1  # nothing listens there (tcpmux)
 UNREACHABLE_URL = f"http://{HOST}:{CLOSED_PORT}"
 
 
 class RunningServer(NamedTuple):
-    """A server that was started."""
+    """A running server."""
 
     port: int
     process: subprocess.Popen[str]
@@ -35,7 +35,7 @@ class RunningServer(NamedTuple):
 
 
 def free_port() -> int:
-    """A port nobody listens at."""
+    """A free port."""
     with socket.socket() as one:
         one.bind((HOST, 0))
         return int(one.getsockname()[1])
@@ -45,7 +45,7 @@ def free_port() -> int:
 def start_server(
     export: Path, folder: Path, *options: str, **variables: str
 ) -> Iterator[RunningServer]:
-    """A server on an export, with more options, its output in a file in `folder`."""
+    """Start a server for an export; its output goes to a file in `folder`."""
     port, log = free_port(), folder / "server.log"
     command = ("-m", "tench.serve", "--model", str(export), "--port", str(port), *options)
     with log.open("w") as out:
@@ -67,24 +67,24 @@ def start_server(
 
 
 def wait_until_ready(server: RunningServer) -> None:
-    """Wait until it accepts connections."""
+    """Wait until the server accepts connections."""
     assert wait_until_listening(server.port), server.log.read_text()
 
 
 def post_body(
     server: RunningServer, body: bytes, kind: str = "image/jpeg", path: str = "predict"
 ) -> tuple[int, Any]:
-    """Send a body; the status and what JSON holds."""
+    """POST a body; return the status and the parsed JSON."""
     connection = http.client.HTTPConnection(HOST, server.port, timeout=60)
     connection.request("POST", f"/{path}", body, {"Content-Type": kind} if kind else {})
-    answer = connection.getresponse()
-    said = json.loads(answer.read())
+    response = connection.getresponse()
+    parsed = json.loads(response.read())
     connection.close()
-    return answer.status, said
+    return response.status, parsed
 
 
 def encode_form(*files: tuple[str, bytes]) -> tuple[bytes, str]:
-    """The body and the type of a form with files."""
+    """Body and Content-Type of a form with files."""
     parts = b"".join(
         b'--cut\r\nContent-Disposition: form-data; name="images"; filename="'
         + name.encode()
@@ -97,7 +97,7 @@ def encode_form(*files: tuple[str, bytes]) -> tuple[bytes, str]:
 
 
 def open_raw_connection(server: RunningServer, *parts: bytes, pause: float = 0) -> socket.socket:
-    """A connection on which these bytes were sent, with pauses between."""
+    """Open a connection and send parts, with pauses in between."""
     connection = socket.create_connection((HOST, server.port), 60)
     for part in parts:
         connection.sendall(part)
@@ -106,7 +106,7 @@ def open_raw_connection(server: RunningServer, *parts: bytes, pause: float = 0) 
 
 
 def request_headers(length: int, kind: str = "image/jpeg") -> bytes:
-    """The headers of a request with so long a body."""
+    """Headers of a request with a body of `length` bytes."""
     lines = (
         "POST /predict HTTP/1.1",
         f"Host: {HOST}",
@@ -117,6 +117,6 @@ def request_headers(length: int, kind: str = "image/jpeg") -> bytes:
 
 
 def read_status(connection: socket.socket) -> int:
-    """The status of the answer on a connection."""
-    with connection, connection.makefile("rb") as answer:
-        return int(answer.readline().split()[1])
+    """Status of the response on a connection."""
+    with connection, connection.makefile("rb") as file:
+        return int(file.readline().split()[1])

@@ -59,10 +59,11 @@ def make_audit(leaks: int, **across: int) -> dict[str, Any]:
 def make_export_metrics(confidence: float | None = 0.8) -> dict[str, Any]:
     """Return the content of metrics/export.json; None: no confidence threshold is enough."""
     one = {"accuracy": 2 / 3, "difference": 1e-6, "bytes": 9_000_000}
-    believed = {"believed": 0.9, "accuracy": 0.995} if confidence else {"believed": 0.0}
-    test = {"strangers": 0.01, "unsure": 0.09 if confidence else 0.99, **believed}
-    trust = {"confidence": confidence, "distance": 0.48, "test": test}
-    return {**dict.fromkeys(("float32", "int8", "onnx", "keras"), one), "trust": trust}
+    accepted = {"accepted": 0.9, "accuracy": 0.995} if confidence else {"accepted": 0.0}
+    low_confidence = 0.09 if confidence else 0.99
+    test = {"out_of_distribution": 0.01, "low_confidence": low_confidence, **accepted}
+    thresholds = {"confidence": confidence, "distance": 0.48, "test": test}
+    return {**dict.fromkeys(("float32", "int8", "onnx", "keras"), one), "thresholds": thresholds}
 
 
 def write_epochs(stage: str, epochs: Iterable[int]) -> None:

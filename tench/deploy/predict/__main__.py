@@ -1,9 +1,13 @@
-"""Name images with an exported classifier.
+"""Predict the class of images with an exported classifier.
 
-Each image is read and resized as the training images were, and gets a row: its class, the
-probability, and a doubt: `unsure` where the confidence is lower than validation allows, `stranger`
-where no training image is near, `undecided` below --min-confidence. What cannot be read gets a
-reason. Nothing but the model folder is needed, which may be copied anywhere.
+Writes one row per image: its class, the probability, and a flag if the prediction is unreliable:
+
+  low_confidence       the probability is below the threshold found on validation images
+  out_of_distribution  no training image is similar
+  undecided            the probability is below --min-confidence
+
+Images are decoded and resized as for training. Files that cannot be read get a row with the reason.
+The command needs only the export folder, which may be copied anywhere.
 """
 
 import argparse
@@ -18,30 +22,47 @@ from tench.run.silence import escape_unencodable_output, ignore_closed_pipe
 
 
 def parse_args() -> argparse.Namespace:
-    """The command line."""
-    about = sys.modules[__name__].__doc__ or ""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tench.predict",
-        description=about,
+        description=sys.modules[__name__].__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("images", nargs="+", metavar="IMAGES", help="files, folders, patterns, or - for a list")
+    add(
+        "images",
+        nargs="+",
+        metavar="IMAGES",
+        help="files, folders or patterns such as 'a/**/*.jpg'; - reads paths from standard input",
+    )
     add_classifier_options(parser, RUNTIMES)
-    add("--format", choices=("csv", "json"), default="csv", help="csv, or json: an object a line")
-    add("--top", type=int, default=3, metavar="N", help="how many classes to list (%(default)s)")
-    share = number_in_range(float, 0, 1)
-    add("--min-confidence", type=share, default=0, metavar="P", help="leave the rest undecided")
-    add("--explain", type=Path, metavar="FOLDER", help="write Grad-CAM images there")
+    add(
+        "--format",
+        choices=("csv", "json"),
+        default="csv",
+        help="csv, or json: one object per line (default: %(default)s)",
+    )
+    add("--top", type=int, default=3, metavar="N", help="classes per image (default: %(default)s)")
+    add(
+        "--min-confidence",
+        type=number_in_range(float, 0, 1),
+        default=0,
+        metavar="P",
+        help="leave images with a lower probability undecided (default: %(default)s)",
+    )
+    add("--explain", type=Path, metavar="FOLDER", help="write a Grad-CAM image per image to FOLDER")
     return parser.parse_args()
 
 
-def run(chosen: argparse.Namespace) -> None:
-    """Write the rows, and what could not be read. Exits with 1 if that was all, or a folder."""
+def run(args: argparse.Namespace) -> None:
+    """Write the rows, and a summary of unreadable files to standard error.
+
+    Exits with status 1 if no image or not every folder could be read.
+    """
     from tench.deploy.predict.command import predict_files
 
     try:
-        files, lost, closed = predict_files(chosen)
+        files, unreadable, folders = predict_files(args)
     except TenchError as error:
         sys.exit(f"error: {error}")
     except BrokenPipeError:
@@ -50,22 +71,23 @@ def run(chosen: argparse.Namespace) -> None:
         sys.exit(f"error: {error.filename or 'standard output'}: {(error.strerror or '').lower()}")
     except KeyboardInterrupt:
         sys.exit(130)
-    if lost:
+    if unreadable:
         print(
-            f"{lost} of {files} files could not be read; the last column says why", file=sys.stderr
+            f"{unreadable} of {files} files could not be read; see the column reason",
+            file=sys.stderr,
         )
-    if lost == files:
-        sys.exit("error: no image was read" if files else "error: no image there")
-    if closed:
-        sys.exit(f"error: folders that could not be read: {closed}; allow it, and run this again")
+    if unreadable == files:
+        sys.exit("error: no image could be read" if files else "error: no images found")
+    if folders:
+        sys.exit(f"error: folders that could not be read: {folders}. Make them readable and retry")
 
 
 def main() -> None:
-    chosen = parse_args()
+    args = parse_args()
     escape_unencodable_output()
-    pin_cpu_kernels()  # before NumPy is imported: its own threads would be in the way of ours
+    pin_cpu_kernels()  # before NumPy is imported, whose threads would compete with ours
     with ignore_closed_pipe():
-        run(chosen)
+        run(args)
 
 
 if __name__ == "__main__":

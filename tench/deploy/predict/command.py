@@ -1,4 +1,4 @@
-"""From files to rows: reading, asking, writing, with a thread a core or on a cluster."""
+"""Predict files and write their rows, in threads on this machine or on a Ray cluster."""
 
 import argparse
 import csv
@@ -14,7 +14,7 @@ from tench.data.decode.raw_image import RawImage
 from tench.deploy.predict.input_files import argument_batches, count_files
 from tench.deploy.predict.output_rows import PredictionRow, csv_columns, csv_row, json_line
 from tench.deploy.predict.predict_files import (
-    CLOSED,
+    UNREADABLE_FOLDER,
     FileRequest,
     PredictOptions,
     load_request_content,
@@ -28,58 +28,59 @@ from tench.run.progress import progress_bar
 
 
 @contextmanager
-def open_row_writer(how: str, top: int) -> Iterator[Callable[[PredictionRow], None]]:
-    """A function that writes a row to standard output, at once: who sends paths one by one may wait
-    for it."""
-    if how == "json":
+def open_row_writer(output_format: str, top: int) -> Iterator[Callable[[PredictionRow], None]]:
+    """Open a function that writes a row to standard output and flushes.
+
+    A program that sends paths one by one can wait for each row.
+    """
+    if output_format == "json":
         yield lambda row: print(json_line(row, top), flush=True)
         return
     table = csv.writer(sys.stdout, lineterminator="\n")
 
-    def put(cells: list[str]) -> None:
+    def write_cells(cells: list[str]) -> None:
         table.writerow(cells)
         sys.stdout.flush()
 
-    put(csv_columns(top))
-    yield lambda row: put(csv_row(row, top))
+    write_cells(csv_columns(top))
+    yield lambda row: write_cells(csv_row(row, top))
 
 
 class Counts(NamedTuple):
-    """How many files there were."""
+    """Numbers of files."""
 
-    files: int
-    lost: int  # of them, unreadable
-    closed: int  # of those, folders, of which it is not known what is in them
+    files: int  # rows written
+    unreadable: int
+    unreadable_folders: int  # included in `unreadable`; their content is unknown
 
 
-def predict_files(chosen: argparse.Namespace) -> Counts:
-    """Write a row for every image and every folder that cannot be read."""
-    exported = read_export(chosen.model)
-    top = min(max(chosen.top, 1), len(exported.classes))
-    if chosen.explain:
-        chosen.explain.mkdir(parents=True, exist_ok=True)
-    wanted = PredictOptions(chosen.min_confidence, chosen.explain)
-    how = (chosen.runtime, wanted)
-    opened = (
-        partial(open_remote_predictor, read_export_files(exported, chosen.runtime), *how)
-        if uses_cluster()
-        else partial(open_local_predictor, exported, *how)
-    )
-    files, lost, closed = 0, 0, 0
+def predict_files(args: argparse.Namespace) -> Counts:
+    """Write a row for every image, and for every folder that cannot be read."""
+    exported = read_export(args.model)
+    top = min(max(args.top, 1), len(exported.classes))
+    if args.explain:
+        args.explain.mkdir(parents=True, exist_ok=True)
+    options = PredictOptions(args.min_confidence, args.explain)
+    if uses_cluster():
+        content = read_export_files(exported, args.runtime)
+        open_predictor = partial(open_remote_predictor, content, args.runtime, options)
+    else:
+        open_predictor = partial(open_local_predictor, exported, args.runtime, options)
+    files, unreadable, folders = 0, 0, 0
     with (
-        open_executor(opened, load_request_content) as mapped,
-        open_row_writer(chosen.format, top) as put,
+        open_executor(open_predictor, load_request_content) as predict_all,
+        open_row_writer(args.format, top) as write_row,
     ):
         numbers = count(1)
-        some = (
+        batches = (
             map(FileRequest, map(RawImage, batch), numbers)
-            for batch in argument_batches(chosen.images)
+            for batch in argument_batches(args.images)
         )
-        told = chain.from_iterable(mapped(asked) for asked in some)
-        for row, image in progress_bar(told, "predict", count_files(chosen.images), delay=1):
+        results = chain.from_iterable(predict_all(batch) for batch in batches)
+        for row, image in progress_bar(results, "predict", count_files(args.images), delay=1):
             if image:
                 Path(row.explanation).write_bytes(image)
-            put(row)
-            files, lost = files + 1, lost + bool(row.reason)
-            closed += row.reason == CLOSED
-    return Counts(files, lost, closed)
+            write_row(row)
+            files, unreadable = files + 1, unreadable + bool(row.reason)
+            folders += row.reason == UNREADABLE_FOLDER
+    return Counts(files, unreadable, folders)

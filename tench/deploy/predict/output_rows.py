@@ -1,4 +1,4 @@
-"""One answer as a row of CSV or a line of JSON."""
+"""Prediction rows, as CSV or JSON lines."""
 
 import json
 from pathlib import Path
@@ -11,50 +11,52 @@ UNDECIDED = "undecided"
 
 
 class PredictionRow(NamedTuple):
-    """What is said of one file."""
+    """Row of one file."""
 
     path: str
-    classes: list[tuple[str, float]]  # with their probabilities, the likeliest first
+    classes: list[tuple[str, float]]  # with probabilities, most likely first
     distance: float | None  # to the nearest training image
-    flag: str  # unsure, stranger, undecided or nothing
-    explanation: str  # path of the image that shows where the class was found
-    reason: str  # why it could not be read
+    flag: str  # low_confidence, out_of_distribution, undecided or empty
+    explanation: str  # path of the Grad-CAM image, or empty
+    reason: str  # why the file could not be read, or empty
 
     @property
     def predicted_class(self) -> str:
-        """The class it was given, empty if none."""
+        """Predicted class; empty if the file is undecided or could not be read."""
         return self.classes[0][0] if self.classes and self.flag != UNDECIDED else ""
 
 
 def rejected_row(path: Path, reason: str) -> PredictionRow:
-    """The row of a file that could not be read."""
+    """Row of a file that could not be read."""
     return PredictionRow(escape_formula_path(str(path)), [], None, "", "", reason)
 
 
 def prediction_row(
-    path: Path, one: Prediction, min_confidence: float, explanation: str
+    path: Path, prediction: Prediction, min_confidence: float, explanation: str
 ) -> PredictionRow:
-    """The row of an image; below `min_confidence` it is undecided."""
-    undecided = one.classes[0][1] < min_confidence
+    """Row of an image; undecided if its confidence is below `min_confidence`."""
+    undecided = prediction.classes[0][1] < min_confidence
     return PredictionRow(
         path=escape_formula_path(str(path)),
-        classes=one.classes,
-        distance=one.distance,
-        flag=UNDECIDED if undecided else one.flag,
+        classes=prediction.classes,
+        distance=prediction.distance,
+        flag=UNDECIDED if undecided else prediction.flag,
         explanation=explanation,
         reason="",
     )
 
 
 def csv_columns(top: int) -> list[str]:
-    """The header of the CSV with the `top` likeliest classes. An undecided image has no `class`;
-    what it might be stands in class_1, class_2, …"""
-    likeliest = [f"{what}_{n + 1}" for n in range(top) for what in ("class", "probability")]
+    """Header of the CSV with the `top` most likely classes.
+
+    `class` is empty for undecided images; class_1, class_2, … are filled in for them too.
+    """
+    likeliest = [f"{name}_{n + 1}" for n in range(top) for name in ("class", "probability")]
     return [
         "path",
         "class",
         "probability",
-        "doubt",
+        "flag",
         "distance",
         *likeliest,
         "explanation",
@@ -63,8 +65,10 @@ def csv_columns(top: int) -> list[str]:
 
 
 def csv_row(row: PredictionRow, top: int) -> list[str]:
-    """A row under `columns`, on one line of UTF-8, of which nothing is a formula to a spreadsheet.
-    What a path has of control characters, only JSON tells exactly."""
+    """Cells of a row under `csv_columns`, safe to open in a spreadsheet.
+
+    Control characters in paths are escaped; JSON has the exact path.
+    """
     likeliest = [
         text for name, p in row.classes[:top] for text in (escape_formula(name), format_score(p))
     ]
@@ -82,22 +86,22 @@ def csv_row(row: PredictionRow, top: int) -> list[str]:
 
 
 def format_score(value: float) -> str:
-    """A probability or distance with six places: more than runtimes agree on."""
+    """Format a probability or distance with six decimals, more than runtimes agree on."""
     return f"{value:.6f}"
 
 
 def json_line(row: PredictionRow, top: int) -> str:
-    """A row as a JSON object on one line; what there is not is null."""
+    """A row as a JSON object on one line; missing values are null."""
     content: dict[str, Any] = {
         "path": row.path,
         "class": row.predicted_class or None,
         "probability": round(row.classes[0][1], 6) if row.classes else None,
-        "doubt": row.flag or None,
+        "flag": row.flag or None,
         "distance": None if row.distance is None else round(row.distance, 6),
         "classes": [{"class": name, "probability": round(p, 6)} for name, p in row.classes[:top]],
         "explanation": row.explanation or None,
         "reason": row.reason or None,
     }
-    # of a path that is no UTF-8 the other bytes are escaped: Python's json reads them back
+    # bytes of a path that are not UTF-8 are escaped; Python's json reads them back
     line = json.dumps(content, ensure_ascii=False)
     return line.encode(errors="backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""An exported classifier as bytes, which can be opened where its folder is not."""
+"""An exported classifier as bytes, for machines that cannot read its folder."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -18,8 +18,14 @@ from tench.deploy.runtime.predictor import Classifier, open_classifier
 
 
 def read_export_files(exported: ExportedClassifier, runtime: str) -> dict[str, bytes]:
-    """The files, by name, that one of RUNTIMES needs. Raises TenchError if one is damaged or
-    missing."""
+    """Read the files that one of RUNTIMES needs.
+
+    Returns:
+        Contents by file name.
+
+    Raises:
+        TenchError: A file is missing or damaged.
+    """
     needed = [
         verified_file(exported, name)
         for name in (MODEL_FILES[runtime], REFERENCE_FEATURES_FILE, REFERENCE_ROWS_FILE)
@@ -30,11 +36,11 @@ def read_export_files(exported: ExportedClassifier, runtime: str) -> dict[str, b
 
 @contextmanager
 def open_classifier_from_files(files: Mapping[str, bytes], runtime: str) -> Iterator[Classifier]:
-    """The classifier that `packed` gave, as `open_classifier` gives it."""
+    """Open a classifier from the files of `read_export_files`."""
     with ExitStack() as opened:
         with TemporaryDirectory() as folder:
             for name, content in files.items():
                 Path(folder, name).write_bytes(content)
-            there = open_classifier(read_export(Path(folder)), runtime)
-            classifier = opened.enter_context(there)
+            exported = read_export(Path(folder))
+            classifier = opened.enter_context(open_classifier(exported, runtime))
         yield classifier

@@ -1,4 +1,4 @@
-"""What an exported classifier answers, and whether to believe it."""
+"""Predict images with an exported classifier, and flag unreliable predictions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,93 +25,102 @@ from tench.deploy.runtime.neighbors import (
     read_reference_set,
 )
 
-LOW_CONFIDENCE = "unsure"
-OUT_OF_DISTRIBUTION = "stranger"
-NEAREST_SHOWN = 4  # nearest training images
+LOW_CONFIDENCE = "low_confidence"
+OUT_OF_DISTRIBUTION = "out_of_distribution"
+NEAREST_SHOWN = 4  # nearest training images of a prediction
 
 
 class Prediction(NamedTuple):
-    """What a classifier answers about one image."""
+    """Prediction for one image."""
 
-    classes: list[tuple[str, float]]  # with their probabilities, the likeliest first
-    nearest: list[Neighbor]
-    flag: str  # why not to believe it: UNSURE, STRANGER or nothing
-    image: RGB  # as the network saw it
-    heat: NDArray[np.float32]  # (h, w) in 0 ... 1, where it found the likeliest class
+    classes: list[tuple[str, float]]  # with probabilities, most likely first
+    nearest: list[Neighbor]  # nearest first
+    flag: str  # LOW_CONFIDENCE, OUT_OF_DISTRIBUTION or empty
+    image: RGB  # resized to the model's input
+    heat_map: NDArray[np.float32]  # (h, w) in 0 to 1, Grad-CAM of the predicted class
 
     @property
     def distance(self) -> float:
-        """To the nearest training image, 0 ... 2."""
+        """Distance to the nearest training image, 0 to 2."""
         return self.nearest[0].distance
 
 
 class Classifier(NamedTuple):
-    """An exported classifier, opened."""
+    """An open classifier."""
 
     exported: ExportedClassifier
     run_model: RunModel
-    neighbors: ReferenceSet
+    reference_set: ReferenceSet
 
 
 @contextmanager
 def open_classifier(exported: ExportedClassifier, runtime: str) -> Iterator[Classifier]:
-    """The classifier on one of RUNTIMES. Raises TenchError if a file is damaged or missing, or they
-    do not belong together."""
+    """Open a classifier with one of RUNTIMES.
+
+    Raises:
+        TenchError: A file is missing or damaged, or the files do not match each other.
+    """
     file = verified_file(exported, MODEL_FILES[runtime])
-    with backends.open_runtime(runtime, file) as ask:
-        classifier = Classifier(exported, ask, read_reference_set(exported))
+    with backends.open_runtime(runtime, file) as run_model:
+        classifier = Classifier(exported, run_model, read_reference_set(exported))
         with backends.report_invalid_file(file):
             check_output_shapes(classifier)
         yield classifier
 
 
 def check_output_shapes(classifier: Classifier) -> None:
-    """Ask about a black image; ValueError if the answer has other shapes than the description and
-    the training images."""
+    """Check the outputs for a black image against the description and the reference set.
+
+    Raises:
+        ValueError: Their shapes differ.
+    """
     size, classes = classifier.exported.image_size, len(classifier.exported.classes)
-    said = classifier.run_model(np.zeros((size, size, 3), np.uint8))
-    channels = classifier.neighbors.features.shape[1]
-    wanted = ((classes,), (channels,), (*said.heat.shape[:2], classes))
-    if tuple(one.shape for one in said) != wanted or not len(classifier.neighbors.rows):
-        raise ValueError("its answers have other shapes than the files beside it")
+    output = classifier.run_model(np.zeros((size, size, 3), np.uint8))
+    channels = classifier.reference_set.features.shape[1]
+    expected = ((classes,), (channels,), (*output.heat.shape[:2], classes))
+    shapes = tuple(array.shape for array in output)
+    if shapes != expected or not len(classifier.reference_set.rows):
+        raise ValueError("its outputs have other shapes than the files beside it describe")
 
 
-def prediction_flag(trust: Thresholds, probability: float, distance: float) -> str:
-    """Why not to believe an answer: STRANGER, UNSURE or nothing."""
-    if distance > trust.distance:
+def prediction_flag(thresholds: Thresholds, probability: float, distance: float) -> str:
+    """Flag of a prediction: OUT_OF_DISTRIBUTION, LOW_CONFIDENCE or empty."""
+    if distance > thresholds.distance:
         return OUT_OF_DISTRIBUTION
-    return LOW_CONFIDENCE if trust.confidence is None or probability < trust.confidence else ""
+    if thresholds.confidence is None or probability < thresholds.confidence:
+        return LOW_CONFIDENCE
+    return ""
 
 
-def class_heat_map(heat: NDArray[np.float32], place: int) -> NDArray[np.float32]:
-    """Grad-CAM of one class, (h, w) in 0 ... 1, the strongest place 1; 0 if nothing speaks for it.
+def class_heat_map(heat: NDArray[np.float32], class_index: int) -> NDArray[np.float32]:
+    """Grad-CAM of one class, (h, w), scaled to a maximum of 1; all zeros if nothing is positive.
 
     Args:
-        heat: (h, w, classes), as exported classifiers put it out.
-        place: of the class.
+        heat: Output of the model, (h, w, classes).
+        class_index: Index of the class.
     """
-    positive = np.maximum(heat[..., place], 0)
-    strongest = positive.max()
-    return np.asarray(positive / strongest if strongest > 0 else positive, np.float32)
+    positive = np.maximum(heat[..., class_index], 0)
+    maximum = positive.max()
+    return np.asarray(positive / maximum if maximum > 0 else positive, np.float32)
 
 
 def predict_image(classifier: Classifier, image: Image.Image) -> Prediction:
-    """What the classifier answers about an upright 8-bit RGB image, as of read_image."""
+    """Predict an upright 8-bit RGB image, as `read_image` returns it."""
     exported = classifier.exported
-    small = np.asarray(resize(image, exported.image_size, exported.resize))
-    said = classifier.run_model(small)
-    order = np.argsort(-said.probabilities, kind="stable")
-    classes = [(exported.classes[n], float(said.probabilities[n])) for n in order]
-    near = find_neighbors(classifier.neighbors, said.pooled, NEAREST_SHOWN)
+    resized = np.asarray(resize(image, exported.image_size, exported.resize))
+    output = classifier.run_model(resized)
+    order = np.argsort(-output.probabilities, kind="stable")
+    classes = [(exported.classes[n], float(output.probabilities[n])) for n in order]
+    nearest = find_neighbors(classifier.reference_set, output.pooled, NEAREST_SHOWN)
     return Prediction(
         classes=classes,
-        nearest=near,
-        flag=prediction_flag(exported.thresholds, classes[0][1], near[0].distance),
-        image=small,
-        heat=class_heat_map(said.heat, int(order[0])),
+        nearest=nearest,
+        flag=prediction_flag(exported.thresholds, classes[0][1], nearest[0].distance),
+        image=resized,
+        heat_map=class_heat_map(output.heat, int(order[0])),
     )
 
 
-def draw_explanation(one: Prediction) -> Image.Image:
-    """The image as the network saw it, beside it where it found the likeliest class."""
-    return overlay_heat_map(one.image, one.heat)
+def draw_explanation(prediction: Prediction) -> Image.Image:
+    """Draw the model's input beside the same image with the Grad-CAM overlay."""
+    return overlay_heat_map(prediction.image, prediction.heat_map)

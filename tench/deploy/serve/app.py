@@ -1,4 +1,4 @@
-"""The server's addresses: /predict, /health, /metrics, /docs, and a page for people at /."""
+"""The web application: a page at /, and /predict, /health, /metrics, /neighbors, /docs."""
 
 import asyncio
 import time
@@ -45,47 +45,55 @@ REQUEST_BODY_SCHEMA = {
     }
 }
 ERROR_RESPONSES = {
-    400: "no image, or a form that cannot be taken apart",
-    408: "the client was too slow",
+    400: "no image, or an invalid form",
+    408: "the client is too slow",
     413: "the request is too large",
-    415: "another Content-Type than an image's or a form's",
-    422: "no image in the request can be read; `reason` says why",
-    421: "the Host header names another host than the server's",
-    503: "busy, or not done in time: try again",
+    415: "the Content-Type is neither an image nor a form",
+    422: "no image in the request can be read; `reason` contains why",
+    421: "the Host header names a foreign host",
+    503: "busy, or not finished in time: try again",
 }
-LATE = "not done within {:g} s (--timeout): send fewer or smaller images"
-# No other site's script, style or image; what is shown is the user's own image.
+TIMEOUT_TEXT = "not finished within {:g} s (--timeout): send fewer or smaller images"
+# No scripts, styles or images of other sites; blob: and data: are the user's own images.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-)
-CONTENT_SECURITY_POLICY += (
     "img-src 'self' blob: data:; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
 )
-API_DESCRIPTION = """Send one image as the body, or several as files of a form. Each is read and resized as
-the training images were; nothing of it is kept."""
+API_DESCRIPTION = (
+    "Send one image as the body, or several as files of a form. Images are decoded and resized as "
+    "for training. They are not stored."
+)
 
 
-def make_app(exported: ExportedClassifier, look: PredictUpload, timeout: float) -> FastAPI:
-    """The server for a classifier.
+def make_app(
+    exported: ExportedClassifier, predict_upload: PredictUpload, timeout: float
+) -> FastAPI:
+    """Create the application for a classifier.
 
     Args:
-        exported: the classifier.
-        look: of `looking`.
-        timeout: seconds for the images of a request.
+        exported: Description of the classifier.
+        predict_upload: Function of `open_worker_pool`.
+        timeout: Time limit for the images of a request, in seconds.
     """
-    known = read_reference_set(exported)
+    reference_set = read_reference_set(exported)
     app = FastAPIOffline(title="Tench", description=API_DESCRIPTION, redoc_url=None)
-    pool, held, counts = ThreadPoolExecutor(available_cores()), MemoryBudget(), create_metrics()
+    pool, budget = ThreadPoolExecutor(available_cores()), MemoryBudget()
+    server_metrics = create_metrics()
 
-    async def looked_at(request: Request, top: int, explain: bool) -> list[SerializedPrediction]:
+    async def predict_request(
+        request: Request, top: int, explain: bool
+    ) -> list[SerializedPrediction]:
         loop = asyncio.get_running_loop()
-        with held.room() as room:
-            sent = await read_uploads(request, room)
-            asked = [loop.run_in_executor(pool, look, one, top, explain) for one in sent]
-            said = await all_of(asked, timeout)
-        for one in said:
-            counts.images.labels(one.kind).inc()
-        return said
+        with budget.reserve() as reservation:
+            uploads = await read_uploads(request, reservation)
+            futures = [
+                loop.run_in_executor(pool, predict_upload, upload, top, explain)
+                for upload in uploads
+            ]
+            predictions = await gather_within(futures, timeout)
+        for prediction in predictions:
+            server_metrics.images.labels(prediction.flag).inc()
+        return predictions
 
     @app.post(
         "/predict",
@@ -95,53 +103,53 @@ def make_app(exported: ExportedClassifier, look: PredictUpload, timeout: float) 
     )
     async def predict(
         request: Request,
-        top: Annotated[int, Query(ge=1, description="how many classes to list")] = 5,
-        explain: Annotated[bool, Query(description="with a Grad-CAM image")] = False,
+        top: Annotated[int, Query(ge=1, description="number of classes to list")] = 5,
+        explain: Annotated[bool, Query(description="add a Grad-CAM image")] = False,
     ) -> Response:
-        """Name images."""
+        """Predict the class of images."""
         started, status = time.perf_counter(), 500
-        counts.waiting.inc()
+        server_metrics.in_flight.inc()
         try:
-            said = await looked_at(request, top, explain)
-            status = 422 if all(one.kind == UNREADABLE for one in said) else 200
-            content = f'{{"answers":[{",".join(one.text for one in said)}]}}'
-            return Response(content, status, media_type="application/json")
+            predictions = await predict_request(request, top, explain)
+            status = 422 if all(one.flag == UNREADABLE for one in predictions) else 200
+            items = ",".join(prediction.json_text for prediction in predictions)
+            return Response(f'{{"predictions":[{items}]}}', status, media_type="application/json")
         except HTTPException as error:
             status = error.status_code
             raise
         except ClientDisconnect:
-            status = 499  # as nginx counts those who left; nobody gets it
+            status = 499  # nginx's status for it; no client receives it
             return Response(status_code=400)
         except MemoryError:
             status = 503
-            raise HTTPException(status, "not enough memory for this image now") from None
+            raise HTTPException(status, "not enough memory for this image: try again") from None
         except TimeoutError:
             status = 503
-            raise HTTPException(status, LATE.format(timeout)) from None
+            raise HTTPException(status, TIMEOUT_TEXT.format(timeout)) from None
         finally:
-            counts.waiting.dec()
-            counts.requests.labels(status).inc()
-            counts.seconds.observe(time.perf_counter() - started)
+            server_metrics.in_flight.dec()
+            server_metrics.requests.labels(status).inc()
+            server_metrics.latency.observe(time.perf_counter() - started)
 
     @app.get("/health")
     async def health() -> dict[str, Any]:
-        """Whether the server answers, and with what."""
+        """Status of the server, and the classes of its classifier."""
         return {"status": "ok", "classes": list(exported.classes)}
 
     @app.get("/metrics", response_class=Response)
     async def metrics() -> Response:
-        """Counts and durations, for Prometheus."""
-        return Response(generate_latest(counts.registry), media_type=CONTENT_TYPE_LATEST)
+        """Metrics for Prometheus."""
+        return Response(generate_latest(server_metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     @app.get(
-        "/neighbors/{place}.webp",
+        "/neighbors/{row}.webp",
         response_class=Response,
         responses={404: {"description": "there is no such image"}},
     )
-    async def neighbor(place: int) -> Response:
-        """A small copy of a training image."""
+    async def neighbor(row: int) -> Response:
+        """Thumbnail of a training image."""
         try:
-            return Response(read_reference_image(known, place), media_type="image/webp")
+            return Response(read_reference_image(reference_set, row), media_type="image/webp")
         except KeyError:
             raise HTTPException(404, "no such training image in this export") from None
 
@@ -151,34 +159,40 @@ def make_app(exported: ExportedClassifier, look: PredictUpload, timeout: float) 
     return app
 
 
-async def all_of(
+async def gather_within(
     futures: Sequence[asyncio.Future[SerializedPrediction]], timeout: float
 ) -> list[SerializedPrediction]:
-    """The results of all futures, within `timeout` seconds; if one fails or is late (TimeoutError),
-    those that have not begun never will."""
+    """Gather the results of futures; on an error, cancel those that have not started.
+
+    Raises:
+        TimeoutError: They take longer than `timeout` seconds.
+    """
     try:
         async with asyncio.timeout(timeout):
             return list(await asyncio.gather(*futures))
     finally:
-        for one in futures:
-            one.cancel()
+        for future in futures:
+            future.cancel()
 
 
 def add_page(app: FastAPI, names: Sequence[str]) -> None:
-    """Add the page for people; the first name is its address /."""
+    """Add the files of the web page; the first is served at /."""
 
-    def give(name: str) -> FileResponse:
-        safe = {
+    def page_file(name: str) -> FileResponse:
+        headers = {
             "Content-Security-Policy": CONTENT_SECURITY_POLICY,
             "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
         }
-        return FileResponse(PAGE_FOLDER / name, headers=safe | {"Referrer-Policy": "no-referrer"})
+        return FileResponse(PAGE_FOLDER / name, headers=headers)
 
     for name in names:
         path = "/" if name == names[0] else f"/{name}"
-        app.get(path, include_in_schema=False, response_class=FileResponse)(partial(give, name))
+        app.get(path, include_in_schema=False, response_class=FileResponse)(
+            partial(page_file, name)
+        )
 
 
 def internal_error_response(_: Request, error: Exception) -> JSONResponse:
-    """The answer where the server itself is wrong; its trace goes to the log."""
-    return JSONResponse({"detail": f"the server failed: {type(error).__name__}"}, 500)
+    """Response for an error of the server itself; uvicorn logs its traceback."""
+    return JSONResponse({"detail": f"internal error: {type(error).__name__}"}, 500)

@@ -1,7 +1,7 @@
-"""Refuse requests that name another host than the server's.
+"""Refuse requests for foreign hosts, against DNS rebinding.
 
-A web page can let its own name lead to 127.0.0.1 (DNS rebinding). The browser then takes the server
-for part of that page, and hands it what the server answers. Only the Host header tells.
+A web page can point its own name at 127.0.0.1. The browser then treats the server as part of that
+page and hands it the responses. Only the Host header reveals it.
 """
 
 import re
@@ -12,21 +12,25 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-ANY = "*"
-LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
-HEADER = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._~-]+))(?::[0-9]*)?", re.IGNORECASE)
+ANY_HOST = "*"
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+HOST_HEADER = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._~-]+))(?::[0-9]*)?", re.IGNORECASE)
 
 
-def host_of(header: str) -> str:
-    """The host in a Host header, lower case, without port and brackets. ValueError: it has none."""
-    found = HEADER.fullmatch(header)
-    if not found:
+def parse_host(header: str) -> str:
+    """Host of a Host header, in lower case, without port and brackets.
+
+    Raises:
+        ValueError: The header is not valid.
+    """
+    match = HOST_HEADER.fullmatch(header)
+    if not match:
         raise ValueError(f"not a host: {header}")
-    return (found[1] or found[2]).lower()
+    return (match[1] or match[2]).lower()
 
 
-def is_address(host: str, *, unspecified: bool = False) -> bool:
-    """Whether a host is an IP address, or with `unspecified` one that stands for all (0.0.0.0)."""
+def is_ip_address(host: str, *, unspecified: bool = False) -> bool:
+    """Whether a host is an IP address; with `unspecified`, one that stands for all (0.0.0.0)."""
     try:
         return ip_address(host).is_unspecified or not unspecified
     except ValueError:
@@ -34,32 +38,32 @@ def is_address(host: str, *, unspecified: bool = False) -> bool:
 
 
 class AllowedHosts:
-    """An ASGI middleware: 421 to requests for other hosts, 400 to those that name none.
+    """ASGI middleware: 421 for foreign hosts, 400 for a missing or invalid Host header.
 
-    A server that listens at all of a machine's addresses also answers to any IP address: whoever
-    asks for an address, not a name, cannot have been led astray by a name.
+    A server that listens on all addresses of a machine also accepts any IP address as host: DNS
+    rebinding needs a name.
 
     Args:
-        app: to which other requests go.
-        bound: the host that the server listens at.
-        allowed: more hosts, as `host_of` gives them; ANY for all.
+        app: The application.
+        bound: Host that the server listens on.
+        allowed: More hosts, as `parse_host` returns them, or ANY_HOST.
     """
 
     def __init__(self, app: ASGIApp, bound: str, allowed: Collection[str]) -> None:
         self.app = app
-        self.allowed = LOCAL | {bound.lower(), *allowed}
-        self.addresses = is_address(bound, unspecified=True)
+        self.allowed = LOCAL_HOSTS | {bound.lower(), *allowed}
+        self.accepts_addresses = is_ip_address(bound, unspecified=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and ANY not in self.allowed:
-            named = Headers(scope=scope).getlist("host")
+        if scope["type"] == "http" and ANY_HOST not in self.allowed:
+            headers = Headers(scope=scope).getlist("host")
             try:
-                (header,) = named
-                host = host_of(header)
+                (header,) = headers
+                host = parse_host(header)
             except ValueError:
-                refusal = JSONResponse({"detail": "not a request with one valid Host header"}, 400)
-                return await refusal(scope, receive, send)
-            if host not in self.allowed and not (self.addresses and is_address(host)):
-                text = f"this server does not answer for {host}: start it with --allowed-host NAME"
+                text = "the request needs exactly one valid Host header"
+                return await JSONResponse({"detail": text}, 400)(scope, receive, send)
+            if host not in self.allowed and not (self.accepts_addresses and is_ip_address(host)):
+                text = f"host {host} is not allowed: start the server with --allowed-host NAME"
                 return await JSONResponse({"detail": text}, 421)(scope, receive, send)
         return await self.app(scope, receive, send)

@@ -1,4 +1,4 @@
-"""An answer as the server gives it: an image's bytes in, what JSON holds out."""
+"""Responses of the server: the bytes of an image in, JSON out."""
 
 import base64
 import io
@@ -7,10 +7,17 @@ from typing import Annotated, NamedTuple
 from pydantic import BaseModel, Field
 
 from tench.data.decode.decoder import UnreadableError, decode_image
-from tench.deploy.runtime.predictor import Classifier, Prediction, draw_explanation, predict_image
+from tench.deploy.runtime.predictor import (
+    LOW_CONFIDENCE,
+    OUT_OF_DISTRIBUTION,
+    Classifier,
+    Prediction,
+    draw_explanation,
+    predict_image,
+)
 from tench.deploy.serve.uploads import Upload
 
-NO_FLAG = "none"  # no doubt
+NO_FLAG = "none"
 UNREADABLE = "unreadable"
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -25,80 +32,95 @@ class ClassProbability(BaseModel):
 
 
 class NearestImage(BaseModel):
-    """A training image near this one."""
+    """A training image near the uploaded image."""
 
     class_name: str
     distance: Distance
-    image: str | None = Field(description="where a small copy of it is, if it was exported")
+    image: str | None = Field(description="URL of a thumbnail; null if the export has none")
 
 
 class ImagePrediction(BaseModel):
-    """What the classifier says of one image."""
+    """Prediction for one image."""
 
-    name: str = Field(description="as it was sent, or empty")
-    class_name: str | None = Field(description="the likeliest class; null if unreadable")
+    name: str = Field(description="file name in the form; empty if the body is the image")
+    class_name: str | None = Field(description="most likely class; null if unreadable")
     probability: Probability | None
-    flag: str | None = Field(description="unsure, stranger or null: why not to believe it")
+    flag: str | None = Field(
+        description=f"{LOW_CONFIDENCE} or {OUT_OF_DISTRIBUTION} if the prediction is unreliable, "
+        "else null"
+    )
     distance: Distance | None = None
     classes: list[ClassProbability] = []
     nearest: list[NearestImage] = []
-    explanation: str | None = Field(default=None, description="Grad-CAM, as a data URI")
-    reason: str | None = Field(default=None, description="why it could not be read")
+    explanation: str | None = Field(default=None, description="Grad-CAM image, as a data URI")
+    reason: str | None = Field(default=None, description="why the image is unreadable, else null")
 
 
 class PredictResponse(BaseModel):
-    """What the classifier says of every image of a request, in their order."""
+    """Predictions for the images of a request, in order."""
 
-    answers: list[ImagePrediction]
+    predictions: list[ImagePrediction]
 
 
 class SerializedPrediction(NamedTuple):
-    """What is said of one image, to be sent."""
+    """Prediction for one image, ready to send."""
 
-    kind: str  # its doubt, or NONE or UNREADABLE
-    text: str  # One, as JSON
+    flag: str  # the prediction's flag, NO_FLAG or UNREADABLE
+    json_text: str  # an ImagePrediction
 
 
 def unreadable_prediction(name: str, reason: str) -> SerializedPrediction:
-    """What is said of an image that cannot be read."""
-    one = ImagePrediction(name=name, class_name=None, probability=None, flag=None, reason=reason)
-    return SerializedPrediction(UNREADABLE, one.model_dump_json())
+    """Response for an image that cannot be read."""
+    content = ImagePrediction(
+        name=name, class_name=None, probability=None, flag=None, reason=reason
+    )
+    return SerializedPrediction(UNREADABLE, content.model_dump_json())
 
 
-def explanation_data_uri(one: Prediction) -> str:
-    """Grad-CAM as a data URI."""
+def explanation_data_uri(prediction: Prediction) -> str:
+    """Grad-CAM image as a data URI."""
     out = io.BytesIO()
-    draw_explanation(one).save(out, "JPEG", quality=88)
+    draw_explanation(prediction).save(out, "JPEG", quality=88)
     return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"
 
 
 def predict_upload(
     classifier: Classifier, upload: Upload, top: int, explain: bool
 ) -> SerializedPrediction:
-    """What the classifier says of an image that was sent. MemoryError."""
+    """Predict an uploaded image.
+
+    Args:
+        classifier: An open classifier.
+        upload: The image.
+        top: Number of classes to list.
+        explain: Whether to add a Grad-CAM image.
+
+    Raises:
+        MemoryError: The image does not fit in memory.
+    """
     try:
-        one = predict_image(classifier, decode_image(io.BytesIO(upload.content)))
+        prediction = predict_image(classifier, decode_image(io.BytesIO(upload.content)))
     except UnreadableError as error:
         return unreadable_prediction(upload.name, str(error))
-    there = classifier.neighbors.images is not None
-    said = ImagePrediction.model_construct(
+    has_images = classifier.reference_set.images is not None
+    content = ImagePrediction.model_construct(  # trusted values: no validation
         name=upload.name,
-        class_name=one.classes[0][0],
-        probability=one.classes[0][1],
-        doubt=one.flag or None,
-        distance=one.distance,
+        class_name=prediction.classes[0][0],
+        probability=prediction.classes[0][1],
+        flag=prediction.flag or None,
+        distance=prediction.distance,
         classes=[
             ClassProbability.model_construct(class_name=name, probability=probability)
-            for name, probability in one.classes[:top]
+            for name, probability in prediction.classes[:top]
         ],
         nearest=[
             NearestImage.model_construct(
-                class_name=near.class_name,
-                distance=near.distance,
-                image=f"neighbors/{near.place}.webp" if there else None,
+                class_name=neighbor.class_name,
+                distance=neighbor.distance,
+                image=f"neighbors/{neighbor.row}.webp" if has_images else None,
             )
-            for near in one.nearest
+            for neighbor in prediction.nearest
         ],
-        explanation=explanation_data_uri(one) if explain else None,
+        explanation=explanation_data_uri(prediction) if explain else None,
     )
-    return SerializedPrediction(one.flag or NO_FLAG, said.model_dump_json())
+    return SerializedPrediction(prediction.flag or NO_FLAG, content.model_dump_json())

@@ -1,4 +1,4 @@
-"""Running the server: on uvicorn, which ends on SIGTERM once requests in flight are answered."""
+"""Run the application on uvicorn, which completes requests in flight on SIGTERM."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from tench.deploy.serve.hosts import AllowedHosts
 from tench.deploy.serve.limits import HEADER_TIMEOUT
 from tench.deploy.serve.workers import open_worker_pool
 
-MAX_CONNECTIONS = 512  # at a time; more are answered 503
-SHUTDOWN_TIMEOUT = 30  # seconds that requests in flight have to end
+MAX_CONNECTIONS = 512  # more get a 503
+SHUTDOWN_TIMEOUT = 30  # seconds for requests in flight at shutdown
 TIMEOUT_RESPONSE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class TimeoutProtocol(HttpToolsProtocol):
-    """uvicorn's, which waits for a request's headers for ever, with an end to that."""
+    """uvicorn's HTTP protocol with a timeout for a request's headers."""
 
     deadline: asyncio.TimerHandle | None = None
 
@@ -35,45 +35,46 @@ class TimeoutProtocol(HttpToolsProtocol):
         self.start_header_timeout()
 
     def on_headers_complete(self) -> None:
-        self.forget()
-        absolute = not self.url.startswith(b"/")  # http://host/path: its host counts
-        if absolute and (host := urlsplit(self.url.decode("latin-1")).netloc):  # RFC 9112, 3.2.2
-            others = [one for one in self.headers if one[0] != b"host"]
+        self.cancel_header_timeout()
+        # an absolute URL (http://host/path) overrides the Host header: RFC 9112, 3.2.2
+        absolute = not self.url.startswith(b"/")
+        if absolute and (host := urlsplit(self.url.decode("latin-1")).netloc):
+            others = [header for header in self.headers if header[0] != b"host"]
             self.headers[:] = [*others, (b"host", host.encode("latin-1"))]
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.forget()
+        self.cancel_header_timeout()
         super().connection_lost(exc)
 
     def start_header_timeout(self) -> None:
-        """Close the connection unless a request's headers are there in time."""
-        self.forget()
-        self.deadline = self.loop.call_later(HEADER_TIMEOUT, self.too_slow)
+        """Close the connection unless the headers arrive within HEADER_TIMEOUT."""
+        self.cancel_header_timeout()
+        self.deadline = self.loop.call_later(HEADER_TIMEOUT, self.close_slow_connection)
 
-    def forget(self) -> None:
-        """No longer wait for headers."""
+    def cancel_header_timeout(self) -> None:
+        """Stop the timeout."""
         if self.deadline:
             self.deadline.cancel()
 
-    def too_slow(self) -> None:
-        """Say so, and close."""
+    def close_slow_connection(self) -> None:
+        """Respond 408 and close the connection."""
         if not self.transport.is_closing():
             self.transport.write(TIMEOUT_RESPONSE)
             self.transport.close()
 
 
 class AnnouncingServer(uvicorn.Server):
-    """uvicorn's, which says where it is as soon as it answers."""
+    """uvicorn's server, which prints its URL once it accepts connections."""
 
-    def __init__(self, config: uvicorn.Config, what: str) -> None:
+    def __init__(self, config: uvicorn.Config, model: str) -> None:
         super().__init__(config)
-        self.what = what
+        self.model = model
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         await super().startup(sockets)
         address = f"http://{self.config.host}:{self.config.port}/"
-        print(f"{address} names images with {self.what}; Ctrl-C stops it", flush=True)
+        print(f"Serving {self.model} at {address} (Ctrl-C to stop)", flush=True)
 
 
 def serve(
@@ -85,22 +86,22 @@ def serve(
     allowed_hosts: Sequence[str],
     timeout: float,
 ) -> None:
-    """Serve the export in a folder until told to stop.
+    """Serve an exported classifier until SIGTERM or SIGINT.
 
     Args:
-        folder: of the export.
-        runtime: one of RUNTIMES.
-        host: name or address to listen at.
-        port: to listen at.
-        allowed_hosts: more hosts than AllowedHosts allows by itself.
-        timeout: seconds for the images of a request.
+        folder: The export folder.
+        runtime: One of RUNTIMES.
+        host: Name or address to listen on.
+        port: Port to listen on.
+        allowed_hosts: More hosts to accept, see AllowedHosts.
+        timeout: Time limit for the images of a request, in seconds.
 
     Raises:
-        TenchError: the export is damaged or missing, or a process could not be started.
+        TenchError: The export is missing or damaged, or a worker could not start.
     """
     exported = read_export(folder)
-    with open_worker_pool(exported, runtime, timeout) as look:
-        app = make_app(exported, look, timeout)
+    with open_worker_pool(exported, runtime, timeout) as predict_upload:
+        app = make_app(exported, predict_upload, timeout)
         app.add_middleware(AllowedHosts, bound=host, allowed=allowed_hosts)
         config = uvicorn.Config(
             app,
@@ -109,10 +110,10 @@ def serve(
             http=TimeoutProtocol,
             ws="none",
             log_level="warning",
-            access_log=False,  # nothing of a request is written down
+            access_log=False,  # requests are not logged
             server_header=False,
             limit_concurrency=MAX_CONNECTIONS,
             timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
         )
-        with suppress(KeyboardInterrupt):  # raised anew once all is answered
+        with suppress(KeyboardInterrupt):  # uvicorn raises it again after the shutdown
             AnnouncingServer(config, f"{folder} ({runtime})").run()

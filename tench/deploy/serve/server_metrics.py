@@ -1,4 +1,4 @@
-"""What the server counts, for Prometheus. Nothing of an image is among it."""
+"""Prometheus metrics of the server. They contain nothing about the images."""
 
 from typing import NamedTuple
 
@@ -9,25 +9,27 @@ LATENCY_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 3
 
 
 class ServerMetrics(NamedTuple):
-    """The figures of one server."""
+    """Metrics of one server."""
 
     registry: CollectorRegistry
     requests: Counter  # by status
-    images: Counter  # by doubt: none, unsure, stranger, unreadable
-    seconds: Histogram  # of a request, from its headers to its answer
-    waiting: Gauge  # requests that are not answered yet
+    images: Counter  # by flag: none, low_confidence, out_of_distribution, unreadable
+    latency: Histogram  # seconds from a request's headers to its response
+    in_flight: Gauge  # requests without a response yet
 
 
 def create_metrics() -> ServerMetrics:
-    """Counts at 0."""
+    """Create metrics, all zero, in a registry of their own."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     return ServerMetrics(
         registry=registry,
-        requests=Counter("tench_requests", "Answered", ["status"], registry=registry),
-        images=Counter("tench_images", "Looked at", ["doubt"], registry=registry),
-        seconds=Histogram(
-            "tench_seconds", "Per request", buckets=LATENCY_BUCKETS, registry=registry
+        requests=Counter(
+            "tench_requests", "Requests by response status", ["status"], registry=registry
         ),
-        waiting=Gauge("tench_waiting", "Requests not answered yet", registry=registry),
+        images=Counter("tench_images", "Images by flag", ["flag"], registry=registry),
+        latency=Histogram(
+            "tench_seconds", "Seconds per request", buckets=LATENCY_BUCKETS, registry=registry
+        ),
+        in_flight=Gauge("tench_waiting", "Requests in flight", registry=registry),
     )

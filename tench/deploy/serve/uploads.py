@@ -1,4 +1,4 @@
-"""The images in a request: one as the body itself, or several in a form."""
+"""Images in a request: one as the body, or several in a form."""
 
 from typing import NamedTuple
 
@@ -15,40 +15,44 @@ IMAGE_TYPE_PREFIX = "image/"
 
 
 class Upload(NamedTuple):
-    """An image as it was sent."""
+    """An uploaded image."""
 
-    name: str
+    name: str  # file name in the form, or empty
     content: bytes
 
 
 class InMemoryFormParser(MultiPartParser):
-    """Starlette's parser of forms, which writes no image to the disk."""
+    """Starlette's form parser, without temporary files."""
 
     spool_max_size = MAX_BODY + 1
 
 
-async def read_uploads(request: Request, room: MemoryReservation) -> list[Upload]:
-    """The images in a request.
+async def read_uploads(request: Request, reservation: MemoryReservation) -> list[Upload]:
+    """Read the images of a request.
 
     Raises:
-        HTTPException: 400 none, or not a form; 413, 408, 503 as limits.body; 415 another type.
-        ClientDisconnect: the client has left.
+        HTTPException: 400 no image or invalid form, 415 other Content-Type; 408, 413 and 503 as in
+            `read_body`.
+        ClientDisconnect: The client has disconnected.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    parts = read_body(request, room)
-    if kind == FORM_TYPE:
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    chunks = read_body(request, reservation)
+    if content_type == FORM_TYPE:
         try:
-            form = await InMemoryFormParser(request.headers, parts, max_files=MAX_IMAGES).parse()
+            form = await InMemoryFormParser(request.headers, chunks, max_files=MAX_IMAGES).parse()
         except MultiPartException as error:
-            raise HTTPException(400, f"not a form as it should be: {error.message}") from None
-        files = [one for _, one in form.multi_items() if isinstance(one, UploadFile)]
-        found = [Upload(one.filename or "", await one.read()) for one in files]
-    elif kind.startswith(IMAGE_TYPE_PREFIX) or kind == BYTES_TYPE:
-        content = b"".join([part async for part in parts])
-        found = [Upload("", content)] if content else []
+            raise HTTPException(400, f"invalid form: {error.message}") from None
+        files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+        uploads = [Upload(file.filename or "", await file.read()) for file in files]
+    elif content_type.startswith(IMAGE_TYPE_PREFIX) or content_type == BYTES_TYPE:
+        content = b"".join([chunk async for chunk in chunks])
+        uploads = [Upload("", content)] if content else []
     else:
-        text = f"Content-Type: {kind or 'none'}: send {IMAGE_TYPE_PREFIX}*, {BYTES_TYPE} or {FORM_TYPE}"
-        raise HTTPException(415, text)
-    if not found:
+        raise HTTPException(
+            415,
+            f"Content-Type is {content_type or 'missing'}: send {IMAGE_TYPE_PREFIX}*, "
+            f"{BYTES_TYPE} or {FORM_TYPE}",
+        )
+    if not uploads:
         raise HTTPException(400, "no image in the request")
-    return found
+    return uploads

@@ -1,9 +1,9 @@
-"""Processes that look at images, one a core, each asked over a pipe.
+"""A pool of worker processes that predict images, one per core.
 
-In one process, decoding, the network and the requests would wait for each other: Python runs one
-thread at a time. The images of all requests go to whichever process is idle; if one dies, a new
-one is asked again. One that is stuck is killed: native code that holds the interpreter's lock can
-be stopped in no other way.
+In one process, decoding, prediction and requests would wait for each other, since Python runs one
+thread at a time. Each image goes to an idle worker over a pipe. If a worker dies, a new one repeats
+the image. A worker that takes too long is killed: native code that holds the interpreter's lock
+cannot be stopped in any other way.
 """
 
 import os
@@ -28,15 +28,14 @@ from tench.deploy.runtime.predictor import open_classifier
 from tench.deploy.serve.responses import SerializedPrediction, predict_upload
 from tench.deploy.serve.uploads import Upload
 
-PredictUpload = Callable[
-    [Upload, int, bool], SerializedPrediction
-]  # an image, how many classes, whether to explain
+# an image, the number of classes to list, whether to add a Grad-CAM image
+PredictUpload = Callable[[Upload, int, bool], SerializedPrediction]
 WORKER_PROGRAM = "from tench.deploy.serve.workers import run_worker; run_worker()"
-START_TIME = 120  # seconds for a worker to open the export
+START_TIMEOUT = 120  # seconds for a worker to open the export
 
 
 class Worker(NamedTuple):
-    """A process that looks at images, and the pipe to it."""
+    """A worker process and the pipe to it."""
 
     process: subprocess.Popen[bytes]
     pipe: Connection
@@ -46,15 +45,15 @@ class Worker(NamedTuple):
 def open_worker_pool(
     exported: ExportedClassifier, runtime: str, timeout: float
 ) -> Iterator[PredictUpload]:
-    """A function that looks at images, to be called in as many threads as there are cores.
+    """Open a function that predicts an image, to call from one thread per core.
 
     Args:
-        exported: the classifier.
-        runtime: one of RUNTIMES.
-        timeout: seconds for an image, after which the process that looks at it is killed.
+        exported: Description of the classifier.
+        runtime: One of RUNTIMES.
+        timeout: Seconds for an image, after which its worker is killed.
 
     Raises:
-        TenchError: a file of the export is damaged or missing, or a process died while starting.
+        TenchError: A file of the export is missing or damaged, or a worker died while starting.
     """
     start = partial(start_worker, exported.folder, runtime)
     idle: SimpleQueue[Worker] = SimpleQueue()
@@ -67,7 +66,7 @@ def open_worker_pool(
             try:
                 wait_until_ready(worker)
             except (EOFError, OSError):
-                raise death(worker) from None
+                raise start_error(worker) from None
         yield partial(request_prediction, idle, start, timeout)
     finally:
         while not idle.empty():
@@ -75,20 +74,20 @@ def open_worker_pool(
 
 
 def start_worker(folder: Path, runtime: str) -> Worker:
-    """A worker; the first it says is whether it could open the export."""
+    """Start a worker; `wait_until_ready` receives its first message."""
     ours, theirs = Pipe()
     with theirs:
         process = subprocess.Popen(
             [sys.executable, "-c", WORKER_PROGRAM, str(theirs.fileno()), folder, runtime],
             pass_fds=[theirs.fileno()],
-            process_group=0,  # Ctrl-C is for the server, which answers what is in flight first
+            process_group=0,  # Ctrl-C reaches only the server, which completes requests first
         )
     return Worker(process, ours)
 
 
 @contextmanager
-def killed_after(seconds: float, worker: Worker) -> Iterator[None]:
-    """Kill a worker that is not done in time, whether it reads, computes or answers."""
+def kill_after(seconds: float, worker: Worker) -> Iterator[None]:
+    """Kill a worker if the block takes longer than `seconds`."""
     timer = Timer(seconds, worker.process.kill)
     timer.start()
     try:
@@ -98,26 +97,30 @@ def killed_after(seconds: float, worker: Worker) -> Iterator[None]:
 
 
 def wait_until_ready(worker: Worker) -> None:
-    """Wait for a worker to open the export. TenchError if it cannot, EOFError or OSError if it
-    dies."""
-    with killed_after(START_TIME, worker):
-        said = worker.pipe.recv()
-    if said is not None:
-        raise said
+    """Wait until a worker has opened the export.
+
+    Raises:
+        TenchError: It cannot open the export.
+        EOFError, OSError: It died.
+    """
+    with kill_after(START_TIMEOUT, worker):
+        error = worker.pipe.recv()
+    if error is not None:
+        raise error
 
 
-def death(worker: Worker) -> TenchError:
-    """The error that a worker has died before it was ready."""
+def start_error(worker: Worker) -> TenchError:
+    """Error for a worker that died while starting."""
     code = worker.process.wait()
-    how = f"killed by signal {-code}" if code < 0 else f"exit status {code}"
+    cause = f"killed by signal {-code}" if code < 0 else f"exit status {code}"
     return TenchError(
-        f"a process of the server ended before it was ready ({how}): free some memory, or set "
-        "LOKY_MAX_CPU_COUNT to fewer processes than cores"
+        f"a worker process died while starting ({cause}): free some memory, or set "
+        "LOKY_MAX_CPU_COUNT to start fewer workers than cores"
     )
 
 
 def stop_worker(worker: Worker) -> None:
-    """End a worker, whatever it does. It has no files to close."""
+    """Kill a worker. It has no files to close."""
     worker.pipe.close()
     worker.process.kill()
     worker.process.wait()
@@ -127,45 +130,51 @@ def request_prediction(
     idle: "SimpleQueue[Worker]",
     start: Callable[[], Worker],
     timeout: float,
-    *question: Upload | int | bool,
+    *arguments: Upload | int | bool,
 ) -> SerializedPrediction:
-    """What an idle worker says of an image; in the place of one that has died comes a new one.
+    """Predict an image with an idle worker; replace a worker that dies, and try once more.
+
+    Args:
+        idle: Idle workers.
+        start: Starts a worker.
+        timeout: Seconds for the image.
+        arguments: Arguments of PredictUpload.
 
     Raises:
-        MemoryError: two of them died of it: the system ends processes for want of memory.
-        TimeoutError: one took longer than `timeout` seconds, and was killed.
+        MemoryError: Two workers died, most likely killed by the system for lack of memory.
+        TimeoutError: The worker took longer than `timeout` and was killed.
     """
     worker = idle.get()
     try:
         for _ in range(2):
-            begun = time.monotonic()
+            started = time.monotonic()
             try:
-                with killed_after(timeout, worker):
-                    worker.pipe.send(question)
-                    said = worker.pipe.recv()
+                with kill_after(timeout, worker):
+                    worker.pipe.send(arguments)
+                    result = worker.pipe.recv()
             except (EOFError, OSError):
-                late = time.monotonic() - begun >= timeout
+                timed_out = time.monotonic() - started >= timeout
                 stop_worker(worker)
                 worker = start()
-                with suppress(EOFError, OSError):  # where it dies at once, the next turn finds out
+                with suppress(EOFError, OSError):  # if it dies too, the next use replaces it
                     wait_until_ready(worker)
-                if late:
+                if timed_out:
                     raise TimeoutError from None
             else:
-                if isinstance(said, Exception):
-                    raise said
-                return cast(SerializedPrediction, said)
+                if isinstance(result, Exception):
+                    raise result
+                return cast(SerializedPrediction, result)
     finally:
         idle.put(worker)
     raise MemoryError
 
 
 def run_worker() -> None:
-    """What a worker does: answer what comes over its pipe until the other end is closed."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # who sends it to all means the server
-    os.environ["LOKY_MAX_CPU_COUNT"] = "1"  # cores() for this process
-    number, folder, runtime = sys.argv[1:]
-    with Connection(int(number)) as pipe, suppress(EOFError, ConnectionError):
+    """Main function of a worker: predict images until the pipe is closed."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to the whole group, it is for the server
+    os.environ["LOKY_MAX_CPU_COUNT"] = "1"  # available_cores() in this process
+    descriptor, folder, runtime = sys.argv[1:]
+    with Connection(int(descriptor)) as pipe, suppress(EOFError, ConnectionError):
         try:
             with open_classifier(read_export(Path(folder)), runtime) as classifier:
                 pipe.send(None)
@@ -175,10 +184,12 @@ def run_worker() -> None:
             pipe.send(error)
 
 
-def result_or_error(look: Callable[[], SerializedPrediction]) -> SerializedPrediction | Exception:
-    """What a function returns or raises; the latter with its trace, which pipes lose, as a note."""
+def result_or_error(
+    function: Callable[[], SerializedPrediction],
+) -> SerializedPrediction | Exception:
+    """Result of a function, or its error with the traceback as a note: pickling loses it."""
     try:
-        return look()
+        return function()
     except Exception as error:
         error.add_note(traceback.format_exc())
         return error

@@ -31,7 +31,7 @@ def exported_model_table(figures: dict[str, Any]) -> Table:
 
 def thresholds_text(figures: dict[str, Any], params: Params) -> str:
     """Describe the thresholds for flagging predictions, and their effect on the test images."""
-    trust, target = figures["trust"], percent_text(params.export.target_accuracy)
+    trust, target = figures["thresholds"], percent_text(params.export.target_accuracy)
     test = trust["test"]
     if trust["confidence"] is None:
         confidence_text = (
@@ -44,9 +44,9 @@ def thresholds_text(figures: dict[str, Any], params: Params) -> str:
             "on validation images are correct (export.target_accuracy). A prediction below this "
             "threshold is flagged as low confidence."
         )
-    low_confidence = percent_text(test["unsure"])
-    out_of_distribution = percent_text(test["strangers"])
-    unflagged = percent_text(test["believed"])
+    low_confidence = percent_text(test["low_confidence"])
+    out_of_distribution = percent_text(test["out_of_distribution"])
+    unflagged = percent_text(test["accepted"])
     correct = (
         f"; {percent_text(test['accuracy'])} of these are correct" if "accuracy" in test else ""
     )

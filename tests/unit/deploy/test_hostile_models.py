@@ -1,4 +1,4 @@
-"""Models from strangers: nothing in their files is run, and each is one error."""
+"""Hostile model files: no code in them runs, and each gives one error."""
 
 import json
 import os
@@ -28,11 +28,11 @@ from tench.deploy.runtime.export_folder import (
 from tench.deploy.runtime.neighbors import ReferenceSet, read_reference_image, read_reference_set
 from tench.deploy.runtime.predictor import Classifier, check_output_shapes
 
-MARK = Path("mark")  # what a hostile file would make
+MARK = Path("mark")  # created if code in a hostile file runs
 
 
 class Evil:
-    """What makes MARK when it is unpickled."""
+    """Creates MARK when it is unpickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os.mkdir, (str(MARK),)
@@ -40,7 +40,7 @@ class Evil:
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An export whose models are nonsense, `model` below the current folder."""
+    """An export with invalid model files, in `model` below the current folder."""
     monkeypatch.chdir(tmp_path)
     model = tmp_path / "model"
     model.mkdir()
@@ -53,12 +53,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def describe(model: Path, **changes: Any) -> None:
-    """Describe the files as they are: their digests are what a stranger says they are."""
+    """Write a description with the correct digests of the files, as an attacker would."""
     content = {
         "format": FORMAT_VERSION,
         "classes": ["x", "y"],
         "image": {"size": 32, "resize": "squash"},
-        "trust": {"confidence": None, "accuracy": 0.9, "distance": 1.0},
+        "thresholds": {"confidence": None, "accuracy": 0.9, "distance": 1.0},
         "files": {
             file.name: {"sha256": file_sha256(file)}
             for file in model.iterdir()
@@ -70,7 +70,7 @@ def describe(model: Path, **changes: Any) -> None:
 
 
 def refused(model: Path) -> str:
-    """What is said of the neighbors of an export: one line."""
+    """Error for the reference set of an export; one line."""
     with pytest.raises(TenchError) as caught:
         read_reference_set(read_export(model))
     assert str(caught.value).isprintable()
@@ -78,7 +78,7 @@ def refused(model: Path) -> str:
     return str(caught.value)
 
 
-def test_what_is_tried_would_work() -> None:
+def test_the_attack_works_without_protection() -> None:
     pickle.loads(pickle.dumps(Evil()))
     assert MARK.exists()
 
@@ -86,13 +86,13 @@ def test_what_is_tried_would_work() -> None:
 def test_pickles_are_not_opened(folder: Path) -> None:
     np.save(folder / "neighbors.npy", np.array([Evil()], object), allow_pickle=True)
     describe(folder)
-    assert "neighbors.npy: not what Tench exports: Object arrays" in refused(folder)
+    assert "neighbors.npy: not a file exported by Tench: Object arrays" in refused(folder)
     (folder / "neighbors.npy").write_bytes(pickle.dumps(Evil()))
     describe(folder)
-    assert "neighbors.npy: not what Tench exports" in refused(folder)
+    assert "neighbors.npy: not a file exported by Tench" in refused(folder)
 
 
-def test_no_package_opens_pickles_or_runs_code_of_a_file() -> None:
+def test_no_package_opens_pickles_or_runs_code_from_files() -> None:
     files = [*CHECKOUT.glob("tench/**/*.py"), *CHECKOUT.glob("stages/*.py")]
     assert len(files) > 100
     forbidden = (
@@ -120,8 +120,8 @@ def test_no_package_opens_pickles_or_runs_code_of_a_file() -> None:
         {"classes": 7},
         {"image": {"size": 100_000, "resize": "squash"}},
         {"image": {"size": 32, "resize": "explode"}},
-        {"trust": {"confidence": "much", "accuracy": 1, "distance": 1}},
-        {"trust": {"confidence": None, "accuracy": 1, "distance": "far"}},
+        {"thresholds": {"confidence": "much", "accuracy": 1, "distance": 1}},
+        {"thresholds": {"confidence": None, "accuracy": 1, "distance": "far"}},
         {"files": {"float32.tflite": 3}},
     ],
 )
@@ -131,7 +131,7 @@ def test_descriptions_of_something_else_are_damaged(folder: Path, change: dict[s
         read_export(folder)
 
 
-def test_a_description_that_nests_without_end_and_one_that_is_a_pipe(folder: Path) -> None:
+def test_a_deeply_nested_description_and_a_pipe_are_refused(folder: Path) -> None:
     (folder / DESCRIPTION_FILE).write_text("[" * 100_000)
     with pytest.raises(TenchError, match=r"model\.json: damaged"):
         read_export(folder)
@@ -142,10 +142,12 @@ def test_a_description_that_nests_without_end_and_one_that_is_a_pipe(folder: Pat
 
 
 @pytest.mark.parametrize("rows", [[("a", "x")], [("a", "x")] * 3])
-def test_neighbors_without_names(folder: Path, rows: list[tuple[str, str]]) -> None:
+def test_a_reference_set_whose_rows_do_not_match_is_refused(
+    folder: Path, rows: list[tuple[str, str]]
+) -> None:
     write_csv(("path", "class_name"), rows, folder / "neighbors.csv")
     describe(folder)
-    assert "(2, 4) numbers beside" in refused(folder)
+    assert "(2, 4) for" in refused(folder)
     write_csv(("path", "name"), [("a", "x")] * 2, folder / "neighbors.csv")
     describe(folder)
     assert "neighbors.csv lacks a column" in refused(folder)
@@ -162,9 +164,9 @@ def test_an_archive_of_images_that_unfolds_without_end(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "file"), [("float32", "float32.tflite"), ("onnx", "model.onnx")])
-def test_models_that_are_none(folder: Path, name: str, file: str) -> None:
+def test_invalid_model_files_are_refused(folder: Path, name: str, file: str) -> None:
     with (
-        pytest.raises(TenchError, match=f"{file}: not what Tench exports: ") as caught,
+        pytest.raises(TenchError, match=f"{file}: not a file exported by Tench: ") as caught,
         backends.open_runtime(name, folder / file),
     ):
         pass
@@ -172,7 +174,7 @@ def test_models_that_are_none(folder: Path, name: str, file: str) -> None:
 
 
 def outside(place: str) -> bytes:
-    """An ONNX model whose numbers lie in another file."""
+    """An ONNX model whose weights are in another file."""
     tensor = helper.make_tensor("w", TensorProto.UINT8, [6], b"secret", raw=True)
     tensor.ClearField("raw_data")
     tensor.data_location = TensorProto.EXTERNAL
@@ -195,9 +197,9 @@ def outside(place: str) -> bytes:
 def test_a_model_that_reads_files_elsewhere(folder: Path, place: str) -> None:
     Path("secret").write_text("secret")
     (folder / "model.onnx").write_bytes(outside(place))
-    onnx.load(folder / "model.onnx", load_external_data=False)  # it is one
+    onnx.load(folder / "model.onnx", load_external_data=False)  # it is valid ONNX
     with (
-        pytest.raises(TenchError, match=r"model\.onnx: not what Tench exports: .*escapes"),
+        pytest.raises(TenchError, match=r"model\.onnx: not a file exported by Tench: .*escapes"),
         backends.open_onnx(folder / "model.onnx"),
     ):
         pass
@@ -218,10 +220,10 @@ def test_outputs_of_other_shapes_than_described(folder: Path) -> None:
 
 
 def repacked(change: Any) -> Path:
-    """A .keras file with a Lambda layer of Python, its configuration changed."""
+    """A .keras file with a Python Lambda layer and a changed configuration."""
     from tench.model.network.keras_setup import keras
 
-    run = keras.layers.Lambda(  # its globals are Keras's where it is loaded
+    run = keras.layers.Lambda(  # loaded with Keras's globals
         lambda x: __import__("os").makedirs("mark", exist_ok=True) or x, output_shape=(4,)
     )
     keras.Sequential([keras.Input((4,)), run]).save("lambda.keras")
@@ -236,12 +238,12 @@ def repacked(change: Any) -> Path:
 
 
 def named(module: str, name: str, config: Any) -> dict[str, Any]:
-    """What Keras takes for an object of a class."""
+    """Configuration of an object of a class, as Keras serializes it."""
     return {"module": module, "class_name": name, "config": config, "registered_name": None}
 
 
 def by_name(content: dict[str, Any]) -> dict[str, Any]:
-    """The Lambda layer calls a function of the system's, by its name."""
+    """Make the Lambda layer call a system function by name."""
     function = {"module": "os", "class_name": "function", "config": "mkdir"}
     function["registered_name"] = "function"
     settings = {"name": "l", "function": function, "arguments": {"path": str(MARK)}}
@@ -256,7 +258,7 @@ def by_name(content: dict[str, Any]) -> dict[str, Any]:
 def test_programs_in_a_keras_model_are_not_run(change: Any) -> None:
     from tench.model.network.classifier import load_classifier
 
-    file, words = repacked(change), r"evil\.keras: not a classifier saved by Tench"
+    file, words = repacked(change), r"evil\.keras: no classifier that Tench has saved"
     with pytest.raises(TenchError, match=words) as said:
         load_classifier(file)
     assert not MARK.exists()

@@ -1,4 +1,4 @@
-"""Names that a classifier in use is given: files, lists, uploads."""
+"""Hostile names: files, lists, uploads."""
 
 import csv
 import io
@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from formulas import formula_cells, is_formula
 from PIL import Image
 from small_images import temporarily_unreadable
 
+from tench.core.names import is_formula
 from tench.data.decode.raw_image import RawImage
 from tench.deploy.predict import input_files
 from tench.deploy.predict.command import open_row_writer
@@ -25,7 +25,7 @@ from tench.deploy.predict.output_rows import (
     rejected_row,
 )
 from tench.deploy.predict.predict_files import (
-    CLOSED,
+    UNREADABLE_FOLDER,
     FileRequest,
     PredictOptions,
     load_request_content,
@@ -45,7 +45,7 @@ NAMES = (
     *("\udcff.png", "\N{FISH}\u200f.png", "$(x)`x`${x}.png", "%s{0}.png", "\u00e9" * 125 + ".png"),
 )
 SEEN = np.zeros((4, 4, 3), np.uint8), np.zeros((2, 2), np.float32)
-ANSWER = Prediction([("x", 0.9), ("y", 0.1)], [Neighbor(0, "a", "x", 0.2)], "", *SEEN)
+PREDICTION = Prediction([("x", 0.9), ("y", 0.1)], [Neighbor(0, "a", "x", 0.2)], "", *SEEN)
 
 
 @pytest.fixture(autouse=True)
@@ -56,21 +56,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def classifier() -> Classifier:
-    """One that answers the same of every image."""
-    trust = Thresholds(None, 0.9, 1.0)
-    exported = ExportedClassifier(Path(), ("x", "y"), 32, "squash", trust, {})
+    """A classifier with the same prediction for every image."""
+    thresholds = Thresholds(None, 0.9, 1.0)
+    exported = ExportedClassifier(Path(), ("x", "y"), 32, "squash", thresholds, {})
     shapes = (2,), (3,), (2, 2, 2)
-    said = ModelOutput(*(np.ones(shape, np.float32) for shape in shapes))
+    output = ModelOutput(*(np.ones(shape, np.float32) for shape in shapes))
     rows = [{"path": "a", "class_name": "x"}]
     known = ReferenceSet(np.ones((1, 3), np.float32), rows, None)
-    return Classifier(exported, lambda _: said, known)
+    return Classifier(exported, lambda _: output, known)
 
 
 def cells(path: str) -> list[str]:
-    """The row of an image, as whoever reads the CSV gets it."""
+    """Row of an image as a CSV reader parses it."""
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerow(
-        csv_row(prediction_row(Path(path), ANSWER, 0, ""), 2)
+        csv_row(prediction_row(Path(path), PREDICTION, 0, ""), 2)
     )
     text = out.getvalue()
     text.encode()  # UTF-8
@@ -82,22 +82,13 @@ def cells(path: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_row_is_one_line_without_a_formula_and_json_has_the_very_name(name: str) -> None:
+def test_a_row_is_one_line_without_formulas_and_json_has_the_exact_name(name: str) -> None:
     row = dict(zip(csv_columns(2), cells(name), strict=True))
     assert row["class"] == "x"
-    line = json_line(prediction_row(Path(name), ANSWER, 0, ""), 2)
+    line = json_line(prediction_row(Path(name), PREDICTION, 0, ""), 2)
     line.encode()
     assert "\n" not in line
     assert Path(json.loads(line)["path"]) == Path(name)
-
-
-@pytest.mark.parametrize("name", ["=1+1", "-1", "+1", "@x", "x;=1", "x; -1", "\uff1d1"])
-def test_no_class_name_in_a_row_is_a_formula_and_json_has_the_exact_name(name: str) -> None:
-    prediction = ANSWER._replace(classes=[(name, 0.7), (f"a{name}", 0.3)])
-    row = csv_row(prediction_row(Path("a.png"), prediction, 0, ""), 2)
-    assert not formula_cells(",".join(f'"{cell}"' for cell in row))
-    line = json.loads(json_line(prediction_row(Path("a.png"), prediction, 0, ""), 2))
-    assert line["class"] == name
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -116,7 +107,7 @@ def test_an_image_of_any_name_is_read_and_explained(name: str, folder: Path) -> 
     assert list(expand_arguments(["."])) == [Path(name), written.relative_to(folder)]
 
 
-def test_a_non_file_is_reported_without_waiting(folder: Path) -> None:
+def test_non_files_are_rejected_without_waiting(folder: Path) -> None:
     os.mkfifo("pipe.png")
     Path("loop").symlink_to("loop")
     Path("zero").symlink_to("/dev/zero")
@@ -141,7 +132,7 @@ def test_a_sparse_file_of_twenty_gigabytes_is_refused_unread(folder: Path) -> No
         assert row.reason == "more than 1,073,741,824 bytes"
 
 
-def test_no_pattern_goes_round_in_circles(folder: Path) -> None:
+def test_patterns_do_not_follow_cycles(folder: Path) -> None:
     (folder / "a/.git").mkdir(parents=True)
     for name in ("a/1.png", "a/.git/2.png", "3.png"):
         (folder / name).touch()
@@ -158,8 +149,8 @@ def test_no_pattern_goes_round_in_circles(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("argument", [".", "open", "**/*.png", "open/*/*.png", "open/**"])
-def test_a_folder_that_cannot_be_read_is_reported(argument: str, folder: Path) -> None:
-    folder.chmod(0o755)  # for the user whom `unreadable` puts in root's place
+def test_an_unreadable_folder_is_reported(argument: str, folder: Path) -> None:
+    folder.chmod(0o755)  # for the user that `temporarily_unreadable` switches root to
     for name in ("open/closed/1.png", "open/2.png"):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).touch()
@@ -172,7 +163,8 @@ def test_a_folder_that_cannot_be_read_is_reported(argument: str, folder: Path) -
             FileRequest(RawImage(closed), 1),
             load_request_content(FileRequest(RawImage(closed), 1)),
         ):
-            assert predict_file(classifier(), PredictOptions(0, None), asked).row.reason == CLOSED
+            row = predict_file(classifier(), PredictOptions(0, None), asked).row
+            assert row.reason == UNREADABLE_FOLDER
     assert closed not in list(expand_arguments([argument]))
 
 
@@ -211,7 +203,7 @@ def test_a_list_of_anything_is_a_list_of_names(monkeypatch: pytest.MonkeyPatch) 
     assert not Path("mark").exists()
 
 
-def test_output_that_lacks_letters_escapes_them(
+def test_unencodable_characters_are_escaped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out = io.BytesIO()
@@ -230,6 +222,6 @@ def test_an_upload_s_name_is_returned_and_never_a_path(name: str, folder: Path) 
     out = io.BytesIO()
     Image.new("RGB", (9, 9)).save(out, "PNG")
     for content in (out.getvalue(), b"no image"):
-        said = responses.predict_upload(classifier(), Upload(name, content), 2, True)
-        assert json.loads(said.text)["name"] == name
+        result = responses.predict_upload(classifier(), Upload(name, content), 2, True)
+        assert json.loads(result.json_text)["name"] == name
     assert not list(folder.iterdir())

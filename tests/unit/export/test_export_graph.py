@@ -1,4 +1,4 @@
-"""The exported function: the classifier's own answers, and Grad-CAM without gradients."""
+"""The exported function: the classifier's predictions, and Grad-CAM without gradients."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ NAME, SIZE, CLASSES = "MobileNetV2-0.35", 64, 5
 
 @pytest.fixture(scope="module", params=["adam", "logistic"])
 def classifier(request: pytest.FixtureRequest) -> Any:
-    """A classifier whose answers differ, with a hidden layer and without."""
+    """A classifier with varied predictions, with and without a hidden layer."""
     backbone = build_backbone(NAME, SIZE)
     set_random_weights(backbone, 1)
     head = build_head(head_params(solver=request.param), backbone.output_shape[-1], CLASSES)
@@ -31,15 +31,15 @@ def images() -> NDArray[np.uint8]:
     return make_noise_images(SIZE).astype(np.uint8)
 
 
-def test_probabilities_are_the_classifiers(classifier: Any, images: NDArray[np.uint8]) -> None:
-    said = exported_function(classifier)(images.astype(np.float32))
+def test_probabilities_equal_the_classifiers(classifier: Any, images: NDArray[np.uint8]) -> None:
+    outputs = exported_function(classifier)(images.astype(np.float32))
     expected = classifier(images.astype(np.float32), training=False)
-    np.testing.assert_allclose(said["probabilities"], expected, atol=1e-6)
+    np.testing.assert_allclose(outputs["probabilities"], expected, atol=1e-6)
     assert np.ptp(expected) > 0.01
-    assert said["pooled"].shape == (4, 1280)
+    assert outputs["pooled"].shape == (4, 1280)
 
 
-def test_heat_is_grad_cam(classifier: Any, images: NDArray[np.uint8]) -> None:
+def test_heat_equals_grad_cam(classifier: Any, images: NDArray[np.uint8]) -> None:
     heat = exported_function(classifier)(images.astype(np.float32))["heat"].numpy()
     assert heat.shape == (4, 2, 2, CLASSES)
     for place in range(CLASSES):

@@ -1,4 +1,4 @@
-"""The model card of many classes."""
+"""The model card: its list of classes, and its code snippet."""
 
 import shutil
 from pathlib import Path
@@ -21,7 +21,7 @@ from tench.export.card import write_card
 
 @pytest.fixture
 def project(report_project: Path) -> Path:
-    """A project from which a card can be made."""
+    """A project with the inputs of a model card."""
     counts = read_json(paths.SPLIT_METRICS)
     for split in ("train", "val", "test"):
         counts[split] |= {"seen_by_backbone": 0}
@@ -31,17 +31,17 @@ def project(report_project: Path) -> Path:
 
 
 def card(params: Params, classes: int, folder: Path) -> str:
-    """The text of a card with so many classes."""
+    """Text of a card with `classes` classes."""
     names = [f"class_{n:04d}" for n in range(classes)]
     write_card(params, names, Thresholds(0.9, 0.99, 0.4), make_export_metrics(), folder)
     return (folder / "README.md").read_text(encoding="utf-8")
 
 
-def test_a_card_names_a_hundred_classes_and_says_how_many_there_are(project: Path) -> None:
+def test_a_card_lists_a_hundred_classes_and_counts_the_rest(project: Path) -> None:
     cards = [card(load_params(), count, project) for count in (3, 100, 1000)]
     assert "\nClasses: class\\_0000, class\\_0001, class\\_0002.\n" in cards[0]
     assert ", class\\_0099.\n" in cards[1]
-    assert ", class\\_0099 and 900 more, which `model.json` names.\n" in cards[2]
+    assert ", class\\_0099 and 900 more, listed in `model.json`.\n" in cards[2]
     assert "# Classifier of 1000 classes" in cards[2]
 
 

@@ -2,91 +2,92 @@
 const byId = (id) => document.getElementById(id);
 const percent = (share) =>
   share < 1 && share >= 0.9995 ? "over 99.9 %" : `${(100 * share).toFixed(1)} %`;
-const DOUBTS = {
-  unsure: "Unsure: with so little confidence it is wrong too often to be believed.",
-  stranger: "A stranger: no training image is like this one. Do not believe the answer.",
+const WARNINGS = {
+  low_confidence: "Low confidence: predictions with so low a probability are often wrong.",
+  out_of_distribution: "Out of distribution: no training image is similar to this one. Do not rely on the prediction.",
 };
 
-function say(text, isError = false) {
+function showStatus(text, isError = false) {
   byId("status").textContent = text;
   byId("status").classList.toggle("error", isError);
 }
 
-function likely(one) {
+function classItem({ class_name: name, probability }) {
   const item = document.createElement("li");
   const meter = document.createElement("meter");
-  meter.value = one.probability;
-  meter.setAttribute("aria-label", `probability of ${one.class_name}`);
-  item.append(`${one.class_name}: ${percent(one.probability)}`, meter);
+  meter.value = probability;
+  meter.setAttribute("aria-label", `probability of ${name}`);
+  item.append(`${name}: ${percent(probability)}`, meter);
   return item;
 }
 
-function near(one) {
+function neighborItem({ class_name: name, distance, image: url }) {
   const item = document.createElement("li");
-  if (one.image) {
+  if (url) {
     const image = new Image();
-    image.src = one.image;
-    image.alt = `A training image of ${one.class_name}`;
+    image.src = url;
+    image.alt = `Training image of class ${name}`;
     item.append(image);
   }
-  item.append(`${one.class_name}, distance ${one.distance.toFixed(2)}`);
+  item.append(`${name}, distance ${distance.toFixed(2)}`);
   return item;
 }
 
-function article(file, one) {
-  const copy = byId("answer").content.cloneNode(true);
+function predictionArticle(file, prediction) {
+  const copy = byId("prediction").content.cloneNode(true);
   const find = (selector) => copy.querySelector(selector);
-  const seen = find(".seen img");
-  seen.src = URL.createObjectURL(file);
-  seen.alt = `The image ${file.name}`;
-  seen.onerror = () => seen.remove();
-  find(".seen figcaption").textContent = file.name;
-  if (one.reason) {
-    find("h2").textContent = "Not readable";
-    find(".doubt").textContent = one.reason;
-    find(".doubt").hidden = false;
+  const warn = (text) => {
+    find(".warning").textContent = text;
+    find(".warning").hidden = false;
+  };
+  const upload = find(".upload img");
+  upload.src = URL.createObjectURL(file);
+  upload.alt = `The image ${file.name}`;
+  upload.onerror = () => upload.remove();
+  find(".upload figcaption").textContent = file.name;
+  if (prediction.reason) {
+    find("h2").textContent = "Unreadable image";
+    warn(prediction.reason);
     return copy;
   }
-  find("h2").textContent = `${one.class_name}, ${percent(one.probability)}`;
-  if (one.doubt) {
-    find(".doubt").textContent = DOUBTS[one.doubt];
-    find(".doubt").hidden = false;
-  }
-  find(".likely").append(...one.classes.map(likely));
-  find(".explained img").src = one.explanation;
-  find(".explained img").alt = `Where the network found ${one.class_name}`;
-  find(".explained").hidden = false;
-  find(".near ul").append(...one.nearest.map(near));
-  find(".near").hidden = false;
+  find("h2").textContent = `${prediction.class_name}, ${percent(prediction.probability)}`;
+  if (prediction.flag) warn(WARNINGS[prediction.flag]);
+  find(".classes").append(...prediction.classes.map(classItem));
+  find(".explanation img").src = prediction.explanation;
+  find(".explanation img").alt = `Grad-CAM of class ${prediction.class_name}`;
+  find(".explanation").hidden = false;
+  find(".nearest ul").append(...prediction.nearest.map(neighborItem));
+  find(".nearest").hidden = false;
   return copy;
 }
 
-async function ask(file) {
+async function predict(file) {
   const form = new FormData();
   form.append("images", file, file.name);
-  const answer = await fetch("predict?explain=true", { method: "POST", body: form });
-  const content = await answer.json();
-  if (content.answers) return content.answers[0];
-  throw new Error(`${file.name}: ${content.detail || answer.statusText}`);
+  const response = await fetch("predict?explain=true", { method: "POST", body: form });
+  const content = await response.json();
+  if (content.predictions) return content.predictions[0];
+  throw new Error(`${file.name}: ${content.detail || response.statusText}`);
 }
 
-async function show(files) {
+async function predictAll(files) {
   const images = [...files];
-  const lost = [];
-  for (const [number, file] of images.entries()) {
-    say(`Looking at image ${number + 1} of ${images.length} …`);
+  const errors = [];
+  for (const [index, file] of images.entries()) {
+    showStatus(`Image ${index + 1} of ${images.length} …`);
     try {
-      byId("answers").prepend(article(file, await ask(file)));
+      byId("predictions").prepend(predictionArticle(file, await predict(file)));
     } catch (error) {
-      lost.push(error instanceof TypeError ? "the server does not answer" : error.message);
+      errors.push(error instanceof TypeError ? `${file.name}: the server does not respond` : error.message);
     }
   }
-  say(lost.length ? lost.join("; ") : `${images.length} looked at.`, lost.length > 0);
+  const done = images.length === 1 ? "1 image done." : `${images.length} images done.`;
+  showStatus(errors.length ? errors.join("; ") : done, errors.length > 0);
 }
 
 for (const id of ["files", "camera"]) {
   byId(id).addEventListener("change", (event) => {
-    show(event.target.files).finally(() => { event.target.value = ""; });
+    predictAll(event.target.files).finally(() => { event.target.value = ""; });
   });
 }
 byId("drop").addEventListener("submit", (event) => event.preventDefault());
@@ -95,12 +96,12 @@ document.addEventListener("dragleave", () => byId("drop").classList.remove("over
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   byId("drop").classList.remove("over");
-  if (event.dataTransfer.files.length) show(event.dataTransfer.files);
+  if (event.dataTransfer.files.length) predictAll(event.dataTransfer.files);
 });
 document.addEventListener("paste", (event) => {
-  if (event.clipboardData.files.length) show(event.clipboardData.files);
+  if (event.clipboardData.files.length) predictAll(event.clipboardData.files);
 });
-fetch("health").then((answer) => answer.json()).then((about) => {
-  byId("count").textContent = about.classes.length;
-  byId("classes").textContent = about.classes.slice(0, 30).join(", ") + (about.classes.length > 30 ? ", …" : "");
+fetch("health").then((response) => response.json()).then(({ classes }) => {
+  byId("count").textContent = classes.length;
+  byId("classes").textContent = classes.slice(0, 30).join(", ") + (classes.length > 30 ? ", …" : "");
 });
