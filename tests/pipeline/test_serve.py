@@ -2,29 +2,25 @@
 
 import io
 import json
-import shutil
 import socket
 import struct
-import sys
 import time
 import urllib.request
 import zlib
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import pytest
 from classifier_server import (
     RunningServer,
     encode_form,
-    free_port,
     open_raw_connection,
     post_body,
     read_status,
     request_headers,
 )
 from PIL import Image
-from pipeline_clones import CHECKOUT, FinishedRun, read_scored_images, run_command
+from pipeline_clones import FinishedRun, read_scored_images
 
 from tench.deploy.serve import limits
 
@@ -48,7 +44,9 @@ def test_an_image_is_predicted(server: RunningServer, sample_image: bytes) -> No
         assert Image.open(io.BytesIO(small.read())).size == (96, 96)
 
 
-def test_many_images_are_predicted_in_order(finished_run: FinishedRun, server: RunningServer) -> None:
+def test_many_images_are_predicted_in_order(
+    finished_run: FinishedRun, server: RunningServer
+) -> None:
     files, rows = zip(*read_scored_images(finished_run.folder)[::4], strict=True)
     code, response = post_body(
         server, *encode_form(*((file.name, file.read_bytes()) for file in files))
@@ -61,7 +59,9 @@ def test_many_images_are_predicted_in_order(finished_run: FinishedRun, server: R
     np.testing.assert_allclose(found, [float(row["probability"]) for row in rows], atol=1e-4)
 
 
-def test_one_unreadable_among_many_has_its_reason(server: RunningServer, sample_image: bytes) -> None:
+def test_one_unreadable_among_many_has_its_reason(
+    server: RunningServer, sample_image: bytes
+) -> None:
     code, response = post_body(
         server, *encode_form(("a.jpg", sample_image), ("secret-name.jpg", b"no image"))
     )
@@ -130,8 +130,6 @@ def test_a_gigabyte_without_its_length_is_refused_on_the_way(server: RunningServ
             sent += 1
     assert sent < 200
     assert get(server, "health")
-
-
 
 
 def test_a_client_may_disconnect(server: RunningServer, sample_image: bytes) -> None:

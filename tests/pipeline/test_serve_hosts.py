@@ -102,7 +102,9 @@ def test_a_server_on_all_interfaces_accepts_no_other_name(
 
 
 def test_a_star_allows_any_host(finished_run: FinishedRun, tmp_path: Path) -> None:
-    with start_server(finished_run.folder / "models/export", tmp_path, "--allowed-host", "*") as server:
+    with start_server(
+        finished_run.folder / "models/export", tmp_path, "--allowed-host", "*"
+    ) as server:
         for headers in (("Host: evil.example",), ()):
             assert get_response(server, "/health", *headers)[0] == 200
 

@@ -6,11 +6,10 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from pipeline_clones import CHECKOUT, clone_checkout, run_command, run_dvc, set_params
-from small_images import RAW_FOLDER, write_small_images
+from pipeline_clones import CHECKOUT, run_command
+from small_images import write_small_images
 
 from tench.core.errors import TenchError
-from tench.data.index import read_index
 from tench.data.sources import imagenette
 
 CLASS = "\N{FISH} \u200f\u0627\u0644\u0639\u0631\u0628 <b>${x} `touch pwned`"

@@ -14,7 +14,6 @@ from imagenette_stand_in import (
     stage_error_message,
     write_unsorted_files,
 )
-from pipeline_clones import clone_checkout, run_dvc_failing
 
 from tench.data.sources import imagenette
 from tench.data.sources.git_tree import tree_id

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from imagenette_stand_in import read_folder, write_unsorted_files
-from pipeline_clones import clone_checkout, run_dvc_failing
 
 from stages.sample import draw_sample
 from tench.core import parallel
