@@ -7,7 +7,7 @@ import pytest
 from pipeline_clones import REMOVE_KEY, set_params
 
 from tench.core.errors import TenchError
-from tench.core.params import RENAMED, Params, load_params
+from tench.core.params import Params, load_params
 
 COMMITTED = Path(__file__).parents[3] / "params.yaml"
 
@@ -177,32 +177,6 @@ def test_an_unknown_key_is_reported_with_the_known_ones(file: Path) -> None:
     said = message(file, "finetune.learning_rat", 1)
     known = "fine_tune_at, learning_rate, batch_size, epochs, min_steps_per_epoch, patience, ema"
     assert said == f"{file}: finetune.learning_rat: unknown key; known here: {known}"
-
-
-@pytest.mark.parametrize("old", RENAMED)
-def test_renamed_key_is_the_one_error_and_names_the_new_key(file: Path, old: str) -> None:
-    new = RENAMED[old]
-    set_params(file.parent, {new: REMOVE_KEY})
-    assert message(file, old, 1) == f"{file}: {old} is now {new}; rename it"
-
-
-def test_new_keys_exist_and_old_ones_do_not() -> None:
-    params = load_params(COMMITTED).model_dump()
-    for old, new in RENAMED.items():
-        section, name = new.split(".")
-        assert name in params[section]
-        section, name = old.split(".")
-        assert name not in params[section]
-
-
-def test_other_problems_are_reported_beside_a_renamed_key(file: Path) -> None:
-    old, new = next(iter(RENAMED.items()))
-    set_params(file.parent, {new: REMOVE_KEY, "seed": REMOVE_KEY})
-    lines = message(file, old, 125).splitlines()
-    assert [line.strip() for line in lines] == [
-        f"{file}: seed: is missing",
-        f"{file}: {old} is now {new}; rename it",
-    ]
 
 
 @pytest.mark.parametrize("key", ["seed", "data", "data.image_size", "finetune.epochs"])
