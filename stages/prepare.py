@@ -1,10 +1,10 @@
 """prepare: make a raw image folder uniform.
 
 In:  data.raw, a folder in one of the layouts of docs/your-images.md.
-Out: data/prepared/SIDE/CLASS/*.zip (lossless WebP, RGB, data.image_size pixels a side, some hundred
-     images a file), data/prepared/images.csv (one row per image), data/prepared/rejected.csv
-     (what could not be read, and why), metrics/prepare.json (how many of both). SIDE is train, val
-     or test where the raw folder says it, else images.
+Out: data/prepared/SPLIT/CLASS/*.zip (lossless WebP, RGB, data.image_size pixels square, hundreds
+     per file), data/prepared/images.csv (one row per image), data/prepared/rejected.csv
+     (unreadable files, with the reason), metrics/prepare.json (counts of both). SPLIT is train, val
+     or test if the raw folder is already split, else images.
 """
 
 from pathlib import Path
@@ -32,8 +32,8 @@ def prepare_dataset(data: Data, work: Path) -> dict[str, int]:
 
     Args:
         data: parameters.
-        work: where images lie until all are done; those that an equal run left there that was
-            stopped are taken over.
+        work: folder for the packs until all are finished; a run resumes after the packs that an
+            equal, stopped run left there.
     """
     raw, folder = Path(data.raw), work / PREPARED.name
     packs = list(plan_packs(scan_raw_folder(raw, data.classes or {}, data.groups)))
