@@ -1,11 +1,10 @@
 """prepare: decode and resize every raw image once.
 
 In:  data.raw, a folder in one of the layouts of docs/your-images.md.
-Out: data/prepared/SPLIT/CLASS/*.zip: lossless WebP, RGB, data.image_size pixels per side, some
-     hundred images per file. SPLIT is train, val or test if the raw folder has splits, else images;
-     data/prepared/images.csv: one row per image;
-     data/prepared/rejected.csv: unreadable files with the reason;
-     metrics/prepare.json: number of prepared and rejected images.
+Out: data/prepared/SPLIT/CLASS/*.zip (lossless WebP, RGB, data.image_size pixels square, hundreds
+     per file), data/prepared/images.csv (one row per image), data/prepared/rejected.csv
+     (unreadable files, with the reason), metrics/prepare.json (counts of both). SPLIT is train, val
+     or test if the raw folder is already split, else images.
 """
 
 from pathlib import Path
@@ -33,10 +32,8 @@ def prepare_dataset(data: Data, work: Path) -> dict[str, int]:
 
     Args:
         data: parameters.
-        work: folder for unfinished work, which an interrupted run with equal inputs resumes.
-
-    Raises:
-        TenchError: a class has too many unreadable images; rejected.csv is written first.
+        work: folder for the packs until all are finished; a run resumes after the packs that an
+            equal, stopped run left there.
     """
     raw, folder = Path(data.raw), work / PREPARED.name
     packs = list(plan_packs(scan_raw_folder(raw, data.classes or {}, data.groups)))

@@ -138,7 +138,7 @@ def markers(content: BinaryIO) -> Iterator[bytes]:
 
 
 def check_jpeg_scans(image: Image.Image, content: BinaryIO) -> None:
-    """Raise UnreadableError if a JPEG file has too many scans: decoding would take minutes."""
+    """Raise UnreadableError if a JPEG file has so many scans that decoding takes minutes."""
     if image.format in {"JPEG", "MPO"}:
         position = content.tell()
         scans = (kind for kind in markers(content) if kind == SOS)
@@ -150,7 +150,7 @@ def check_jpeg_scans(image: Image.Image, content: BinaryIO) -> None:
 
 
 def check_segments(content: BinaryIO) -> None:
-    """Raise UnreadableError if a JPEG header has too many segments: Pillow would take minutes."""
+    """Raise UnreadableError if a JPEG header has so many segments that Pillow takes minutes."""
     content.seek(0)
     if content.read(3) == b"\xff\xd8\xff":
         header = takewhile(lambda kind: kind != SOS, markers(content))
@@ -235,7 +235,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def exif_transpose(image: Image.Image) -> Image.Transpose | None:
-    """Transposition for the EXIF orientation of an image; None if there is none or it is damaged."""
+    """Transposition for the EXIF orientation of an image; None without valid EXIF data."""
     with suppress(ValueError, TypeError, KeyError, SyntaxError, EOFError, ZeroDivisionError):
         return EXIF_TRANSPOSES.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     return None

@@ -44,8 +44,8 @@ def test_scans_of_all_kinds_of_jpeg_are_counted() -> None:
 def test_a_line_of_millions_of_pixels_is_refused(tmp_path: Path) -> None:
     for size in ((1_000_001, 1), (1, 1_000_001), (MAX_PIXELS, 1)):
         (tmp_path / "a.png").write_bytes(encode_png(size, 1, 0, bytes(100)))
-        assert unreadable_reason(tmp_path / "a.png") == "more than 1,000,000 pixels a side"
-        assert read_header(tmp_path / "a.png").reason == "more than 1,000,000 pixels a side"
+        assert unreadable_reason(tmp_path / "a.png") == "more than 1,000,000 pixels per side"
+        assert read_header(tmp_path / "a.png").reason == "more than 1,000,000 pixels per side"
 
 
 def test_a_webp_image_counts_twice(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The images that models are asked about, apart from the others; and those the audit found."""
+"""The evaluation subset: all test images, and some of the others, in packs of their own."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +22,11 @@ from tench.data.index import Row
 from tench.data.split import eval_subset as choice
 from tench.data.split.eval_subset import evenly_spaced_rows, select_eval_subset, write_eval_subset
 from tench.data.store.prepared_images import read_eval_image, read_prepared
+
+SIZES = {
+    **{"CHECK_IMAGES": 3, "THRESHOLD_IMAGES": 5},
+    **{"REFERENCE_IMAGES": 4, "CALIBRATION_IMAGES": 2},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -50,10 +55,8 @@ def prepared(splits: Sequence[str], a_pack: int) -> list[Row]:
     return sorted(rows, key=lambda one: ("train", "val", "test").index(one.split))
 
 
-def test_the_evaluation_subset_is_all_of_test_and_some_others(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name, count in {"CHECKED": 3, "DOUBTED": 5, "KNOWN": 4, "CALIBRATED": 2}.items():
+def test_all_of_test_and_some_of_the_others_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, count in SIZES.items():
         monkeypatch.setattr(choice, name, count)
     rows = [make_row(n, ("test", "train", "val")[n % 3]) for n in range(90)]
     by = {split: [one for one in rows if one.split == split] for split in ("train", "val", "test")}

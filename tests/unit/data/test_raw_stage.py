@@ -43,5 +43,5 @@ def test_raw_folder_is_there_or_made_by_a_stage(raw: str) -> None:
 def test_unreadable_files_are_reported_before_dvc_reads_them(raw: str) -> None:
     (Path(raw) / "a").mkdir(parents=True)
     os.mkfifo(Path(raw) / "a/pipe")
-    with pytest.raises(TenchError, match=f"{raw}/a/pipe: a pipe, no file"):
+    with pytest.raises(TenchError, match=f"{raw}/a/pipe: a pipe, not a file"):
         check_raw_folder(raw)

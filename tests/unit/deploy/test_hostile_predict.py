@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from formulas import formula_cells, is_formula
 from PIL import Image
 from small_images import temporarily_unreadable
 
-from tench.core.names import is_formula
 from tench.data.decode.raw_image import RawImage
 from tench.deploy.predict import input_files
 from tench.deploy.predict.command import open_row_writer
@@ -225,3 +225,12 @@ def test_an_upload_s_name_is_returned_and_never_a_path(name: str, folder: Path) 
         result = responses.predict_upload(classifier(), Upload(name, content), 2, True)
         assert json.loads(result.json_text)["name"] == name
     assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("name", ["=1+1", "-1", "+1", "@x", "x;=1", "x; -1", "\uff1d1"])
+def test_no_class_name_in_a_row_is_a_formula_and_json_has_the_exact_name(name: str) -> None:
+    prediction = ANSWER._replace(classes=[(name, 0.7), (f"a{name}", 0.3)])
+    row = csv_row(prediction_row(Path("a.png"), prediction, 0, ""), 2)
+    assert not formula_cells(",".join(f'"{cell}"' for cell in row))
+    line = json.loads(json_line(prediction_row(Path("a.png"), prediction, 0, ""), 2))
+    assert line["class"] == name
