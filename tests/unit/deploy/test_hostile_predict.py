@@ -229,7 +229,7 @@ def test_an_upload_s_name_is_returned_and_never_a_path(name: str, folder: Path) 
 
 @pytest.mark.parametrize("name", ["=1+1", "-1", "+1", "@x", "x;=1", "x; -1", "\uff1d1"])
 def test_no_class_name_in_a_row_is_a_formula_and_json_has_the_exact_name(name: str) -> None:
-    prediction = ANSWER._replace(classes=[(name, 0.7), (f"a{name}", 0.3)])
+    prediction = PREDICTION._replace(classes=[(name, 0.7), (f"a{name}", 0.3)])
     row = csv_row(prediction_row(Path("a.png"), prediction, 0, ""), 2)
     assert not formula_cells(",".join(f'"{cell}"' for cell in row))
     line = json.loads(json_line(prediction_row(Path("a.png"), prediction, 0, ""), 2))
