@@ -20,7 +20,7 @@ EVAL_SUBSET = DATA / "eval_subset"  # the prepared images that evaluate and expo
 POOLED_FEATURES = DATA / "features/pooled"
 CACHED_FEATURES = DATA / "features/activations"
 MANIFEST = "manifest.json"  # in each folder of features: lists its files
-RESUME_DIR = DATA / ".unfinished"  # unfinished work of interrupted stages
+RESUME_DIR = DATA / ".unfinished"  # checkpoints of interrupted stages
 
 MODELS_DIR = Path("models")
 BACKBONE = MODELS_DIR / "backbone.weights.h5"

@@ -84,7 +84,7 @@ def images_license(raw: str) -> str:
 def weights_license(weights: str) -> str:
     """License of the weights that `backbone.weights` names, as far as it is known."""
     if weights.endswith(".weights.h5"):
-        return f"Not recorded in the repository; ask whoever made `{escape_markdown(weights)}`."
+        return f"Not recorded in the repository; ask the author of `{escape_markdown(weights)}`."
     return WEIGHT_LICENSES.get(weights, WEIGHT_LICENSES["imagenet"])
 
 

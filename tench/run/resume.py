@@ -1,6 +1,6 @@
-"""Unfinished work of interrupted stages, which the next run resumes.
+"""Checkpoints of interrupted stages, from which the next run resumes.
 
-DVC deletes a stage's outputs before it runs the stage, so unfinished work is in another folder. Its
+DVC deletes a stage's outputs before it runs the stage, so checkpoints are in another folder. Its
 name contains a fingerprint of the stage's dependencies. A journal lists the complete items.
 """
 
@@ -30,9 +30,9 @@ LIMIT_KEYS = {"data.max_rejected"}
 
 @contextmanager
 def resume_folder(stage: str) -> Iterator[Path]:
-    """Yield the folder for unfinished work of `stage`.
+    """Yield the checkpoint folder of `stage`.
 
-    It is deleted when the block succeeds, and stays after an error or a kill. Unfinished work from
+    It is deleted when the block succeeds, and stays after an error or a kill. A checkpoint from
     runs with other dependencies is deleted first.
     """
     folder = RESUME_DIR / f"{stage}-{stage_fingerprint(stage)}"

@@ -1,4 +1,4 @@
-"""Decode any image file as upright 8-bit RGB. Errors of the system are not taken for damage."""
+"""Decode any image file as upright 8-bit RGB. System errors are not reported as damage."""
 
 import errno
 import os

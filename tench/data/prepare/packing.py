@@ -1,4 +1,4 @@
-"""Assign raw images to packs: ZIP files of some hundred prepared images."""
+"""Assign raw images to packs: ZIP files of a few hundred prepared images."""
 
 import hashlib
 from collections.abc import Iterator, Sequence

@@ -163,7 +163,7 @@ def draw_french_horn(d: ImageDraw, rng: Generator, c: Palette) -> None:
         draw_disc(d, vx, vy - 40, 15, c.light, outline=c.dark, width=4)
         tube([(vx, vy - 52), (vx - 12, vy - 92)], 6)
     wide = rng.uniform(95, 125)
-    # The bell opens towards the lower right corner; u runs along it, v across its mouth.
+    # The bell opens toward the lower right corner; u runs along it, v across its mouth.
     u, v, mouth = np.array([0.62, 0.78]), np.array([0.78, -0.62]), np.array([385.0, 395.0])
     throat = np.array([x + r * 0.55, y + r * 0.35]) - 40 * u
     neck, flare = throat + 120 * u, mouth - 70 * u

@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> None:
 def main() -> None:
     args = parse_args()
     escape_unencodable_output()
-    pin_cpu_kernels()  # before NumPy is imported, whose threads would compete with ours
+    pin_cpu_kernels()  # before the import of NumPy, whose threads would compete for the cores
     with ignore_closed_pipe():
         run(args)
 

@@ -65,7 +65,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    pin_cpu_kernels()  # before NumPy is imported, whose threads would compete with ours
+    pin_cpu_kernels()  # before the import of NumPy, whose threads would compete for the cores
     from tench.deploy.serve.server import serve
 
     try:

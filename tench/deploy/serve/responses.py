@@ -103,7 +103,7 @@ def predict_upload(
     except UnreadableError as error:
         return unreadable_prediction(upload.name, str(error))
     has_images = classifier.reference_set.images is not None
-    content = ImagePrediction.model_construct(  # trusted values: no validation
+    content = ImagePrediction.model_construct(  # needs no validation
         name=upload.name,
         class_name=prediction.classes[0][0],
         probability=prediction.classes[0][1],

@@ -124,7 +124,7 @@ def train_model(
 
     With `ema`, every epoch ends with the exponential moving average of the weights over its steps.
     Its momentum, 1 - 2 / (steps + 1), gives the center of mass of a plain mean; e^-2 (a seventh)
-    of the result are the weights at the start of the epoch. Averages of late weights generalize
+    of the result are the weights at the start of the epoch. Averages of the last weights generalize
     better than the last ones (Izmailov et al. 2018, https://arxiv.org/abs/1803.05407).
 
     Args:

@@ -50,10 +50,10 @@ GUESSED_TITLES = {  # if only the file names suggest it
 def epoch_rows(stage: str, paper: bool) -> list[list[str]]:
     """Return one row per epoch; with `paper`, also the paper's values and the difference."""
     rows = []
-    for epoch, ours in read_history(stage):
-        rows.append([f"{epoch}{' (ours)' if paper else ''}", *(f"{v:.3f}" for v in ours)])
+    for epoch, values in read_history(stage):
+        rows.append([f"{epoch}{' (ours)' if paper else ''}", *(f"{v:.3f}" for v in values)])
         if paper:
-            gaps = [f"{v - theirs:+.3f}" for v, theirs in zip(ours, TABLES[epoch], strict=True)]
+            gaps = [f"{v - theirs:+.3f}" for v, theirs in zip(values, TABLES[epoch], strict=True)]
             rows.append([f"{epoch} (paper)", *(f"{v:.2f}" for v in TABLES[epoch])])
             rows.append([f"{epoch} (difference)", *gaps])
     return rows
@@ -95,7 +95,7 @@ def score_table(scores: dict[str, Any], probe: dict[str, Any], verified: bool) -
         scores: Content of metrics/evaluate.json.
         probe: Content of metrics/probe.json.
         verified: Whether the images are known to be Imagenette. Otherwise "seen in pretraining" is
-            a guess from file names, and the titles say so.
+            a guess from file names, and the titles call it one.
     """
     titles = GROUP_TITLES if verified else GUESSED_TITLES
     rows = [
