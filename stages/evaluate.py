@@ -46,6 +46,10 @@ from tench.evaluate.scores import Predictions, evaluate_predictions
 from tench.run.runner import run_stage
 
 MAX_MISTAKES_DRAWN = 12
+NO_MISTAKES = """<svg xmlns="http://www.w3.org/2000/svg" width="320" height="40">
+<text x="8" y="25" font-family="sans-serif" font-size="14">No errors on the test images.</text>
+</svg>
+"""
 SUMMARY_COLUMNS = "100"  # width of the model's summary
 
 
@@ -128,6 +132,8 @@ def draw_confident_errors(predictions: Predictions, rows: list[Row], classifier:
     # images only: `dvc plots show` reports any other file as a plot that failed to load
     MISTAKES.mkdir(parents=True, exist_ok=True)
     errors = most_confident_errors(predictions, MAX_MISTAKES_DRAWN)
+    if not len(errors):
+        write_text(NO_MISTAKES, MISTAKES / "none.svg")  # DVC warns about an empty output
     images = [read_eval_image(rows[row]) for row in errors]
     if images:
         maps = grad_cam(classifier, np.stack(images), predictions.predicted[errors])

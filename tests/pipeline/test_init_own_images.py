@@ -35,7 +35,7 @@ def test_class_folders_are_described_and_adopted() -> None:
     Path("data/flowers/rose/broken.jpg").write_text("no image")
     output = adopt("data/flowers")
     for part in (
-        "class folders alone\n",
+        "class folders\n",
         "2: fish, rose\n",
         "18 (about 11 train, 4 val, 3 test)\n",
         "per class   6 to 12, median 9\n",
@@ -144,7 +144,7 @@ def test_folder_of_any_name(name: str) -> None:
     adopt(name)
     assert load_params().data.raw == name
     lines = PARAMS.read_text(encoding="utf-8").splitlines()
-    assert sum(line.startswith("  raw: ") and "# the images" in line for line in lines) == 1
+    assert sum(line.startswith("  raw: ") and "# " in line for line in lines) == 1
     assert load_params().data.image_size == 224
 
 

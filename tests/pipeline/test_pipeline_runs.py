@@ -141,7 +141,7 @@ def test_epochs_are_counted_on(finished_run: FinishedRun, stage: str, epochs: li
 
 def test_every_plot_can_be_shown(project: Path) -> None:
     mistakes = list((project / "metrics/mistakes").iterdir())
-    assert {file.suffix for file in mistakes} <= {".jpg"}
+    assert {file.suffix for file in mistakes} <= {".jpg", ".svg"}
     shown = run_dvc(project, "plots", "show", "--out", "shown")
     assert "fail" not in shown.lower()
     assert "DVC" not in shown  # its warnings and errors

@@ -50,7 +50,7 @@ def check_stuck_process_is_replaced(
         before, started = server_workers(server), time.monotonic()
         stop_workers(server)
         code, said = post_body(server, *body)
-        assert (code, f"not done within {TIMEOUT} s" in str(said)) == (503, True)
+        assert (code, f"not finished within {TIMEOUT} s" in str(said)) == (503, True)
         assert time.monotonic() - started < TIMEOUT + 2
         assert recovers(server, image)
         until = time.monotonic() + 60
@@ -77,6 +77,6 @@ def check_killed_start_is_reported(export: Path, name: str) -> None:
     assert process.returncode == 1
     (line,) = said.splitlines()
     number = getattr(signal, name).value
-    assert line.startswith("error: a process of the server ended before it was ready")
+    assert line.startswith("error: a worker process died while starting")
     assert f"killed by signal {number}" in line
     assert not psutil.wait_procs(started, 20)[1]

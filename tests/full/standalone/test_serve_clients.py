@@ -45,7 +45,7 @@ def test_start_errors_are_reported_in_a_line(
         (
             damaged,
             free_port(),
-            "error: {}/float32.tflite: damaged: not the bytes that were written",
+            "error: {}/float32.tflite: damaged (its content has changed since the export)",
         ),
         (export, server.port, "address already in use"),
     ):

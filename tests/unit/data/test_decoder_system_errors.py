@@ -53,7 +53,12 @@ def test_the_first_image_takes_no_more_file_handles_than_its_own(tmp_path: Path)
     answer = subprocess.run(
         [sys.executable, "-c", program],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(TESTS.parents[1]), str(TESTS)))},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(
+                map(str, (TESTS.parents[1], TESTS, Path(__file__).parent))
+            ),
+        },
         capture_output=True,
         text=True,
         check=False,

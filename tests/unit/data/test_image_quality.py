@@ -30,7 +30,7 @@ def rows(count: int) -> list[Row]:
             sha256=str(number),
             prepared_sha256=str(number),
             seen=0,
-            place=number,
+            feature_row=number,
         )
         for number in range(count)
     ]

@@ -258,7 +258,7 @@ def by_name(content: dict[str, Any]) -> dict[str, Any]:
 def test_programs_in_a_keras_model_are_not_run(change: Any) -> None:
     from tench.model.network.classifier import load_classifier
 
-    file, words = repacked(change), r"evil\.keras: no classifier that Tench has saved"
+    file, words = repacked(change), r"evil\.keras: not a classifier saved by Tench"
     with pytest.raises(TenchError, match=words) as said:
         load_classifier(file)
     assert not MARK.exists()

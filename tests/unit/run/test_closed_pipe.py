@@ -38,6 +38,8 @@ def project(report_project: Path) -> Path:
     """A project made by hand, in git, with a folder of images beside it."""
     shutil.copy(CHECKOUT / PARAMS, PARAMS)
     write_small_images(*(f"{name}/{n}.png" for name in ("a", "b") for n in range(20)))
+    (report_project / ".git/info").mkdir(parents=True, exist_ok=True)
+    (report_project / ".git/info/exclude").write_text("/raw\n")  # as a user keeps images out of git
     return report_project
 
 
