@@ -47,7 +47,8 @@ def test_the_first_image_takes_no_more_file_handles_than_its_own(tmp_path: Path)
     # Pillow would look for its decoders then, and take those it cannot open for missing
     draw_quarters().save(tmp_path / "a.jp2")
     program = (
-        "from pathlib import Path; from test_decoder_system_errors import file_handles, read_image\n"
+        "from pathlib import Path\n"
+        "from test_decoder_system_errors import file_handles, read_image\n"
         "with file_handles(1): print(read_image(Path('a.jp2')).size)"
     )
     answer = subprocess.run(

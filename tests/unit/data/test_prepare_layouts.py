@@ -41,7 +41,7 @@ def draw_classes(folder: str, count: int, classes: str = "ab") -> None:
 
 
 def prepared(**changes: object) -> list[Row]:
-    """The index that prepare writes, after a look at what must hold of any."""
+    """The index that prepare writes, after checks that apply to every index."""
     shutil.rmtree(PREPARED, ignore_errors=True)  # as DVC does
     rows = prepare_and_split(DATA.model_copy(update=changes))
     assert sorted(row.path for row in rows) == sorted(list_prepared_paths())
@@ -80,7 +80,7 @@ def test_train_and_val_give_the_index_that_they_always_gave() -> None:
     with INDEX.open(newline="", encoding="utf-8") as lines:
         header, *table = csv.reader(lines)
     assert header[-2:] == ["feature_row", "group"]
-    for row in table:  # each image had a file of its own, on its side
+    for row in table:  # each image once had a separate file, in its split
         row[0] = re.sub(r".+/(.+)/\d+\.zip/", rf"{row[1]}/\1/", row[0])
     text = "".join(",".join(row[:-2]) + "\n" for row in [header, *table])
     # digest of the index from before there were other layouts, but with `seen` by folder and name
