@@ -67,9 +67,11 @@ def stage_alone(dvc: subprocess.Popen[str]) -> None:
 
 
 def mended(project: Path, said: str, committed: bytes) -> bool:
-    """Whether DVC cannot read dvc.lock, its file of locks (rwlock), or a record of its run cache: it
-    writes the first two in place, and the third into a folder that it has made before, so that a
-    kill in that moment leaves a part. If so, go the ways back that docs/faults.md names."""
+    """Apply the fixes of docs/faults.md if DVC cannot read a file that it was writing.
+
+    The file is dvc.lock, its file of locks (rwlock) or a record of its run cache: DVC does not
+    write them atomically, so a kill can leave a part. Return whether one was damaged.
+    """
     torn = "dvc.lock' validation failed" in said or "dvc.lock' is invalid" in said
     if torn:
         (project / "dvc.lock").write_bytes(committed)
@@ -140,7 +142,7 @@ def kill_often(project: Path, times: int, seed: int) -> list[str]:
 
 
 def assert_as_never_stopped(project: Path, was: dict[str, object], lock: Lock) -> None:
-    """Check that dvc.lock has the expected stages, in any order, and that no partial file remains."""
+    """Check that dvc.lock has the expected stages, in any order, and no partial file remains."""
     assert lock.stages() == was
     assert [path for path in (project / "data/.unfinished").iterdir() if path.is_dir()] == []
     left = [path for path in project.rglob(".part-*") if "activations" not in path.parts]

@@ -86,7 +86,7 @@ def raw_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def check(raw: Path, names: dict[str, str], groups: str | None) -> None:
-    """Check that a folder gives images with class names, paths and splits, or an error of one line."""
+    """Check that a folder gives images with names, paths and splits, or an error of one line."""
     try:
         sources = scan_raw_folder(raw, names, groups)
         check_sources(sources)

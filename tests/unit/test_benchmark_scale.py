@@ -1,4 +1,4 @@
-"""Many small images for the measurements of docs/scale.md, and the plots of the results."""
+"""Many small images for the measurements of docs/scale.md, and their extrapolation."""
 
 from pathlib import Path
 
