@@ -50,7 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)  # after the deselection of tests
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the test files so that two processes seldom wait for each other.
+    """Order the test files so that two processes rarely wait for each other.
 
     The first file makes the finished pipeline in one process. Files that need none come next, for
     the other process.

@@ -1,4 +1,4 @@
-"""Work spread over a real Ray cluster of two nodes on this machine, with workers killed."""
+"""Run work on a real Ray cluster of two nodes on this machine, with workers killed."""
 
 import os
 import shutil
@@ -52,7 +52,7 @@ def whole(item: tuple[int, bytes]) -> tuple[int, bytes]:
 
 @contextmanager
 def opened(mark: Path) -> Iterator[Callable[[tuple[int, bytes]], tuple[int, int, str, list[str]]]]:
-    """The double of a number, and who says so; who is to say it of 17 first dies of it."""
+    """Yield a function that doubles a number; the first worker that gets 17 kills itself."""
     import ray
 
     node = ray.get_runtime_context().get_node_id()
@@ -90,7 +90,7 @@ def test_two_nodes_share_the_work_and_a_killed_workers_is_done_again(
     assert (tmp_path / "killed").exists()
     assert len(set(processes)) >= 3
     assert len(set(nodes)) == 2
-    assert all(one == ["tench"] for one in files)  # nothing of the caller's folder
+    assert all(names == ["tench"] for names in files)  # no file of the caller's folder
     printed = capfd.readouterr()
     assert printed.out == ""
     assert "Ray: A worker died or was killed" in printed.err

@@ -55,7 +55,7 @@ def stage(project: Path, name: str) -> str:
 
 
 def delete(project: Path, said: str) -> None:
-    """Delete what a message says is to be deleted."""
+    """Delete the files that an error message lists for deletion."""
     file = said.removeprefix("error: ").partition(": ")[0]
     for name in said.partition(": delete ")[2].partition(", then ")[0].split(" and "):
         (project / (file if name == "it" else name)).unlink()
@@ -173,7 +173,7 @@ def test_damage_on_a_remote(seen: Path, how: str, tmp_path: Path) -> None:
     (clone / PROBE).unlink()
     verified = copy_finished_run(clone, tmp_path / "verified")
 
-    run_dvc(clone, "pull", str(PROBE))  # DVC believes a remote, unless it is told not to
+    run_dvc(clone, "pull", str(PROBE))  # DVC trusts a remote unless `verify` is set
     assert (clone / PROBE).read_bytes() == DAMAGE_KINDS[how](content)
     said = stage(clone, "extract_train")
     assert f"delete it and {in_cache(clone, PROBE)}, {AGAIN}" in said

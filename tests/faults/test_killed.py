@@ -30,11 +30,11 @@ class Lock(NamedTuple):
     whole: bytes
 
     def stages(self) -> dict[str, object]:
-        """The stages it knows."""
+        """The stages in dvc.lock now."""
         return dict(YAML(typ="safe").load(self.file)["stages"])
 
     def before(self) -> dict[str, object]:
-        """The stages it knew."""
+        """The stages in dvc.lock at the start."""
         return dict(YAML(typ="safe").load(self.whole)["stages"])
 
 
@@ -67,9 +67,11 @@ def stage_alone(dvc: subprocess.Popen[str]) -> None:
 
 
 def mended(project: Path, said: str, committed: bytes) -> bool:
-    """Whether DVC cannot read dvc.lock, its note of who uses what, or a record of its run cache: it
-    writes the first two in place, and the third into a folder that it has made before, so that a
-    kill in that moment leaves a part. If so, go the ways back that docs/faults.md names."""
+    """Apply the fixes of docs/faults.md if DVC cannot read a file that it was writing.
+
+    The file is dvc.lock, its file of locks (rwlock) or a record of its run cache: DVC does not
+    write them atomically, so a kill can leave a part. Return whether one was damaged.
+    """
     torn = "dvc.lock' validation failed" in said or "dvc.lock' is invalid" in said
     if torn:
         (project / "dvc.lock").write_bytes(committed)
@@ -107,7 +109,7 @@ def kill_often(project: Path, times: int, seed: int) -> list[str]:
             running = subprocess.Popen(
                 command,
                 cwd=project,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},  # what DVC says last is else lost
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},  # else the last output of DVC is lost
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -140,10 +142,9 @@ def kill_often(project: Path, times: int, seed: int) -> list[str]:
 
 
 def assert_as_never_stopped(project: Path, was: dict[str, object], lock: Lock) -> None:
-    """dvc.lock says of the stages what it was to say (DVC writes them in the order in which they
-    ended), and nothing is left over."""
+    """Check that dvc.lock has the expected stages, in any order, and no partial file remains."""
     assert lock.stages() == was
-    assert [one for one in (project / "data/.unfinished").iterdir() if one.is_dir()] == []
+    assert [path for path in (project / "data/.unfinished").iterdir() if path.is_dir()] == []
     left = [path for path in project.rglob(".part-*") if "activations" not in path.parts]
     assert left == []
 

@@ -1,5 +1,4 @@
-"""What the machine may refuse a stage: one line that says where and what to do, nothing lost, and a
-run that ends well once the cause is gone."""
+"""Missing resources: a stage fails with one line on where and how to fix it, and can run again."""
 
 import os
 import subprocess
@@ -18,7 +17,7 @@ READ_ONLY = (
 
 
 def refused(project: Path, mount: str, module: str) -> str:
-    """Run a stage where something is mounted that goes with it; return what it says."""
+    """Run a stage in a mount namespace of its own; return its error output."""
     (project / "data/.unfinished").mkdir(exist_ok=True)
     shell = f'{mount} && echo mounted && exec "$@"'
     stage = [sys.executable, "-m", module]

@@ -21,7 +21,7 @@ SIDES = st.integers(0, 2000) | st.sampled_from(LARGE)
 
 @pytest.fixture(scope="module")
 def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadFunction]:
-    """A function that has an image read; at the end it is told what reading them took at most."""
+    """A function that reads an image; the largest time and memory are printed at the end."""
     answers = []
 
     def note(content: bytes, how: str) -> ReadResult:

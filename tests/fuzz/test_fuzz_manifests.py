@@ -1,4 +1,4 @@
-"""Any CSV file and any tree of folders: a list of images, or one line that says what is wrong."""
+"""Any CSV file and any tree of folders: a list of images, or an error of one line."""
 
 import os
 import shutil
@@ -86,8 +86,7 @@ def raw_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def check(raw: Path, names: dict[str, str], groups: str | None) -> None:
-    """Fail unless a folder gives images of classes with names, each with a place of its own and
-    on a side of the split, or an error of one line."""
+    """Check that a folder gives images with names, paths and splits, or an error of one line."""
     try:
         sources = scan_raw_folder(raw, names, groups)
         check_sources(sources)

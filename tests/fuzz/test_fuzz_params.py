@@ -1,4 +1,4 @@
-"""Any params.yaml at all: parameters that can be written down, or lines that say what is wrong."""
+"""Any params.yaml: parameters that can be serialized, or an error with one line per mistake."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What params.yaml held when it raised, ran for minutes or broke a message; and what DVC says."""
+"""Contents of params.yaml that once raised, hung or broke a message, with and without DVC."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def told(file: Path, text: str) -> str:
-    """What load_params says of this text: lines that name the file."""
+    """The error of load_params for this text."""
     check(file, text.encode())
     with pytest.raises(TenchError) as caught:
         load_params(file)

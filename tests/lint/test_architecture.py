@@ -1,4 +1,4 @@
-"""The house: what stages depend on is what they import, and versions are those of the lock."""
+"""Architecture: stages depend on what they import, and versions are those of the lock."""
 
 import ast
 import sys
@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from tench.export.card import LISTED_PACKAGES
 from tench.run.packages import parse_lock_versions
 
-PACKAGES = sorted(file.parent for file in (ROOT / "tench").rglob("*/__init__.py"))
+PACKAGES = sorted(file.parent for file in (ROOT / "tench").rglob("__init__.py"))
 # How a stage runs cannot change what it writes, so `run` is named by no stage.
 NEUTRAL = "tench.run"
 MOST_SURPLUS = 80  # (stage, file) pairs that dvc.yaml names and the stage does not import
@@ -27,7 +27,7 @@ HARMLESS_PACKAGES = {
     "ruamel": "reads them, as DVC itself does",
     "threadpoolctl": "gives a product of matrices one thread, whatever its version",
     "tqdm": "draws progress bars",
-    "yaml": "reads what a stage depends on, by which a run is told from others",
+    "yaml": "reads the dependencies of a stage, which identify a run",
 }
 WITHOUT_CODE = {
     "raw": "writes down a name",
@@ -54,14 +54,14 @@ def imports() -> Any:
 
 
 def closure(module: str) -> set[str]:
-    """Our modules that a module imports, directly or not, itself included, without NEUTRAL."""
-    found, waiting = {module}, [module]
+    """A module and the modules of tench that it imports, directly or not, without NEUTRAL."""
+    modules, waiting = {module}, [module]
     while waiting:
         for name in imports().find_modules_directly_imported_by(waiting.pop()):
-            if name.startswith("tench.") and not is_neutral(name) and name not in found:
-                found.add(name)
+            if name.startswith("tench.") and not is_neutral(name) and name not in modules:
+                modules.add(name)
                 waiting.append(name)
-    return found
+    return modules
 
 
 def is_neutral(module: str) -> bool:
@@ -145,10 +145,12 @@ def test_the_model_card_lists_the_versions_its_stage_depends_on_and_no_others() 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
 def test_a_package_docstring_is_one_sentence(package: Path) -> None:
     text = (package / "__init__.py").read_text(encoding="utf-8")
-    sentence = ast.get_docstring(ast.parse(text))
-    assert sentence
+    docstring = ast.get_docstring(ast.parse(text))
+    assert docstring
+    sentence = docstring.splitlines()[0]
     assert sentence.endswith(".")
-    assert len(text.splitlines()) == 1
+    if package != ROOT / "tench":  # it sets variables before libraries are imported
+        assert len(text.splitlines()) == 1
 
 
 def test_files_are_short() -> None:

@@ -1,4 +1,4 @@
-"""docs/packages.md tells the license of what is installed, in the versions of the lock."""
+"""docs/packages.md lists the license of each installed package, in the versions of the lock."""
 
 import re
 from importlib.metadata import distributions

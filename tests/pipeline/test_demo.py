@@ -1,4 +1,4 @@
-"""make demo: on the drawn images, whatever params.yaml says where it is run."""
+"""make demo: on the drawn images, whatever params.yaml is in the current folder."""
 
 import os
 import shutil

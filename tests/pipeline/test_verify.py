@@ -43,7 +43,7 @@ READ = {dep: stage for stage in STAGES for dep in inputs_of(stage)}
 
 @pytest.fixture
 def _in(unchanged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a finished project, whose cache need not be asked for."""
+    """Run in a finished project, without a call of DVC for its cache folder."""
     monkeypatch.chdir(unchanged)
     monkeypatch.setattr(recovery, "dvc_objects_folder", lambda: Path(".dvc/cache/files/md5"))
 
@@ -55,7 +55,7 @@ def first_file(path: Path) -> Path:
 
 
 def refusal(read: Callable[[], object], *files: Path) -> str:
-    """What is said of a damaged file: the file, by one of these names, and the way back."""
+    """The error for a damaged file: it names one of these files and the fix."""
     with pytest.raises(TenchError) as caught:
         read()
     said = str(caught.value)
@@ -67,7 +67,7 @@ def refusal(read: Callable[[], object], *files: Path) -> str:
 
 
 def found(read: Callable[[], Any], file: Path, content: bytes) -> Any:
-    """What is read once a file has other bytes, or what is said of it."""
+    """The result of reading a file with other bytes, or the error message."""
     overwrite_file(file, content)
     try:
         return read()

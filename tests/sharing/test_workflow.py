@@ -1,6 +1,6 @@
 """The workflow for a team, step by step as GitHub's runner would run it: its scripts, shell and
-variables, a shallow clone, and no packages but those it installs. What is not real: gh, pip and uv,
-in whose place a program writes down what it was asked (there is no GitHub here)."""
+variables, a shallow clone, and no packages but those it installs. A program that records
+its arguments replaces gh, pip and uv, because there is no GitHub here."""
 
 import os
 import sys
@@ -34,17 +34,17 @@ exit {}
 
 
 class Job(NamedTuple):
-    """What came of a job."""
+    """The result of a job."""
 
     failed: str  # the step at which it ended; empty if at none
     output: str  # of the last step
     summary: str
-    calls: dict[str, list[str]]  # what gh, pip and uv were asked
+    calls: dict[str, list[str]]  # the arguments of gh, pip and uv
     comment: str
 
 
 def installed() -> list[str]:
-    """What uv is asked to install."""
+    """The packages that uv installs."""
     words = STEPS[0]["run"].replace("\\\n", " ").split()
     return words[words.index("requirements.lock", words.index("--constraint")) + 1 :]
 

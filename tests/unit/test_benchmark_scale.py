@@ -1,4 +1,4 @@
-"""Many small images for the measurements of docs/scale.md, and what is drawn on from them."""
+"""Many small images for the measurements of docs/scale.md, and their extrapolation."""
 
 from pathlib import Path
 

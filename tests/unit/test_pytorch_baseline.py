@@ -31,7 +31,7 @@ def test_pooled_features_equal_those_of_keras(size: int, tmp_path: Path) -> None
     expected = backbone(scaled, training=False).numpy().mean((1, 2))
     with torch.inference_mode():
         found = network.eval()(torch.from_numpy(scaled).permute(0, 3, 1, 2)).numpy().mean((2, 3))
-    assert np.ptp(expected, axis=0).max() > 0.1  # the images are told apart
+    assert np.ptp(expected, axis=0).max() > 0.1  # the features differ between images
     np.testing.assert_allclose(found, expected, atol=5e-4)
 
 

@@ -16,7 +16,7 @@ DENSENET = "densenet121_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
 @pytest.fixture
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keras's own folder of weights, without a network behind it."""
+    """Keras's folder of weights, without a network."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]

@@ -71,7 +71,7 @@ def facts() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def there(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The facts of a process with one core and such settings; and what it wrote to stderr."""
+    """The facts of a process with one core and these settings, and its stderr."""
     home = tmp_path_factory.mktemp("home")
     (home / ".keras").mkdir()
     (home / ".keras/keras.json").write_text(json.dumps(KERAS | {"backend": "jax"}))

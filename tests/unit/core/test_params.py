@@ -27,14 +27,12 @@ def load_with(file: Path, key: str, value: Any) -> Params:
 
 
 def message(file: Path, key: str, value: Any) -> str:
-    """The error of load_params with `key` set to `value`."""
     with pytest.raises(TenchError) as caught:
         load_with(file, key, value)
     return str(caught.value)
 
 
 def load_text(file: Path, text: str) -> Params:
-    """Load a file of this text."""
     file.write_text(text, encoding="utf-8")
     return load_params(file)
 

@@ -1,4 +1,4 @@
-"""Reading images of every kind people have, and refusing what cannot be read."""
+"""Reading images of common formats, and errors for unreadable files."""
 
 import os
 import struct
@@ -127,8 +127,7 @@ def test_what_is_no_image_is_refused(tmp_path: Path, content: bytes, why: str) -
 
 
 def big_tiff(strip: int, directory: int = 16) -> bytes:
-    """The bytes of a TIFF file of 64-bit offsets, 7 x 1 gray pixels, which are said to begin at
-    `strip`, and the directory that says so at `directory`."""
+    """A TIFF file with 64-bit offsets, `strip` to 7 x 1 gray pixels and `directory` to the tags."""
     tags = [(256, 7), (257, 1), (258, 8), (259, 1), (262, 1), (273, strip), (278, 1), (279, 7)]
     entries = b"".join(struct.pack("<HHQQ", tag, 16, 1, value) for tag, value in tags)
     head = b"II" + struct.pack("<HHHQQ", 43, 8, 0, directory, len(tags))
@@ -224,7 +223,7 @@ def test_transparent_gray_of_sixteen_bits_is_laid_on_white(tmp_path: Path) -> No
 
 
 def test_floating_point_pixels_are_refused(tmp_path: Path) -> None:
-    # Whether white is 1, 255 or something else, no file says
+    # Such files do not define white: it may be 1, 255 or another value
     Image.fromarray(np.array([[0, 0.25, 0.5, 1]], np.float32)).save(tmp_path / "a.tif")
     assert "floating-point" in unreadable_reason(tmp_path / "a.tif")
 

@@ -50,7 +50,7 @@ def filled(content: bytes, place: int, filler: bytes, size: int) -> bytes:
 
 
 def answers(files: list[Path]) -> list[limited_process.ReadResult]:
-    """What becomes of each file, in one process within the limits of `open_limited_reader`."""
+    """The result for each file, in one process within the limits of `open_limited_reader`."""
     asked = "".join(f"{json.dumps([str(file), 'squash'])}\n" for file in files)
     said = subprocess.run(
         [sys.executable, limited_process.__file__],

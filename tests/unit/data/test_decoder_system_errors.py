@@ -47,18 +47,15 @@ def test_the_first_image_takes_no_more_file_handles_than_its_own(tmp_path: Path)
     # Pillow would look for its decoders then, and take those it cannot open for missing
     draw_quarters().save(tmp_path / "a.jp2")
     program = (
-        "from pathlib import Path; from test_decoder_system_errors import file_handles, read_image\n"
+        "from pathlib import Path\n"
+        "from test_decoder_system_errors import file_handles, read_image\n"
         "with file_handles(1): print(read_image(Path('a.jp2')).size)"
     )
+    folders = (TESTS.parents[1], TESTS, Path(__file__).parent)
     answer = subprocess.run(
         [sys.executable, "-c", program],
         cwd=tmp_path,
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(
-                map(str, (TESTS.parents[1], TESTS, Path(__file__).parent))
-            ),
-        },
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders))},
         capture_output=True,
         text=True,
         check=False,

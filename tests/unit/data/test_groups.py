@@ -18,7 +18,7 @@ RAW = Path("raw")
 def table(
     class_of: list[str], groups: list[str], contents: list[str] | None = None, seed: int = 42
 ) -> tuple[dict[str, str], Counter[tuple[str, str]]]:
-    """The side of every group, and how many images every class has on every side."""
+    """The split of each group, and the number of images per class and split."""
     shown = contents or [str(n) for n in range(len(groups))]
     sides = assign_by_group(class_of, groups, shown, BOTH, "train", seed)
     of_group = dict(zip(groups, sides, strict=True))

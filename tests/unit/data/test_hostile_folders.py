@@ -48,7 +48,7 @@ def settings(**more: object) -> Data:
 
 
 def error(names: dict[str, str] | None = None, groups: str | None = None) -> str:
-    """What scan says of RAW: one printable line, before the layouts."""
+    """The error of a scan of RAW: one printable line, without the layouts."""
     with pytest.raises(TenchError) as caught:
         scan_raw_folder(RAW_FOLDER, names or {}, groups)
     said = str(caught.value).removesuffix(f"\n{LAYOUT_HELP}")

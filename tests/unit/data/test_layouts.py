@@ -32,7 +32,7 @@ def add_classes(*folders: str) -> None:
 
 
 def error() -> str:
-    """What scan says of RAW, which shows the layouts, without them."""
+    """The error of a scan of RAW, without the layouts at its end."""
     with pytest.raises(TenchError) as caught:
         scan_raw_folder(RAW, {})
     said = str(caught.value)

@@ -35,7 +35,7 @@ def found(text: str, names: dict[str, str] | None = None) -> list[SourceFile]:
 
 
 def error(text: str | bytes) -> str:
-    """What scan says of a CSV file of this text: one line, before the layouts."""
+    """The error of a scan for a CSV file of this text: one line, without the layouts."""
     TABLE.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(TenchError) as caught:
         scan_raw_folder(RAW, {})
@@ -189,7 +189,7 @@ NAMES_DVC_SEES = ("DVC.yaml", "x.dvcx", ".hidden", ".dvcx", "part-x", "__pycache
 
 
 def project_with_dvcignore() -> DvcIgnoreFilter:
-    """The ignore rules of DVC for a project with our .dvcignore."""
+    """The ignore rules of DVC for a project with the .dvcignore of Tench."""
     Path(".dvcignore").write_bytes((CHECKOUT / ".dvcignore").read_bytes())
     return DvcIgnoreFilter(LocalFileSystem(), str(Path.cwd()))
 
@@ -198,7 +198,7 @@ def project_with_dvcignore() -> DvcIgnoreFilter:
 @pytest.mark.parametrize("below", ["/1.jpg", "/deep/1.jpg", ""])
 def test_a_csv_file_accepts_exactly_the_files_that_dvc_sees(name: str, below: str) -> None:
     if not below and name in FOLDERS_DVC_IGNORES:
-        pytest.skip("DVC ignores a folder of this name, and we a file too")
+        pytest.skip("DVC ignores a folder of this name, and Tench also a file")
     name = name.replace("*", "x")
     path = f"more/{name}{below}"
     (RAW / path).parent.mkdir(parents=True)

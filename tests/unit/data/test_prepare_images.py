@@ -75,7 +75,7 @@ def settings(
 
 
 def error(data: Data | None = None) -> str:
-    """What prepare says of RAW: one line."""
+    """The error of prepare for RAW: one line."""
     with pytest.raises(TenchError) as caught:
         prepare_and_split(data or settings())
     assert "\n" not in str(caught.value)

@@ -41,7 +41,7 @@ def draw_classes(folder: str, count: int, classes: str = "ab") -> None:
 
 
 def prepared(**changes: object) -> list[Row]:
-    """The index that prepare writes, after a look at what must hold of any."""
+    """The index that prepare writes, after checks that apply to every index."""
     shutil.rmtree(PREPARED, ignore_errors=True)  # as DVC does
     rows = prepare_and_split(DATA.model_copy(update=changes))
     assert sorted(row.path for row in rows) == sorted(list_prepared_paths())
@@ -75,16 +75,16 @@ def test_train_and_val_give_the_index_that_they_always_gave() -> None:
         )
     )
     write_small_images("train/a/deep/x.png", "val/b/deep/er/x.png", "val/a/n01440764_1.JPEG")
-    shutil.copy(RAW_FOLDER / "val/a/v3.png", RAW_FOLDER / "val/b/twin.png")
+    shutil.copy(RAW_FOLDER / "val/a/v3.png", RAW_FOLDER / "val/b/copy.png")
     prepared(classes={"a": "zander"}, test_fraction=0.25)
     with INDEX.open(newline="", encoding="utf-8") as lines:
         header, *table = csv.reader(lines)
     assert header[-2:] == ["feature_row", "group"]
-    for row in table:  # each image had a file of its own, on its side
+    for row in table:  # each image once had a separate file, in its split
         row[0] = re.sub(r".+/(.+)/\d+\.zip/", rf"{row[1]}/\1/", row[0])
     text = "".join(",".join(row[:-2]) + "\n" for row in [header, *table])
     # digest of the index from before there were other layouts, but with `seen` by folder and name
-    before = "a1172b33886068a0d17645a0ae043d7b95d53e685cbfc22849ad77e102078e04"
+    before = "ca04f797257438f6bb2c59f10a72714eec591624791725f6d26642488753a502"
     assert hashlib.sha256(text.encode()).hexdigest() == before
 
 

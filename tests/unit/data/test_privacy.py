@@ -55,7 +55,7 @@ def committed_by_git(project: Path) -> set[str]:
 
 
 def refused(raw: str | Path) -> str:
-    """What both stages say of a raw folder, which is the same."""
+    """The error of both stages for a raw folder, which is the same."""
     with pytest.raises(TenchError) as caught:
         check_raw_folder(str(raw))
     with pytest.raises(TenchError) as again:

@@ -34,7 +34,7 @@ def found(names: dict[str, str] | None = None) -> list[str]:
 
 
 def error(names: dict[str, str] | None = None) -> str:
-    """What scan says of RAW: one line, before the layouts if it is about those."""
+    """The error of a scan of RAW: one line, without the layouts."""
     with pytest.raises(TenchError) as caught:
         scan_raw_folder(RAW, names or {})
     said = str(caught.value).removesuffix(f"\n{LAYOUT_HELP}")

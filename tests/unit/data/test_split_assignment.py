@@ -84,7 +84,7 @@ def test_images_of_equal_content_are_on_one_side(shares: dict[str, float]) -> No
 
 
 def sources(split: str, count: int, classes: str = "ab") -> list[SourceFile]:
-    """As many files of every class on one side."""
+    """`count` files of each class in a split."""
     return [
         SourceFile(split, name, Path(f"{split}{name}{n}")) for name in classes for n in range(count)
     ]
@@ -93,9 +93,10 @@ def sources(split: str, count: int, classes: str = "ab") -> list[SourceFile]:
 def chosen(
     those: list[SourceFile], test: float = 0.2, val: float = 0.2
 ) -> Counter[tuple[str, str]]:
-    """How many of which side go where."""
-    sides = assign_splits(those, [str(one.file) for one in those], {"test": test, "val": val}, 42)
-    return Counter((one.split, side) for one, side in zip(those, sides, strict=True))
+    """The number of files per given and assigned split."""
+    files = [str(source.file) for source in those]
+    splits = assign_splits(those, files, {"test": test, "val": val}, 42)
+    return Counter((source.split, split) for source, split in zip(those, splits, strict=True))
 
 
 def test_what_is_cut_depends_on_what_is_there() -> None:

@@ -21,7 +21,7 @@ CONFIG = TrainingConfig(4, 8, 1e-2, 8, 42, ema=True, patience=4)
 
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run every test in a folder of its own."""
+    """Run every test in a separate folder."""
     monkeypatch.chdir(tmp_path)
 
 

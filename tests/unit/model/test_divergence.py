@@ -23,7 +23,7 @@ CLASSES = 3
 
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Run every test in a folder of its own, eagerly: tracing takes longer than these few steps."""
+    """Run every test in a separate folder, eagerly: tracing takes longer than these few steps."""
     monkeypatch.chdir(tmp_path)
     tf.config.run_functions_eagerly(True)
     yield

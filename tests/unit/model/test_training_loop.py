@@ -31,7 +31,7 @@ CLASSES = 3
 
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run every test in a folder of its own: DVCLive looks for a repository around it."""
+    """Run every test in a separate folder: DVCLive looks for a repository around it."""
     monkeypatch.chdir(tmp_path)
 
 

@@ -215,7 +215,7 @@ def test_checkpoint_is_fetched_with_a_progress_bar(
 
 BAD_RESPONSES = {  # kind of failure: the start of its message
     "cut": "cut off after ",
-    "reset": "",  # "cut off after" or "Connection reset by peer"
+    "reset": "",  # "cut off after" or ECONNRESET
     "chunk": "IncompleteRead(",
     "silent": "cut off after 0 of ",
     "not found": "HTTP Error 404: Not Found",

@@ -1,6 +1,6 @@
-"""Work spread over threads, and what is said where RAY_ADDRESS is set and no cluster can be used.
+"""Work in threads, and the messages if RAY_ADDRESS is set but no cluster can be used.
 
-tests/cluster/test_ray_cluster.py spreads it over a real one.
+tests/cluster/test_ray_cluster.py uses a real cluster.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""Unfinished work of stages: its fingerprint, locking and journal."""
+"""Checkpoints of stages: fingerprint, lock and journal."""
 
 import os
 import re

@@ -238,7 +238,7 @@ def test_a_stage_stops_with_the_dvc_that_started_it(monkeypatch: pytest.MonkeyPa
     Path("stage.py").write_text(
         "import time\n"
         "from tench.run.runner import run_stage\n"
-        "run_stage(lambda: print('begun', flush=True) or time.sleep(60))\n"
+        "run_stage(lambda: print('started', flush=True) or time.sleep(60))\n"
     )
     as_dvc = f"{sys.executable} stage.py & wait"
     started = subprocess.Popen(
@@ -249,7 +249,7 @@ def test_a_stage_stops_with_the_dvc_that_started_it(monkeypatch: pytest.MonkeyPa
         text=True,
     )
     assert started.stdout is not None
-    assert started.stdout.readline() == "begun\n"
+    assert started.stdout.readline() == "started\n"
     started.kill()
     assert started.communicate()[0].startswith("stopped: ")
 
