@@ -25,8 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tench.core.errors import UnreadableError
 from tench.core.parallel import available_cores
-from tench.data.decode.decoder import UnreadableError, read_image
+from tench.data.decode.decoder import read_image
 from tench.data.decode.resize import RGB, resize
 from tench.report.page.tables import markdown_table
 

@@ -3,3 +3,7 @@
 
 class TenchError(Exception):
     """A problem the user can fix. The message gives what happened, where, and how to fix it."""
+
+
+class UnreadableError(Exception):
+    """A file is not a readable image; the message is the reason."""

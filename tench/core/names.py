@@ -4,12 +4,14 @@ Tables must not contain spreadsheet formulas: `write_csv` escapes every text cel
 one, and `read_csv` and `read_index` restore the text.
 """
 
+import math
 import re
 import unicodedata
 from collections.abc import Collection
 from fnmatch import fnmatch
 from pathlib import PurePath
-from typing import Literal
+from reprlib import Repr
+from typing import Any, Literal
 
 ResizeMode = Literal["squash", "crop", "pad"]  # how an image becomes square
 SPLITS = ("train", "val", "test")
@@ -34,6 +36,10 @@ ESCAPED = re.compile(rf"((?:^|;)[\"\s]*)'(?='*[{re.escape(FORMULA_PREFIXES)}])")
 # Characters that change the direction of text, including the text around them.
 BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 MAX_MESSAGE_CHARS = 500  # characters of a value or reason in a message
+# Bounded, since the repr of nested YAML aliases can take all memory.
+VALUE_REPR = Repr()
+VALUE_REPR.maxlevel, VALUE_REPR.maxlist, VALUE_REPR.maxtuple, VALUE_REPR.maxdict = 3, 10, 10, 20
+VALUE_REPR.maxstring = VALUE_REPR.maxlong = VALUE_REPR.maxother = MAX_MESSAGE_CHARS
 
 
 def is_control_character(character: str) -> bool:
@@ -106,3 +112,10 @@ def normalize_name(name: str) -> str:
 def is_ignored_by_dvc(path: PurePath) -> bool:
     """Whether DVC ignores a file at this relative path in a folder."""
     return any(fnmatch(part, pattern) for part in path.parts for pattern in DVC_IGNORED)
+
+
+def format_value(value: Any) -> str:
+    """A value for a one-line message."""
+    if isinstance(value, float) and math.isnan(value):
+        return "not a finite number"
+    return printable(VALUE_REPR.repr(value))

@@ -1,10 +1,8 @@
 """The schema of params.yaml, checked before a stage starts."""
 
-import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from reprlib import Repr
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -20,10 +18,10 @@ from pydantic import (
 from tench.core.errors import TenchError
 from tench.core.names import (
     MAX_IMAGE_SIZE,
-    MAX_MESSAGE_CHARS,
     MIN_IMAGE_SIZE,
     PRETRAINED_SIZES,
     ResizeMode,
+    format_value,
     is_control_character,
     normalize_name,
     printable,
@@ -41,17 +39,6 @@ RENAMED = {  # old key: new key
     "export.max_drop": "export.max_accuracy_drop",
     "export.trusted_accuracy": "export.target_accuracy",
 }
-# Bounded, since the repr of nested YAML aliases can take all memory.
-VALUE_REPR = Repr()
-VALUE_REPR.maxlevel, VALUE_REPR.maxlist, VALUE_REPR.maxtuple, VALUE_REPR.maxdict = 3, 10, 10, 20
-VALUE_REPR.maxstring = VALUE_REPR.maxlong = VALUE_REPR.maxother = MAX_MESSAGE_CHARS
-
-
-def format_value(value: Any) -> str:
-    """A value for a one-line message."""
-    if isinstance(value, float) and math.isnan(value):
-        return "not a finite number"
-    return printable(VALUE_REPR.repr(value))
 
 
 def validate_one_line(text: str) -> str:

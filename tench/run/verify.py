@@ -33,7 +33,7 @@ def check_inputs(stage: str) -> None:
     """Compare those inputs of a stage that other stages wrote with dvc.lock.
 
     Raises:
-        TenchError: an input is missing or has changed; the error has its path and how to restore it.
+        TenchError: an input is missing or has changed; its path is in the error.
     """
     outputs = {output.path: output for output in list_stage_outputs()}
     for path in stage_inputs(stage):

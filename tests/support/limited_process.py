@@ -93,7 +93,8 @@ def peak_memory_bytes() -> float:
 
 
 def main() -> None:
-    from tench.data.decode.decoder import UnreadableError, read_image
+    from tench.core.errors import UnreadableError
+    from tench.data.decode.decoder import read_image
     from tench.data.decode.resize import resize
     from tench.data.init.survey import read_header
 

@@ -17,11 +17,12 @@ from PIL import Image
 
 from stages.prepare import prepare_dataset
 from stages.split import split_dataset
+from tench.core.errors import UnreadableError
 from tench.core.files import read_csv
 from tench.core.params import Data
 from tench.core.paths import PREPARED, PREPARED_INDEX, REJECTED
 from tench.core.zip_packs import read_from_pack, write_pack
-from tench.data.decode.decoder import UnreadableError, read_image
+from tench.data.decode.decoder import read_image
 from tench.data.decode.resize import RGB, to_webp
 from tench.data.index import Row, read_index, write_index
 

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from tench.core.errors import TenchError
+from tench.core.errors import TenchError, UnreadableError
 from tench.core.parallel import process_pool
 from tench.data.audit.thumbnails import THUMBNAIL_SIZE, Thumbnails, make_thumbnail
-from tench.data.decode.decoder import FORMATS, UnreadableError, check_regular_file
+from tench.data.decode.decoder import FORMATS, check_regular_file
 from tench.data.index import Row
 from tench.data.store.prepared_images import read_prepared
 from tench.run.progress import progress_bar

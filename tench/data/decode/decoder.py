@@ -2,11 +2,9 @@
 
 import errno
 import os
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from itertools import islice, takewhile
 from pathlib import Path
 from threading import Condition
 from typing import Any, BinaryIO, cast
@@ -14,8 +12,9 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from tench.core.errors import TenchError
+from tench.core.errors import TenchError, UnreadableError
 from tench.core.names import printable
+from tench.data.decode.jpeg_markers import check_jpeg_scans, check_segments
 
 # Not all formats of Pillow: PostScript starts another program, and others contain no photographs or
 # are only partly supported.
@@ -36,22 +35,12 @@ DECODE_COST = {"AVIF": 2.0, "JPEG2000": 3.0, "WEBP": 2.0}
 CMYK_COST = 1.5  # for the coefficients of a progressive JPEG
 # Resizing takes 32 bytes per pixel of the longer side.
 MAX_SIDE = 1_000_000
-# Of a JPEG file; ten are usual. A scan of a hundred bytes may cover all pixels.
-MAX_SCANS = 50
 # The largest allowed image has 0.7 GB, uncompressed.
 MAX_BYTES = 2**30
 TOO_LARGE = f"more than {MAX_BYTES:,} bytes"
 MAX_WHOLE = 2**28  # bytes, in formats that Pillow reads into memory as a whole: AVIF, WebP
 MAX_READS = 100_000  # of a header; a hundred are usual
 READS_PER_PIXEL = 4  # of a run-length encoded BMP, the maximum of all formats
-# Of a JPEG file, before its first scan. Pillow joins EXIF segments in quadratic time.
-MAX_SEGMENTS = 300
-# Between two JPEG segments; libjpeg rereads all of it with every block of input.
-FILL = b"\xff" * 4096
-# A JPEG marker and the length of its segment. A + after 0xFF would take quadratic time.
-JPEG_MARKER = re.compile(rb"\xff(?:(\xd9)|([\x02-\xcf\xda-\xfe])(..))", re.DOTALL)
-EOI, SOS = b"\xd9", b"\xda"
-BLOCK = 2**16  # bytes of a JPEG file searched at a time
 STRIP_PIXELS = 2**22  # pixels converted at a time
 # Transposition that makes an image upright, by its EXIF orientation.
 EXIF_TRANSPOSES = {
@@ -63,10 +52,6 @@ EXIF_TRANSPOSES = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-
-class UnreadableError(Exception):
-    """A file is not a readable image; the message is the reason."""
 
 
 class PixelBudget:
@@ -109,53 +94,6 @@ def decode_cost(image: Image.Image) -> float:
     if max(image.size) > MAX_SIDE:
         raise UnreadableError(f"more than {MAX_SIDE:,} pixels per side")
     return pixels * cost
-
-
-def markers(content: BinaryIO) -> Iterator[bytes]:
-    """Yield the second byte of each marker in the first image of a JPEG file, from SOI to EOI.
-
-    Takes linear time. Raises UnreadableError for a long run of 0xFF.
-    """
-    start = 2
-    while True:
-        content.seek(start)
-        block = content.read(BLOCK)
-        offset = 0
-        while True:
-            match = JPEG_MARKER.search(block, offset)
-            if FILL in block[offset : match.start() if match else BLOCK]:
-                raise UnreadableError(f"damaged: more than {len(FILL):,} bytes 0xFF in a row")
-            if not match:
-                break
-            if match[1]:
-                yield EOI
-                return
-            yield match[2]
-            offset = match.end() - 2 + int.from_bytes(match[3])
-        if len(block) < BLOCK:
-            return
-        start += max(offset, BLOCK - 3)  # the last three bytes may start a marker
-
-
-def check_jpeg_scans(image: Image.Image, content: BinaryIO) -> None:
-    """Raise UnreadableError if a JPEG file has so many scans that decoding takes minutes."""
-    if image.format in {"JPEG", "MPO"}:
-        position = content.tell()
-        scans = (kind for kind in markers(content) if kind == SOS)
-        if next(islice(scans, MAX_SCANS, None), None):
-            raise UnreadableError(
-                f"more than {MAX_SCANS} scans, each of which may cover all pixels"
-            )
-        content.seek(position)
-
-
-def check_segments(content: BinaryIO) -> None:
-    """Raise UnreadableError if a JPEG header has so many segments that Pillow takes minutes."""
-    content.seek(0)
-    if content.read(3) == b"\xff\xd8\xff":
-        header = takewhile(lambda kind: kind != SOS, markers(content))
-        if next(islice(header, MAX_SEGMENTS, None), None):
-            raise UnreadableError(f"damaged: more than {MAX_SEGMENTS:,} segments before the image")
 
 
 class Metered:

@@ -6,11 +6,10 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from tench.core.errors import TenchError
+from tench.core.errors import TenchError, UnreadableError
 from tench.data.decode.decoder import (
     MAX_BYTES,
     TOO_LARGE,
-    UnreadableError,
     check_regular_file,
     decode_image,
     read_image,

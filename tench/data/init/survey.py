@@ -6,13 +6,12 @@ from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
-from tench.core.errors import TenchError
+from tench.core.errors import TenchError, UnreadableError
 from tench.core.names import SPLITS
 from tench.core.parallel import map_in_threads
 from tench.core.params import Data
 from tench.data.decode.decoder import (
     MAX_PIXELS,
-    UnreadableError,
     check_regular_file,
     decode_cost,
     format_decoder_error,

@@ -10,12 +10,11 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from tench.core.errors import TenchError
+from tench.core.errors import TenchError, UnreadableError
 from tench.core.files import file_sha256, has_sha256, write_csv
 from tench.core.names import ResizeMode
 from tench.core.paths import PREPARED, REJECTED
 from tench.core.zip_packs import write_pack
-from tench.data.decode.decoder import UnreadableError
 from tench.data.decode.raw_image import RawImage, decode_raw, load_content
 from tench.data.decode.resize import pixel_digest, resize, to_webp
 from tench.data.ingest.file_rules import PREPARED_SUFFIX

@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
-from tench.data.decode.decoder import UnreadableError
+from tench.core.errors import UnreadableError
 from tench.data.decode.raw_image import RawImage, decode_raw, load_content
 from tench.deploy.predict.input_files import is_unreadable_folder
 from tench.deploy.predict.output_rows import PredictionRow, prediction_row, rejected_row

@@ -6,7 +6,8 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, Field
 
-from tench.data.decode.decoder import UnreadableError, decode_image
+from tench.core.errors import UnreadableError
+from tench.data.decode.decoder import decode_image
 from tench.deploy.runtime.predictor import (
     LOW_CONFIDENCE,
     OUT_OF_DISTRIBUTION,

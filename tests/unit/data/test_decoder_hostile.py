@@ -11,8 +11,9 @@ from image_variants import encode_all_kinds
 from PIL import Image
 from small_images import draw_quarters, encode_png, unreadable_reason
 
-from tench.data.decode import decoder
-from tench.data.decode.decoder import MAX_PIXELS, UnreadableError, read_image
+from tench.core.errors import UnreadableError
+from tench.data.decode import decoder, jpeg_markers
+from tench.data.decode.decoder import MAX_PIXELS, read_image
 from tench.data.init.survey import read_header
 
 pytestmark = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -37,8 +38,8 @@ def test_scans_of_what_follows_or_lies_in_an_image_do_not_count(tmp_path: Path) 
 
 def test_scans_of_all_kinds_of_jpeg_are_counted() -> None:
     for kind, count in (("RGB False jpeg", 1), ("restarted jpeg", 1), ("RGB True jpeg", 10)):
-        found = list(decoder.markers(io.BytesIO(encode_all_kinds()[kind])))
-        assert (found.count(decoder.SOS), found[-1]) == (count, decoder.EOI)
+        found = list(jpeg_markers.markers(io.BytesIO(encode_all_kinds()[kind])))
+        assert (found.count(jpeg_markers.SOS), found[-1]) == (count, jpeg_markers.EOI)
 
 
 def test_a_line_of_millions_of_pixels_is_refused(tmp_path: Path) -> None:
@@ -94,10 +95,10 @@ def test_an_error_of_a_decoder_is_reported_on_one_line(
 def test_markers_are_found_wherever_a_block_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     contents = [content for kind, content in encode_all_kinds().items() if "jpeg" in kind]
     contents += [content[:2] + b"\xff" * 9 + content[2:] for content in contents]
-    whole = [list(decoder.markers(io.BytesIO(content))) for content in contents]
+    whole = [list(jpeg_markers.markers(io.BytesIO(content))) for content in contents]
     for size in (4, 5, 7, 64, 1000):
         monkeypatch.setattr(decoder, "BLOCK", size)
-        assert [list(decoder.markers(io.BytesIO(content))) for content in contents] == whole
+        assert [list(jpeg_markers.markers(io.BytesIO(content))) for content in contents] == whole
 
 
 def test_a_header_of_hundreds_of_segments_is_refused(tmp_path: Path) -> None:

@@ -20,12 +20,12 @@ from small_images import (
 )
 
 from stages.raw import check_raw_folder
-from tench.core.errors import TenchError
+from tench.core.errors import TenchError, UnreadableError
 from tench.core.files import read_csv, write_csv
 from tench.core.params import Data
 from tench.core.paths import INDEX, PREPARED, PREPARED_INDEX, REJECTED
 from tench.data.audit.image_quality import open_image
-from tench.data.decode.decoder import UnreadableError, read_image
+from tench.data.decode.decoder import read_image
 from tench.data.index import read_index
 from tench.data.ingest.layouts import LAYOUT_HELP
 from tench.data.ingest.scan import scan_raw_folder
