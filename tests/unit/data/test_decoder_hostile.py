@@ -97,7 +97,7 @@ def test_markers_are_found_wherever_a_block_ends(monkeypatch: pytest.MonkeyPatch
     contents += [content[:2] + b"\xff" * 9 + content[2:] for content in contents]
     whole = [list(jpeg_markers.markers(io.BytesIO(content))) for content in contents]
     for size in (4, 5, 7, 64, 1000):
-        monkeypatch.setattr(decoder, "BLOCK", size)
+        monkeypatch.setattr(jpeg_markers, "BLOCK", size)
         assert [list(jpeg_markers.markers(io.BytesIO(content))) for content in contents] == whole
 
 
