@@ -104,7 +104,7 @@ def test_the_image_is_built_and_serves_read_only_as_nobody(
     wait_until_ready(server)
     image = min((finished_run.folder / "data/sample/val/n02102040").iterdir())
     code, said = post_body(server, image.read_bytes())
-    assert (code, said["answers"][0]["class_name"]) == (200, "dog")
+    assert (code, said["predictions"][0]["class_name"]) == (200, "dog")
 
     (about,) = json.loads(podman.must("image", "inspect", "tench"))
     kind, *check = about["Healthcheck"]["Test"]

@@ -40,7 +40,7 @@ def test_a_process_that_dies_is_replaced_and_no_request_with_it(server: RunningS
     thread.join(60)
     code, said = answers[0]
     assert code == 200
-    assert all(one["class_name"] for one in said["answers"])
+    assert all(one["class_name"] for one in said["predictions"])
     after = workers(server)
     assert len(after) == available_cores()
     assert not set(before) & set(after)
@@ -81,7 +81,7 @@ def test_with_one_core_one_process_looks_at_images(
         finished_run.folder / "models/export", tmp_path, LOKY_MAX_CPU_COUNT="1"
     ) as one:
         assert len(workers(one)) == 1
-        assert post_body(one, sample_image)[1]["answers"][0]["class_name"] == "fish"
+        assert post_body(one, sample_image)[1]["predictions"][0]["class_name"] == "fish"
 
 
 def test_requests_in_flight_are_completed_at_shutdown(

@@ -106,7 +106,7 @@ def test_the_server_needs_no_more(finished_run: FinishedRun, server: RunningServ
     image = min((finished_run.folder / "data/sample/val/n02102040").iterdir())
     code, said = post_body(server, image.read_bytes(), path="predict?explain=true")
     assert code == 200
-    assert said["answers"][0]["class_name"] == "dog"
+    assert said["predictions"][0]["class_name"] == "dog"
 
 
 def test_the_health_check_of_the_image_passes(image: Path, server: RunningServer) -> None:
