@@ -251,7 +251,7 @@ def format_validation_error(problem: Any, file: Path) -> str:
     if problem["type"] == "extra_forbidden":
         if key in RENAMED:
             return f"{file}: {key} is now {RENAMED[key]}; rename it"
-        return f"{file}: {key}: unknown key; known here: {known}"
+        return f"{file}: {key}: unknown key; known keys: {known}"
     if problem["type"] == "model_type":
         value = f"{key or 'content'} = {format_value(problem['input'])}"
         return f"{file}: {value}: must be a mapping with the keys {known}"

@@ -41,8 +41,8 @@ LISTED_PACKAGES = (
 )
 GROUP_TITLES = {
     "all": "all",
-    "seen": "those the backbone was trained on",
-    "unseen": "those the backbone has not seen",
+    "seen": "used to train the backbone",
+    "unseen": "not used to train the backbone",
 }
 GUESSED_GROUP_TITLES = {  # the groups follow from file names alone
     "all": "all",

@@ -60,10 +60,10 @@ def print_summary() -> None:
         f"{METRICS}/": "all metrics",
     }
     commands = {
-        "python -m tench.predict some.jpg": "predict the class of files or folders",
+        "python -m tench.predict some.jpg": "predict the classes of images",
         "make serve": "serve a web page that classifies your images",
         "dvc plots show": "view learning curves and the confusion matrix",
-        "dvc exp run -S finetune.learning_rate=1.0e-5": "try a parameter; reruns only what it must",
+        "dvc exp run -S finetune.learning_rate=1.0e-5": "change a parameter; rerun affected stages",
     }
     print(f"\nResults in {Path.cwd()}:")
     print("\n".join(f"  {name!s:26} {text}" for name, text in results.items()))

@@ -58,7 +58,7 @@ def check_not_link(path: Path) -> None:
             "data.raw itself may be a link"
         )
     if not path.exists():
-        what = "a link in a circle" if is_circular_link(path) else "a link to nothing"
+        what = "a circular link" if is_circular_link(path) else "a broken link"
         raise TenchError(
             f"{printable(str(path))}: {what} ({target}), where DVC fails. Remove it, or replace it "
             "with the image"
@@ -102,7 +102,7 @@ def check_raw_tree(raw: Path) -> None:
     DVC reads all of it before `prepare` starts.
 
     Raises:
-        TenchError: a pipe, a socket, a device, a link to nothing or in a circle, a path that is not
+        TenchError: a pipe, a socket, a device, a broken or circular link, a path that is not
             UTF-8, or one of more than MAX_PATH_BYTES.
         OSError: a folder is unreadable.
     """
@@ -186,7 +186,7 @@ def disambiguating_folders(files: Iterable[Path], top: Path) -> dict[Path, str]:
         if other != file:
             first, second = sorted((other, file))
             raise TenchError(
-                f"{first} and {second}: file names of a class that differ only in case or "
+                f"{first} and {second}: these file names differ only in case or "
                 "Unicode composition; rename one"
             )
     result = {}

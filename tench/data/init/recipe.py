@@ -62,7 +62,7 @@ def training_choices(survey: FolderSurvey) -> list[ParamChoice]:
     balance = "balanced" if ratio > BALANCED_MAX_RATIO else "none"
     return [
         ParamChoice("class_weights", balance, f"ratio of largest to smallest class: {ratio:.1f}"),
-        ParamChoice("extract_train.solver", "logistic", "works from a few images per class"),
+        ParamChoice("extract_train.solver", "logistic", "works with a few images per class"),
         ParamChoice("finetune.learning_rate", 3.0e-4, "aggressive; a worse result is discarded"),
         ParamChoice("finetune.epochs", 20, "an upper limit; finetune.patience stops earlier"),
         ParamChoice("finetune.min_steps_per_epoch", 30, "an epoch repeats a small training set"),

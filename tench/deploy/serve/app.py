@@ -50,7 +50,7 @@ ERROR_RESPONSES = {
     413: "the request is too large",
     415: "the Content-Type is neither an image nor a form",
     422: "no image in the request can be read; `reason` contains why",
-    421: "the Host header names a foreign host",
+    421: "the Host header is not an allowed host",
     503: "busy, or not finished in time: try again",
 }
 TIMEOUT_TEXT = "not finished within {:g} s (--timeout): send fewer or smaller images"

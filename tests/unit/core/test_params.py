@@ -170,11 +170,11 @@ def test_powers_of_ten_are_numbers(file: Path, notation: str) -> None:
 def test_an_unknown_key_is_reported_with_the_known_ones(file: Path) -> None:
     said = message(file, "learning_rate", 1)
     known = "seed, class_weights, data, backbone, audit, extract_train, finetune, export, baseline"
-    assert said == f"{file}: learning_rate: unknown key; known here: {known}"
+    assert said == f"{file}: learning_rate: unknown key; known keys: {known}"
     file.write_bytes(COMMITTED.read_bytes())
     said = message(file, "finetune.learning_rat", 1)
     known = "fine_tune_at, learning_rate, batch_size, epochs, min_steps_per_epoch, patience, ema"
-    assert said == f"{file}: finetune.learning_rat: unknown key; known here: {known}"
+    assert said == f"{file}: finetune.learning_rat: unknown key; known keys: {known}"
 
 
 @pytest.mark.parametrize("key", ["seed", "data", "data.image_size", "finetune.epochs"])

@@ -65,15 +65,13 @@ def make(kind: str, file: Path) -> Iterator[object]:
         elif kind == "a pipe":
             os.mkfifo(file)
         else:
-            file.symlink_to(
-                {"a device": "/dev/zero", "a link to nothing": "gone"}.get(kind, file.name)
-            )
+            file.symlink_to({"a device": "/dev/zero", "a broken link": "gone"}.get(kind, file.name))
         yield one
 
 
 @pytest.mark.parametrize("name", ["a/x.png", "x", ".git/x", "a/deep/x"])
 @pytest.mark.parametrize(
-    "kind", ["a pipe", "a socket", "a device", "a link to nothing", "a link in a circle"]
+    "kind", ["a pipe", "a socket", "a device", "a broken link", "a circular link"]
 )
 def test_what_would_be_waited_for_is_refused_before_dvc_opens_it(kind: str, name: str) -> None:
     for _ in make(kind, RAW_FOLDER / name):

@@ -123,7 +123,7 @@ def test_file_names_that_some_file_systems_take_for_one(one: str, other: str) ->
         pytest.skip("this file system does not tell them apart")
     first, second = sorted((RAW / "train/a" / one, RAW / "train/a" / other))
     assert error().startswith(
-        f"{first} and {second}: file names of a class that differ only in case"
+        f"{first} and {second}: these file names differ only in case"
     )
 
 
@@ -210,7 +210,7 @@ def test_links_to_files_are_read_and_links_to_nothing_refused(tmp_path: Path) ->
     (RAW / "train/a/2.jpg").symlink_to(tmp_path / "image.jpg")
     assert "train/a/2.jpg" in found()
     (tmp_path / "image.jpg").unlink()
-    assert error().startswith(f"{RAW / 'train/a/2.jpg'}: a link to nothing")
+    assert error().startswith(f"{RAW / 'train/a/2.jpg'}: a broken link")
 
 
 def test_the_raw_folder_itself_may_be_a_link(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_folder_whose_name_would_break_a_line(place: str, name: str) -> None:
 
 def test_link_to_a_name_that_would_break_a_line() -> None:
     (RAW / "train/a/2.jpg").symlink_to("a\nb")
-    assert error().startswith(f"{RAW / 'train/a/2.jpg'}: a link to nothing (a\\nb)")
+    assert error().startswith(f"{RAW / 'train/a/2.jpg'}: a broken link (a\\nb)")
 
 
 def test_pipe_that_would_be_waited_for() -> None:

@@ -180,7 +180,7 @@ def test_of_imagenette_report_and_card_state_what_the_backbone_has_seen(papers: 
     text, told = page(), card(papers)
     assert "of the test images were among those the backbone was trained on" in text
     assert "2 of the 3 test images were among those the backbone was trained on" in told
-    assert "those the backbone has not seen" in told
+    assert "not used to train the backbone" in told
     for words in ("If they are those images", "named like"):
         assert words not in text + told
 
