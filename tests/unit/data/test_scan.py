@@ -122,9 +122,7 @@ def test_file_names_that_some_file_systems_take_for_one(one: str, other: str) ->
     if sum(file.is_file() for file in (RAW / "train/a").rglob("*")) == 2:
         pytest.skip("this file system does not tell them apart")
     first, second = sorted((RAW / "train/a" / one, RAW / "train/a" / other))
-    assert error().startswith(
-        f"{first} and {second}: these file names differ only in case"
-    )
+    assert error().startswith(f"{first} and {second}: these file names differ only in case")
 
 
 def test_file_name_twice_in_a_class_is_distinguished_by_its_folders() -> None:
