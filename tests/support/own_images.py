@@ -110,7 +110,7 @@ def run_own_images_pipeline(base: Path, folder: Path) -> dict[str, Any]:
             "data.image_size": 128,
             "extract_train.epochs": 1,
             "finetune.epochs": 1,
-            "backbone.cache_at": 154,
+            "backbone.cache_at": 143,
             "finetune.fine_tune_at": 150,
         },
     )
