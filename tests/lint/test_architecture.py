@@ -158,3 +158,15 @@ def test_files_are_short() -> None:
     files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
     lengths = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in files}
     assert {str(file): lines for file, lines in lengths.items() if lines > 300} == {}
+
+
+def test_every_run_is_stored_in_the_run_cache() -> None:
+    # A plain output with `cache: false` or `persist: true` disables it for the stage.
+    content = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")
+    options = [
+        (name, *output.items())
+        for name, stage in content["stages"].items()
+        for output in stage.get("outs", [])
+        if isinstance(output, dict)
+    ]
+    assert options == []

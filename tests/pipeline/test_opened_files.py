@@ -37,7 +37,12 @@ def undeclared(stage: str, opened: set[str]) -> set[str]:
     """Return the files in `opened` that are neither dependencies nor outputs of a stage."""
     known = {dep.replace("${data.raw}", "data/sample") for dep in STAGES[stage].deps}
     known |= STAGES[stage].outs | ALLOWED
-    return {one for one in opened if known.isdisjoint(map(str, (one, *Path(one).parents)))}
+    return {
+        file
+        for file in opened
+        if known.isdisjoint(map(str, (file, *Path(file).parents)))
+        and Path(file).name != "__init__.py"  # a docstring alone (tests/lint/test_architecture.py)
+    }
 
 
 def by_stage(base: FinishedRun) -> dict[str, set[str]]:
