@@ -90,8 +90,7 @@ def plant_black_images(own: Path) -> set[str]:
 def run_own_images_pipeline(base: Path, folder: Path) -> dict[str, Any]:
     """Run the pipeline on such a folder in a copy of a finished clone, and commit.
 
-    The raw folder is next to the project. Fine-tuning starts before the cached layer, so that it
-    computes its own activations.
+    The raw folder is next to the project. Fine-tuning starts after the cached layer.
 
     Returns:
         The fields of OwnImagesRun except `folder`.
@@ -118,4 +117,4 @@ def run_own_images_pipeline(base: Path, folder: Path) -> dict[str, Any]:
     set_params(folder, {"audit.max_leaks": 100})
     stages = stages_run(refused) + stages_run(run_dvc(folder, "repro"))
     commit_all(folder)
-    return {"refused": refused, "ran": stages, **{name: sorted(p) for name, p in planted.items()}}
+    return {"refused_output": refused, "ran": stages, **{name: sorted(p) for name, p in planted.items()}}
