@@ -117,4 +117,8 @@ def run_own_images_pipeline(base: Path, folder: Path) -> dict[str, Any]:
     set_params(folder, {"audit.max_leaks": 100})
     stages = stages_run(refused) + stages_run(run_dvc(folder, "repro"))
     commit_all(folder)
-    return {"refused_output": refused, "ran": stages, **{name: sorted(p) for name, p in planted.items()}}
+    return {
+        "refused_output": refused,
+        "ran": stages,
+        **{name: sorted(p) for name, p in planted.items()},
+    }
