@@ -96,7 +96,7 @@ def test_experiments_in_a_queue_in_a_temporary_folder_and_in_the_workspace(
     images = json.loads((project / "metrics/split.json").read_text())["test"]["images"]
     assert int(rows["elsewhere"]["images_paired"]) == images
     for name, kept in (("grid-1", "elsewhere"), ("grid-2", "HEAD")):
-        assert f"- {name} has the parameters and the seed of {kept}: counted once." in notes
+        assert f"- {name} has the same parameters and seed as {kept}: counted once." in notes
 
     # In the workspace everything is found in the cache, too, and compared with what was there.
     assert (
