@@ -112,7 +112,7 @@ def test_experiments_in_a_queue_in_a_temporary_folder_and_in_the_workspace(
     for command, revisions in (("show", []), ("diff", ["HEAD", "grid-1"])):
         run_dvc(project, "plots", command, "--out", str(tmp_path / command), *revisions)
         page = (tmp_path / command / "index.html").read_text(encoding="utf-8")
-        for title in ("Accuracy of training", "Loss of training", "Confusion matrix"):
+        for title in ("Accuracy on training", "Loss on training", "Confusion matrix"):
             assert title in page
         assert sorted(file.suffix for file in (tmp_path / command / "static").iterdir())
 
