@@ -68,6 +68,7 @@ def test_git_ignores_what_dvc_keeps_and_nothing_else_is_left(finished_run: Finis
         "metrics/audit/",
         "metrics/examples.jpg",
         "metrics/mistakes/",
+        "metrics/model.txt",
         "metrics/probabilities.npy",
         "models/",
         "report/",
