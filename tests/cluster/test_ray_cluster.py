@@ -128,7 +128,7 @@ def kill_a_worker(finished: threading.Event) -> bool:
     while not finished.wait(0.05):
         for process in psutil.Process().children(recursive=True):
             with suppress(psutil.Error):
-                if process.cmdline()[:1] == ["ray::work"]:
+                if process.cmdline()[:1] == ["ray::run_chunk"]:
                     process.kill()
                     return True
     return False
