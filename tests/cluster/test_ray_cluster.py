@@ -178,4 +178,6 @@ def test_a_stage_reports_a_missing_cluster_in_one_line(unchanged: Path) -> None:
     command = (sys.executable, "-m", "tench.predict", "data/sample")
     done = run_command(unchanged, *command, **{RAY_ADDRESS: where})
     assert done.returncode == 1
-    assert error_line(done.stdout).startswith(f"error: {RAY_ADDRESS} = {where}: no usable Ray cluster")
+    assert error_line(done.stdout).startswith(
+        f"error: {RAY_ADDRESS} = {where}: no usable Ray cluster"
+    )

@@ -51,11 +51,11 @@ def filled(content: bytes, place: int, filler: bytes, size: int) -> bytes:
 
 def answers(files: list[Path]) -> list[limited_process.ReadResult]:
     """The result for each file, in one process within the limits of `open_limited_reader`."""
-    asked = "".join(f"{json.dumps([str(file), 'squash'])}\n" for file in files)
+    requests = "".join(f"{json.dumps([str(file), 'squash'])}\n" for file in files)
     said = subprocess.run(
         [sys.executable, limited_process.__file__],
         env={**os.environ, "PYTHONPATH": str(limited_process.CHECKOUT_ROOT)},
-        input=asked,
+        input=requests,
         capture_output=True,
         text=True,
         check=False,

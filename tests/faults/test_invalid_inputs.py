@@ -24,9 +24,9 @@ def test_a_bad_parameter_is_named_and_costs_nothing(project: Path) -> None:
     outputs = [project / "models/classifier.keras", project / "metrics/evaluate.json"]
     before = [file.read_bytes() for file in outputs]
     set_params(project, {"finetune.fine_tune_at": 999})
-    told = error_line(run_dvc_failing(project, "repro"))
+    message = error_line(run_dvc_failing(project, "repro"))
     for part in ("params.yaml", "finetune.fine_tune_at", "999", "154"):
-        assert part in told
+        assert part in message
 
     set_params(project, {"finetune.fine_tune_at": 130})
     assert stages_run(run_dvc(project, "repro")) == []
@@ -55,9 +55,9 @@ def test_too_many_unreadable_images(project: Path) -> None:
     broken.write_bytes(broken.read_bytes()[:1000])
     exclude_from_git(project, "own")
     set_params(project, {"data.raw": "own"})
-    told = error_line(run_dvc_failing(project, "repro"))
+    message = error_line(run_dvc_failing(project, "repro"))
     for part in ("class dog", "1 of 13", str(broken.relative_to(project)), "data.max_rejected"):
-        assert part in told
+        assert part in message
 
 
 def test_unreachable_weights(project: Path) -> None:
@@ -67,11 +67,11 @@ def test_unreachable_weights(project: Path) -> None:
         "https_proxy": UNREACHABLE_URL,
         "HTTPS_PROXY": UNREACHABLE_URL,
     }
-    told = error_line(
+    message = error_line(
         run_dvc_failing(project, "repro", "--force", "--single-item", "weights", **offline)
     )
-    assert "imagenet-224" in told
-    assert "backbone.weights" in told
+    assert "imagenet-224" in message
+    assert "backbone.weights" in message
     assert stages_run(run_dvc(project, "repro")) == []  # what was there before is back
 
 

@@ -66,7 +66,7 @@ def stage_alone(dvc: subprocess.Popen[str]) -> None:
             process.kill()
 
 
-def mended(project: Path, said: str, committed: bytes) -> bool:
+def repaired(project: Path, said: str, committed: bytes) -> bool:
     """Apply the fixes of docs/faults.md if DVC cannot read a file that it was writing.
 
     The file is dvc.lock, its file of locks (rwlock) or a record of its run cache: DVC does not
@@ -120,7 +120,7 @@ def kill_often(project: Path, times: int, seed: int) -> list[str]:
                 await_stage(running, log)
             try:
                 running.wait(draw.uniform(0, PATIENCE * (3 + min(since, 20))))
-                if mended(project, said(log), committed):
+                if repaired(project, said(log), committed):
                     continue
                 assert running.returncode == 0, said(log)
                 break
@@ -134,7 +134,7 @@ def kill_often(project: Path, times: int, seed: int) -> list[str]:
         now = lock.stat().st_mtime_ns
         since = since + 1 if now == known else 0
         known = now
-    while mended(project, (last := run_command(project, *command)).stdout, committed):
+    while repaired(project, (last := run_command(project, *command)).stdout, committed):
         pass
     assert last.returncode == 0, last.stdout
     assert "Traceback" not in last.stdout

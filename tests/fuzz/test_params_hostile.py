@@ -19,7 +19,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "params.yaml"
 
 
-def told(file: Path, text: str) -> str:
+def load_error(file: Path, text: str) -> str:
     """The error of load_params for this text."""
     check(file, text.encode())
     with pytest.raises(TenchError) as caught:
@@ -35,31 +35,31 @@ def told(file: Path, text: str) -> str:
     ],
 )
 def test_errors_of_the_yaml_library_are_reported(file: Path, node: str) -> None:
-    said = told(file, COMMITTED.replace("seed: 42", f"seed: {node}"))
+    said = load_error(file, COMMITTED.replace("seed: 42", f"seed: {node}"))
     assert said.startswith(f"{file}: not readable as YAML: ")
     assert "\n" not in said
 
 
 def test_deep_blocks_are_reported(file: Path) -> None:
-    assert "levels deep" in told(file, "".join(f"{' ' * depth}a:\n" for depth in range(DEEP)))
+    assert "levels deep" in load_error(file, "".join(f"{' ' * depth}a:\n" for depth in range(DEEP)))
 
 
 @pytest.mark.parametrize("key", ["seed: 42", "groups: null", "fine_tune_at: 130"])
 def test_a_list_that_aliases_make_endless_is_not_written_out(file: Path, key: str) -> None:
-    said = told(file, COMMITTED.replace(key, f"{key.partition(':')[0]}: {LIST}"))
+    said = load_error(file, COMMITTED.replace(key, f"{key.partition(':')[0]}: {LIST}"))
     assert len(said) < 1000
 
 
 @pytest.mark.parametrize("key", ["seed: 42", "max_leaks: 0", "fine_tune_at: 130"])
 def test_integers_that_python_does_not_print_are_refused(file: Path, key: str) -> None:
     huge = "0x" + "f" * 9000
-    message = told(file, COMMITTED.replace(key, f"{key.partition(':')[0]}: {huge}"))
+    message = load_error(file, COMMITTED.replace(key, f"{key.partition(':')[0]}: {huge}"))
     assert message == f"{file}: not readable as YAML: an integer of more than 1,000 characters"
 
 
 @pytest.mark.parametrize("pattern", ["(a){99999999999999999999}", f"({'(?:' * DEEP}{')' * DEEP})"])
 def test_patterns_that_python_does_not_compile(file: Path, pattern: str) -> None:
-    said = told(file, COMMITTED.replace("groups: null", f"groups: '{pattern}'"))
+    said = load_error(file, COMMITTED.replace("groups: null", f"groups: '{pattern}'"))
     assert "one pair of parentheses" in said
 
 
@@ -74,14 +74,14 @@ def test_patterns_that_python_does_not_compile(file: Path, pattern: str) -> None
     ],
 )
 def test_text_that_would_break_a_line(file: Path, old: str, new: str, name: str) -> None:
-    said = told(file, COMMITTED.replace(old, new.format(name)))
+    said = load_error(file, COMMITTED.replace(old, new.format(name)))
     assert said.startswith(f"{file}: ")
     assert "\n" not in said
 
 
 @pytest.mark.parametrize("key", [r"a\nb", r"a\e[31m", r"a\u2028b", "x" * 1000])
 def test_key_that_would_break_a_line(file: Path, key: str) -> None:
-    said = told(file, f'"{key}": 1\n{COMMITTED}')
+    said = load_error(file, f'"{key}": 1\n{COMMITTED}')
     assert "unknown key" in said
     assert "\n" not in said
     assert len(said) < 1500

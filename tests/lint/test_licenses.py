@@ -20,9 +20,11 @@ def test_every_locked_package_that_is_installed_is_there_with_its_license() -> N
     wanted = {name: version for name, version in installed.items() if name in locked}
     lines = (CHECKOUT / "docs/packages.md").read_text(encoding="utf-8").splitlines()[2:]
     rows = [[cell.strip() for cell in line.split("|")[1:4]] for line in lines]
-    told = {plain(name): (version, license) for name, version, license in rows}
-    found = {name: told[name][0] for name in wanted if name in told}
+    documented = {plain(name): (version, license) for name, version, license in rows}
+    found = {name: documented[name][0] for name in wanted if name in documented}
     assert found == wanted, "run `make licenses`"
-    assert {name for name, (_, license) in told.items() if license in {"", "UNKNOWN"}} == UNKNOWN
+    assert {
+        name for name, (_, license) in documented.items() if license in {"", "UNKNOWN"}
+    } == UNKNOWN
     about = (CHECKOUT / "docs/licenses.md").read_text(encoding="utf-8")
     assert all(f"`{name}`" in about for name in UNKNOWN)

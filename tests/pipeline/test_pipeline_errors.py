@@ -27,9 +27,9 @@ def test_missing_images_have_three_options(project: Path) -> None:
 def test_other_packages_than_those_pinned_are_refused(project: Path) -> None:
     pinned = project / "packages.yaml"
     pinned.write_text(re.sub('pillow: ".*"', 'pillow: "1.0"', pinned.read_text()))
-    told = error_line(run_dvc_failing(project, "repro"))
+    message = error_line(run_dvc_failing(project, "repro"))
     for part in ("pillow", "instead of 1.0", "make setup"):
-        assert part in told
+        assert part in message
 
 
 @pytest.mark.parametrize("stage", STAGES)

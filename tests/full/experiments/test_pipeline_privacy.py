@@ -48,8 +48,8 @@ def start(project: Path, mode: str, size: int) -> None:
     elif experiments_allowed(project):
         run_dvc(project, "exp", "run", *filter(None, [mode]), *settings)
     else:
-        told = run_dvc_failing(project, "exp", "run", *filter(None, [mode]), *settings)
-        assert "printf '%s\\n' /flowers >> .gitignore" in told
+        output = run_dvc_failing(project, "exp", "run", *filter(None, [mode]), *settings)
+        assert "printf '%s\\n' /flowers >> .gitignore" in output
 
 
 def experiments_allowed(project: Path) -> bool:

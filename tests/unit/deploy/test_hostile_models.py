@@ -209,14 +209,14 @@ def test_outputs_of_other_shapes_than_described(folder: Path) -> None:
     exported = read_export(folder)
     known = read_reference_set(exported)
 
-    def asked(classes: int, channels: int) -> Classifier:
+    def outputs_of_shapes(classes: int, channels: int) -> Classifier:
         said = ModelOutput(*(np.zeros(s, np.float32) for s in (classes, channels, (2, 2, classes))))
         return Classifier(exported, lambda _: said, known)
 
-    check_output_shapes(asked(2, 4))
+    check_output_shapes(outputs_of_shapes(2, 4))
     for shapes in ((3, 4), (2, 5)):
         with pytest.raises(ValueError, match="other shapes"):
-            check_output_shapes(asked(*shapes))
+            check_output_shapes(outputs_of_shapes(*shapes))
 
 
 def repacked(change: Any) -> Path:

@@ -113,22 +113,22 @@ def test_non_files_are_rejected_without_waiting(folder: Path) -> None:
     Path("zero").symlink_to("/dev/zero")
     for name in ("pipe.png", "loop", "zero", "x" * 5_000, "d/" * 3_000, "a\0b", "/dev/tty", "."):
         (path,) = expand_arguments([name]) if name != "." else [folder]
-        for asked in (
+        for request in (
             FileRequest(RawImage(path), 1),
             load_request_content(FileRequest(RawImage(path), 1)),
         ):
-            reason = predict_file(classifier(), PredictOptions(0, None), asked).row.reason
+            reason = predict_file(classifier(), PredictOptions(0, None), request).row.reason
             assert reason.startswith(("no", "not"))
 
 
 def test_a_sparse_file_of_twenty_gigabytes_is_refused_unread(folder: Path) -> None:
     Image.new("RGB", (9, 9)).save("a.webp")
     os.truncate("a.webp", 20 * 2**30)
-    for asked in (
+    for request in (
         FileRequest(RawImage(Path("a.webp")), 1),
         load_request_content(FileRequest(RawImage(Path("a.webp")), 1)),
     ):
-        row = predict_file(classifier(), PredictOptions(0, None), asked).row
+        row = predict_file(classifier(), PredictOptions(0, None), request).row
         assert row.reason == "more than 1,073,741,824 bytes"
 
 
@@ -159,11 +159,11 @@ def test_an_unreadable_folder_is_reported(argument: str, folder: Path) -> None:
         found = list(expand_arguments([argument]))
         assert closed in found
         assert count_files([argument]) == len(found)
-        for asked in (
+        for request in (
             FileRequest(RawImage(closed), 1),
             load_request_content(FileRequest(RawImage(closed), 1)),
         ):
-            row = predict_file(classifier(), PredictOptions(0, None), asked).row
+            row = predict_file(classifier(), PredictOptions(0, None), request).row
             assert row.reason == UNREADABLE_FOLDER
     assert closed not in list(expand_arguments([argument]))
 

@@ -177,22 +177,22 @@ def test_a_digest_is_of_images_in_any_order_under_any_class(report_project: Path
 
 
 def test_of_imagenette_report_and_card_state_what_the_backbone_has_seen(papers: Path) -> None:
-    text, told = page(), card(papers)
+    text, card_text = page(), card(papers)
     assert "of the test images were among those the backbone was trained on" in text
-    assert "2 of the 3 test images were among those the backbone was trained on" in told
-    assert "not used to train the backbone" in told
+    assert "2 of the 3 test images were among those the backbone was trained on" in card_text
+    assert "not used to train the backbone" in card_text
     for words in ("If they are those images", "named like"):
-        assert words not in text + told
+        assert words not in text + card_text
 
 
 def test_other_images_with_such_names_are_called_a_guess(papers: Path) -> None:
     write_csv(("source", "sha256"), IMAGES[:-1], paths.INDEX)
-    text, told = page(), card(papers)
-    for one in (text, told):
+    text, card_text = page(), card(papers)
+    for one in (text, card_text):
         assert "If they are those images, the backbone was trained on them" in one
         assert "named like those the backbone was trained on" in one
     for words in ("were among those", "not seen", "in pretraining", "never "):
-        assert words not in told.split("## Scores")[1].split("## Data")[0]
+        assert words not in card_text.split("## Scores")[1].split("## Data")[0]
         assert words not in text.split('id="summary"')[1].split('id="training"')[0]
 
 
@@ -207,9 +207,9 @@ def test_images_seen_by_other_weights_are_not_reported(papers: Path, weights: st
     text = page().split('id="summary"')[1].split('id="training"')[0]
     assert "trained on" not in text
     assert "ImageNet" not in text
-    told = card(papers).split("The weakest classes")[0]
-    assert "were among those" not in told
-    assert "ImageNet" not in told.split("## Scores")[1]
+    card_text = card(papers).split("The weakest classes")[0]
+    assert "were among those" not in card_text
+    assert "ImageNet" not in card_text.split("## Scores")[1]
 
 
 @pytest.mark.parametrize("weights", ["imagenet", "imagenet-160", "imagenet-224"])
