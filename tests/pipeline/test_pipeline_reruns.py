@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline_clones import read_pipeline_stages, run_dvc, set_params
-from reruns import CARD, FINETUNE, PREPARE, downstream_stages, planned_stages
+from pipeline_clones import read_pipeline_stages, run_dvc
+from reruns import CARD, FINETUNE, PREPARE, check_reruns
 
 ROWS = [
     ("finetune.learning_rate", 1e-5, {"finetune", *CARD}, FINETUNE),
@@ -21,13 +21,7 @@ ROWS = [
 def test_what_depends_on_a_parameter_runs_again(
     unchanged: Path, key: str, value: Any, first: set[str], stages: set[str]
 ) -> None:
-    """The first by DVC's own word, what follows from them by what stages write and read; that DVC
-    follows it for real is in test_pipeline_experiments.py."""
-    before = (unchanged / "params.yaml").read_bytes()
-    set_params(unchanged, {key: value})
-    assert planned_stages(unchanged) == first
-    assert downstream_stages(first) == stages
-    (unchanged / "params.yaml").write_bytes(before)
+    check_reruns(unchanged, key, value, first, stages)
 
 
 def changed_deps(project: Path) -> dict[str, set[str]]:

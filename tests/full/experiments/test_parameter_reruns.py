@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 from pipeline_clones import run_dvc, set_params, stages_run
-from reruns import CARD, EMBED, EXTRACT, FINETUNE, PREPARE, SPLIT, downstream_stages, planned_stages
+from reruns import (
+    CARD,
+    EMBED,
+    EXTRACT,
+    FINETUNE,
+    PREPARE,
+    SPLIT,
+    check_reruns,
+    planned_stages,
+)
 
 ROWS = [
     ("finetune.epochs", 1, {"finetune", *CARD}, FINETUNE),
@@ -39,13 +48,7 @@ def digests(folder: Path) -> dict[str, str]:
 def test_what_depends_on_a_parameter_runs_again(
     unchanged: Path, key: str, value: Any, first: set[str], stages: set[str]
 ) -> None:
-    """The first by DVC's own word, what follows from them by what stages write and read; that DVC
-    follows it for real is in test_pipeline_experiments.py."""
-    before = (unchanged / "params.yaml").read_bytes()
-    set_params(unchanged, {key: value})
-    assert planned_stages(unchanged) == first
-    assert downstream_stages(first) == stages
-    (unchanged / "params.yaml").write_bytes(before)
+    check_reruns(unchanged, key, value, first, stages)
 
 
 def test_another_cache_at_leaves_the_pooled_features_and_the_head(own_project: Path) -> None:
