@@ -118,7 +118,7 @@ def recommend_changes(raw: Path, survey: FolderSurvey, params: Params) -> list[P
     choices = [ParamChoice("data.raw", str(raw), "your folder")]
     classes = params.data.classes
     if classes and not survey.labels & classes.keys():
-        choices.append(ParamChoice("data.classes", {}, "names none of your classes"))
+        choices.append(ParamChoice("data.classes", {}, "your folders keep their names"))
     return choices + recommend_params(survey, params.backbone.name)
 
 

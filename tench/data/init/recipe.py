@@ -65,6 +65,8 @@ def training_choices(survey: FolderSurvey) -> list[ParamChoice]:
         ParamChoice("extract_train.solver", "logistic", "works with a few images per class"),
         ParamChoice("finetune.learning_rate", 3.0e-4, "aggressive; a worse result is discarded"),
         ParamChoice("finetune.epochs", 20, "an upper limit; finetune.patience stops earlier"),
-        ParamChoice("finetune.min_steps_per_epoch", 30, "an epoch repeats a small training set"),
+        ParamChoice(
+            "finetune.min_steps_per_epoch", 30, "repeats a small training set within an epoch"
+        ),
         ParamChoice("finetune.patience", 3, "stops after 3 epochs without improvement"),
     ]
